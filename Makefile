@@ -1,0 +1,60 @@
+# make demo   the whole exchange on this machine: broker, 31 agency nodes, real alerts, an independent audit
+# make test   everything that is checked before a change lands
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+.PHONY: help install demo demo-stop test lint unit scenarios vectors reference certs lock clean
+
+help:
+	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
+	@echo "make demo-stop  end what make demo left running"
+	@echo "make test       lint, types, unit tests, vectors, faults, scenarios with real processes"
+	@echo "make unit       the fast tests only"
+	@echo "make lock       renew the hash-pinned requirement files"
+
+install: $(READY)
+
+$(READY): requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/python -m deploy.demo run
+
+demo-stop: $(READY)
+	@$(BIN)/python -m deploy.demo stop
+
+test: lint unit scenarios
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/python -m pytest -q -m "not scenario"
+
+scenarios: $(READY)
+	$(BIN)/python -m pytest -q -m scenario
+
+vectors: $(READY)
+	$(BIN)/python -m schemas.vectors.generate
+
+reference: $(READY)
+	$(BIN)/bearing reference > docs/cli.md
+
+certs: $(READY)
+	$(BIN)/python certs/example/generate.py
+
+lock: $(READY)
+	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml
+	$(PIP_COMPILE) --extra dev --allow-unsafe --output-file requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

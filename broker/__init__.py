@@ -1,0 +1,1 @@
+"""The hub: admits, orders, logs and delivers sealed alerts it cannot read."""

@@ -1,0 +1,1 @@
+"""The auditor: verifies the log offline, and imports nothing of the broker or the node."""
