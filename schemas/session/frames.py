@@ -1,0 +1,362 @@
+"""Frames of the session: one canonical msgpack array `[type, field, …]` per binary WebSocket message.
+
+Every frame is a frozen dataclass whose fields are the array's items in the order written here. Decoding is strict:
+a frame that the encoder would not itself emit, or that the sending side may not send, is refused.
+See docs/spec/session.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from schemas.codec import Fields, Value, decode, encode
+from schemas.errors import Malformed, ProtocolError, VersionUnsupported
+from schemas.limits import MAX_FRAME, MAX_INDEX, MAX_MESSAGE
+
+PROTOCOL = 1
+
+Side = Literal["node", "hub"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Node to hub, first: who it is and what it already holds, so that the hub sends only the rest."""
+
+    protocol: int
+    agency: str
+    directory: int  # newest directory version held, 0 when none
+    size: int  # of the checkpoint held, 0 when none
+    root: bytes  # of the checkpoint held, the empty root when none
+    notices: int  # first log index from which receipts about its own alerts are wanted
+    credit: int  # alerts it can take before granting more
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Hub to node, the answer to `Hello`: which log this is, how far it goes, and the hub's time in ms."""
+
+    protocol: int
+    origin: str
+    directory: int
+    size: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Node to hub: a signed header, its sealed body, and the openers the hub may not hold yet."""
+
+    header: bytes
+    signature: bytes
+    body: bytes
+    openers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendReceipt:
+    """Node to hub: a signed receipt."""
+
+    receipt: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Node to hub: a piece of a sealed attachment; `offset` and `total` in bytes."""
+
+    digest: bytes
+    offset: int
+    total: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """Hub to node: everything before `offset` is durable; `offset` equals the total when all is held and checked."""
+
+    digest: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Node to hub: send the blob from `offset` on. 32 bytes name an attachment, 16 bytes an opener."""
+
+    digest: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Hub to node: the piece of a blob at `offset`. `total` 0 means that it is not available to this node."""
+
+    digest: bytes
+    offset: int
+    total: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Node to hub: `n` more alerts may be sent."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultItem:
+    """What became of one submission: `ref` is the alert id, or the first 16 bytes of SHA-256 of the receipt."""
+
+    ref: bytes
+    accepted: bool
+    index: int  # where it stands in the log; 0 when refused
+    code: str  # why it was refused; empty when accepted
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hub to node: the fate of submissions. An acceptance is sent only when the entry is durable and signed for."""
+
+    items: tuple[ResultItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One log entry with its inclusion path in the tree of the frame's checkpoint, and the blobs that go with it."""
+
+    index: int
+    entry: bytes
+    path: tuple[bytes, ...]
+    body: bytes
+    openers: tuple[bytes, ...]
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether it costs credit: alerts alone carry a body inside a `Block`."""
+        return bool(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Hub to node: alerts for the node and receipts about its alerts, proven in `checkpoint`.
+
+    `proof` shows consistency with the checkpoint of the frame before it on this session, the first one with the
+    checkpoint named in `Hello`.
+    """
+
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryUpdate:
+    """Hub to node: directory entries, oldest first; each item's body is the bundle that the entry names."""
+
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """Either side, last: why the session ends. An empty code is an orderly end."""
+
+    code: str
+    message: str
+
+
+FromNode = Hello | Submit | SendReceipt | Upload | Fetch | Credit | Bye
+FromHub = Welcome | Result | Block | DirectoryUpdate | Uploaded | Blob | Bye
+Frame = FromNode | FromHub
+
+_TYPES: dict[str, type[Frame]] = {
+    "hello": Hello,
+    "submit": Submit,
+    "receipt": SendReceipt,
+    "upload": Upload,
+    "fetch": Fetch,
+    "credit": Credit,
+    "bye": Bye,
+    "welcome": Welcome,
+    "result": Result,
+    "block": Block,
+    "directory": DirectoryUpdate,
+    "uploaded": Uploaded,
+    "blob": Blob,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+_MAY_SEND: dict[Side, frozenset[str]] = {
+    "node": frozenset({"hello", "submit", "receipt", "upload", "fetch", "credit", "bye"}),
+    "hub": frozenset({"welcome", "result", "block", "directory", "uploaded", "blob", "bye"}),
+}
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The frame as it goes over the wire."""
+    return encode([_NAMES[type(frame)], *_values(frame)])
+
+
+def decode_frame(data: bytes, *, sender: Side) -> Frame:
+    """The frame in `data`, which came from `sender`.
+
+    Raises the codec's refusals, `Malformed` for wrong fields, `VersionUnsupported` for another protocol version and
+    `ProtocolError` for a type that is unknown or not for this side to send.
+    """
+    value = decode(data, max_size=MAX_FRAME)
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+        raise Malformed("a frame is an array that starts with its type")
+    name = value[0]
+    if name not in _MAY_SEND[sender]:
+        raise ProtocolError(f"a {sender} does not send frames of type {name[:32]!r}")
+    return _DECODERS[name](_read(name, _TYPES[name], value[1:]))
+
+
+def _values(record: Frame | Item | ResultItem) -> list[Value]:
+    return [_value(getattr(record, field.name)) for field in fields(record)]
+
+
+def _value(value: Value | tuple[object, ...]) -> Value:
+    if not isinstance(value, tuple):
+        return value
+    return [_values(item) if isinstance(item, (Item, ResultItem)) else item for item in value]  # type: ignore[misc]  # tuples here hold bytes or the two item types
+
+
+def _read(what: str, cls: type[Frame | Item | ResultItem], values: list[Value]) -> Fields:
+    # Another protocol version may have other fields, so it is recognised before they are counted.
+    if what in {"hello", "welcome"} and values and values[0] != PROTOCOL:
+        raise VersionUnsupported(f"protocol version {str(values[0])[:32]} is not spoken here, only {PROTOCOL}")
+    names = [field.name for field in fields(cls)]
+    if len(values) != len(names):
+        raise Malformed(f"{what} has {len(values)} fields instead of {len(names)}")
+    return Fields(dict(zip(names, values, strict=True)), what)
+
+
+def _count(fields_: Fields, name: str) -> int:
+    value = fields_.integer(name)
+    if not 0 <= value <= MAX_INDEX:
+        raise Malformed(f"{name} {value} is out of range")
+    return value
+
+
+def _text(fields_: Fields, name: str) -> str:
+    value = fields_.text(name)
+    if len(value) > MAX_MESSAGE:
+        raise Malformed(f"{name} is longer than {MAX_MESSAGE} characters")
+    return value
+
+
+def _blobs(fields_: Fields, name: str, size: int | None = None) -> tuple[bytes, ...]:
+    blobs = []
+    for item in fields_.items(name):
+        if not isinstance(item, bytes) or (size is not None and len(item) != size):
+            raise Malformed(f"{name} holds something else than byte strings" + (f" of {size} bytes" if size else ""))
+        blobs.append(item)
+    return tuple(blobs)
+
+
+def _name_of_blob(fields_: Fields) -> bytes:
+    digest = fields_.blob("digest")
+    if len(digest) not in {16, 32}:
+        raise Malformed("a blob is named by 16 or 32 bytes")
+    return digest
+
+
+def _hello(f: Fields) -> Hello:
+    protocol, agency = _count(f, "protocol"), _text(f, "agency")
+    directory, size, root = _count(f, "directory"), _count(f, "size"), f.blob("root", size=32)
+    return Hello(protocol, agency, directory, size, root, _count(f, "notices"), _count(f, "credit"))
+
+
+def _welcome(f: Fields) -> Welcome:
+    protocol, origin = _count(f, "protocol"), _text(f, "origin")
+    return Welcome(protocol, origin, _count(f, "directory"), _count(f, "size"), _count(f, "time"))
+
+
+def _submit(f: Fields) -> Submit:
+    return Submit(f.blob("header"), f.blob("signature"), f.blob("body"), _blobs(f, "openers"))
+
+
+def _receipt(f: Fields) -> SendReceipt:
+    return SendReceipt(f.blob("receipt"), f.blob("signature"))
+
+
+def _upload(f: Fields) -> Upload:
+    return Upload(f.blob("digest", size=32), _count(f, "offset"), _count(f, "total"), f.blob("data"))
+
+
+def _uploaded(f: Fields) -> Uploaded:
+    return Uploaded(f.blob("digest", size=32), _count(f, "offset"))
+
+
+def _fetch(f: Fields) -> Fetch:
+    return Fetch(_name_of_blob(f), _count(f, "offset"))
+
+
+def _blob(f: Fields) -> Blob:
+    return Blob(_name_of_blob(f), _count(f, "offset"), _count(f, "total"), f.blob("data"))
+
+
+def _credit(f: Fields) -> Credit:
+    return Credit(_count(f, "n"))
+
+
+def _bye(f: Fields) -> Bye:
+    return Bye(_text(f, "code"), _text(f, "message"))
+
+
+def _result_item(value: Value) -> ResultItem:
+    if not isinstance(value, list):
+        raise Malformed("a result item is an array")
+    f = _read("result item", ResultItem, value)
+    accepted = value[1]
+    if not isinstance(accepted, bool):
+        raise Malformed("accepted is true or false")
+    ref, index = f.blob("ref", size=16), _count(f, "index")
+    item = ResultItem(ref, accepted, index, _text(f, "code"), _text(f, "message"), _text(f, "hint"))
+    if accepted and item.code:
+        raise Malformed("an accepted submission carries no code")
+    if not accepted and (not item.code or item.index):
+        raise Malformed("a refused submission carries a code and no index")
+    return item
+
+
+def _result(f: Fields) -> Result:
+    return Result(tuple(_result_item(item) for item in f.items("items")))
+
+
+def _item(value: Value) -> Item:
+    if not isinstance(value, list):
+        raise Malformed("an item is an array")
+    f = _read("item", Item, value)
+    return Item(_count(f, "index"), f.blob("entry"), _blobs(f, "path", 32), f.blob("body"), _blobs(f, "openers"))
+
+
+def _block(f: Fields) -> Block:
+    return Block(f.blob("checkpoint"), _blobs(f, "proof", 32), tuple(_item(item) for item in f.items("items")))
+
+
+def _directory(f: Fields) -> DirectoryUpdate:
+    items = tuple(_item(item) for item in f.items("items"))
+    return DirectoryUpdate(f.blob("checkpoint"), _blobs(f, "proof", 32), items)
+
+
+_DECODERS: dict[str, Callable[[Fields], Frame]] = {
+    "hello": _hello,
+    "welcome": _welcome,
+    "submit": _submit,
+    "receipt": _receipt,
+    "upload": _upload,
+    "uploaded": _uploaded,
+    "fetch": _fetch,
+    "blob": _blob,
+    "credit": _credit,
+    "result": _result,
+    "block": _block,
+    "directory": _directory,
+    "bye": _bye,
+}
