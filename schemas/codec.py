@@ -1,0 +1,238 @@
+"""Canonical msgpack: one value, one encoding.
+
+Values are nil, booleans, integers from -2^63 to 2^64-1, UTF-8 text, bytes, lists, and maps from text to values. There
+are no floats and no extension types. Every head and integer takes its shortest form, and map keys are sorted by their
+UTF-8 bytes, each once. `decode` accepts exactly what `encode` writes.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgpack
+
+from schemas.errors import EncodingRefusal, Malformed, NotCanonical, TooDeep, TooLarge, Truncated
+from schemas.limits import MAX_DEPTH, MAX_ITEMS
+
+Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | None"
+
+_INTEGERS = range(-(1 << 63), 1 << 64)
+_LEAVES = frozenset({type(None), bool, int, str, bytes})
+
+
+def encode(value: Value) -> bytes:
+    """The canonical encoding of ``value``.
+
+    Raises `Malformed` for what has no encoding (a float, a key that is not text, a number out of range, a lone
+    surrogate), `TooDeep` and `TooLarge` for what `decode` would refuse.
+    """
+    try:
+        return _pack(_sorted(value, MAX_DEPTH))
+    except UnicodeEncodeError:
+        raise Malformed("a text is not valid Unicode") from None
+
+
+def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
+    """The value that ``data`` encodes, provided that `encode` would give these very bytes.
+
+    ``max_size`` is in bytes; ``max_depth`` counts lists and maps around the innermost value. Raises `TooLarge`,
+    `Truncated`, `Malformed`, `TooDeep` or `NotCanonical`.
+    """
+    if len(data) > max_size:
+        raise TooLarge(f"{len(data)} bytes, where {max_size} are allowed", size=len(data), limit=max_size)
+    try:
+        value: Value = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=MAX_ITEMS,
+            max_map_len=MAX_ITEMS,
+            max_ext_len=0,
+        )
+    except ValueError as error:
+        raise _refusal(error) from None
+    _check(value, max_depth)
+    if _pack(value) != data:  # a map keeps the order and drops the doubles it was read with, so this shows both
+        raise NotCanonical("the bytes are not the shortest encoding of their value, or repeat a key")
+    return value
+
+
+def _pack(value: Value) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=True)
+    return packed
+
+
+def _refusal(error: ValueError) -> EncodingRefusal:
+    """Which refusal the decoder's ``error`` stands for; the library tells some only by their text."""
+    if isinstance(error, msgpack.StackError):
+        return TooDeep("lists and maps nest too deep")
+    if isinstance(error, msgpack.ExtraData):
+        return Malformed("bytes follow the end of the value")
+    if isinstance(error, UnicodeDecodeError):
+        return Malformed("a text is not valid UTF-8")
+    text = str(error)
+    if "incomplete input" in text:
+        return Truncated("the bytes end before the value does")
+    if "exceeds max_array_len" in text or "exceeds max_map_len" in text:
+        return TooLarge(f"a list or map claims more than {MAX_ITEMS} items", limit=MAX_ITEMS)
+    return Malformed("the bytes are not of the types this encoding has")
+
+
+def _sorted(value: Value, depth: int) -> Value:
+    """``value`` with the keys of its maps sorted; sorting by code point is sorting by UTF-8 bytes."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise TooDeep(f"lists and maps nest deeper than {MAX_DEPTH}", limit=MAX_DEPTH)
+        if len(value) > MAX_ITEMS:
+            raise TooLarge(f"a list or map has more than {MAX_ITEMS} items", limit=MAX_ITEMS)
+    if isinstance(value, dict):
+        if not all(type(key) is str for key in value):
+            raise Malformed("a map key is not text")
+        return {key: _sorted(value[key], depth - 1) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(item, depth - 1) for item in value]
+    if type(value) not in _LEAVES:
+        raise Malformed(f"a value of type {type(value).__name__} has no encoding")
+    if type(value) is int and value not in _INTEGERS:
+        raise Malformed("a number does not fit 64 bits")
+    return value
+
+
+def _check(value: Value, depth: int) -> None:
+    """Refuse in a decoded value what the encoder would not have written, as far as packing it again cannot show."""
+    if type(value) in _LEAVES:
+        return
+    if depth == 0:
+        raise TooDeep("lists and maps nest too deep")
+    if isinstance(value, dict):
+        last: str | None = None
+        for key, item in value.items():
+            if type(key) is not str:
+                raise Malformed("a map key is not text")
+            if last is not None and key <= last:
+                raise NotCanonical("the keys of a map are not sorted")
+            last = key
+            _check(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth - 1)
+    else:
+        raise Malformed("the bytes hold a float or an extension type")
+
+
+class Fields:
+    """Reads a typed map field by field, naming the field that is missing or of the wrong type.
+
+    ``Fields(value, what="header")`` refuses what is no map; each reader takes one key; `done` refuses keys nobody
+    read. All raise `Malformed` with the field's path (``header.sender``) in the sentence and the context.
+    """
+
+    __slots__ = ("_left", "_what")
+
+    def __init__(self, value: Value, what: str) -> None:
+        if not isinstance(value, dict):
+            raise Malformed(f"{what} is not a map", field=what)
+        self._left = dict(value)
+        self._what = what
+
+    def text(self, name: str, *, max_length: int | None = None) -> str:
+        """A text, of at most ``max_length`` characters."""
+        value = self._take(name)
+        if type(value) is not str:
+            raise self._wrong(name, "is not text")
+        if max_length is not None and len(value) > max_length:
+            raise self._wrong(name, f"is longer than {max_length} characters")
+        return value
+
+    def optional_text(self, name: str, *, max_length: int | None = None) -> str | None:
+        """A text or nil; the key must be there."""
+        return None if self._is_nil(name) else self.text(name, max_length=max_length)
+
+    def integer(self, name: str, *, low: int = 0, high: int = (1 << 63) - 1) -> int:
+        """A whole number from ``low`` to ``high``, both included."""
+        value = self._take(name)
+        if type(value) is not int:
+            raise self._wrong(name, "is not a whole number")
+        if not low <= value <= high:
+            raise self._wrong(name, f"is not within {low} and {high}")
+        return value
+
+    def optional_integer(self, name: str, *, low: int = 0, high: int = (1 << 63) - 1) -> int | None:
+        """A whole number or nil; the key must be there."""
+        return None if self._is_nil(name) else self.integer(name, low=low, high=high)
+
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._take(name)
+        if type(value) is not bool:
+            raise self._wrong(name, "is not true or false")
+        return value
+
+    def blob(self, name: str, *, size: int | None = None, max_size: int | None = None) -> bytes:
+        """Bytes, of exactly ``size`` or at most ``max_size``."""
+        value = self._take(name)
+        if type(value) is not bytes:
+            raise self._wrong(name, "is not bytes")
+        if size is not None and len(value) != size:
+            raise self._wrong(name, f"is not {size} bytes long")
+        if max_size is not None and len(value) > max_size:
+            raise self._wrong(name, f"is longer than {max_size} bytes")
+        return value
+
+    def optional_blob(self, name: str, *, size: int | None = None, max_size: int | None = None) -> bytes | None:
+        """Bytes or nil; the key must be there."""
+        return None if self._is_nil(name) else self.blob(name, size=size, max_size=max_size)
+
+    def items(self, name: str, *, max_items: int | None = None) -> list[Value]:
+        """A list, of at most ``max_items``."""
+        value = self._take(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "is not a list")
+        if max_items is not None and len(value) > max_items:
+            raise self._wrong(name, f"has more than {max_items} items")
+        return value
+
+    def texts(self, name: str, *, max_items: int | None = None) -> tuple[str, ...]:
+        """A list of texts."""
+        values = self.items(name, max_items=max_items)
+        texts = tuple(value for value in values if isinstance(value, str))
+        if len(texts) != len(values):
+            raise self._wrong(name, "is not a list of texts")
+        return texts
+
+    def map(self, name: str) -> dict[str, Value]:
+        """A map, unread."""
+        value = self._take(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name, "is not a map")
+        return value
+
+    def fields(self, name: str) -> Fields:
+        """A map, to be read by its own fields."""
+        return Fields(self._take(name), f"{self._what}.{name}")
+
+    def value(self, name: str) -> Value:
+        """Any value; the caller looks at its type."""
+        return self._take(name)
+
+    def done(self) -> None:
+        """Refuse the map if a key was not read."""
+        if self._left:
+            raise self._wrong(min(self._left), "is not a field of this format")
+
+    def _take(self, name: str) -> Value:
+        try:
+            return self._left.pop(name)
+        except KeyError:
+            raise self._wrong(name, "is missing") from None
+
+    def _is_nil(self, name: str) -> bool:
+        """Whether ``name`` is there and nil; then it counts as read."""
+        if name in self._left and self._left[name] is None:
+            del self._left[name]
+            return True
+        return False
+
+    def _wrong(self, name: str, what: str) -> Malformed:
+        field = f"{self._what}.{name if len(name) <= 40 and name.isprintable() else ascii(name[:40])}"
+        return Malformed(f"{field} {what}", field=field)

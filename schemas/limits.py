@@ -1,0 +1,83 @@
+"""The caps every party applies, each with its reason. Sizes are bytes and times ms unless a name says otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- encoding ----------------------------------------------------------------------------------------------------------
+
+MAX_DEPTH: Final = 12
+"""Nesting of lists and maps in any value; the deepest real document (an alert in a body in a frame) needs nine."""
+MAX_ITEMS: Final = 16_384
+"""Items in one list or map, so that a claimed count cannot reserve much memory before the items are there."""
+MAX_FRAME: Final = 4_194_304
+"""One session frame: a full body with its header and openers, or a block of several, and no more in memory per peer."""
+MAX_MESSAGE: Final = 1_000
+"""Characters of an error's sentence or hint received from a peer; it ends up on a terminal."""
+MAX_DOCUMENT: Final = 262_144
+"""An alert document as an officer or a system hands it over, as YAML or JSON text."""
+
+# -- envelope ----------------------------------------------------------------------------------------------------------
+
+MAX_ENTRY: Final = 65_535
+"""A log entry: tlog-tiles bundles give an entry's length in two bytes."""
+MAX_HEADER: Final = 60_000
+"""A header: the entry that carries it adds a signature, two numbers and field names, and must stay within MAX_ENTRY."""
+MAX_BODY: Final = 1_048_576
+"""A sealed and padded body; larger material belongs into attachments, which can be resumed."""
+MAX_RECIPIENTS: Final = 300
+"""Recipients of one alert: at about 110 bytes each they fill half a header."""
+MAX_OPENERS: Final = 300
+"""Openers sent with one alert: at most one for each recipient."""
+MAX_ADDRESSES: Final = 300
+"""Addresses as the sender wrote them; naming more than every recipient one by one serves nobody."""
+MAX_ATTACHMENTS: Final = 16
+"""Attachments of one alert: images, spectra and papers of one case."""
+MAX_ATTACHMENT: Final = 67_108_864
+"""One sealed attachment (64 MiB): a set of X-ray images, not a video archive."""
+CHUNK: Final = 262_144
+"""Plaintext per attachment chunk; the unit of upload, so that a cut line costs little."""
+PAIR_KEY_LIFE_MS: Final = 86_400_000
+"""A pair key lives 24 hours, which bounds what its theft opens."""
+PAIR_KEY_ALERTS: Final = 10_000
+"""And at most so many alerts, whichever comes first."""
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+CLOCK_SKEW_MS: Final = 300_000
+"""Five minutes: what a clock without NTP drifts in weeks, and short enough to make replay pointless."""
+MAX_EXPIRY_MS: Final = 366 * 86_400_000
+"""An alert asks to be delivered for a year at most; after that its facts need a new look."""
+MAX_TIME_MS: Final = (1 << 48) - 1
+"""The largest time a UUIDv7 can hold (the year 10889)."""
+
+# -- log ---------------------------------------------------------------------------------------------------------------
+
+MAX_INDEX: Final = (1 << 63) - 1
+"""Log indexes and sizes fit a signed 64-bit integer, as SQLite keeps them and tlog-proof demands."""
+MAX_NOTE: Final = 1_048_576
+"""A signed note: 100 ML-DSA-44 cosignature lines are 325 kB."""
+MAX_NOTE_SIGNATURES: Final = 100
+"""Signature lines on a note; signed-note demands at least 16, golang.org/x/mod refuses beyond 100."""
+MAX_PROOF_HASHES: Final = 128
+"""Hashes in one Merkle proof: twice the levels of a tree of 2^63 leaves, which is the longest consistency proof."""
+MAX_RECEIPT_ITEMS: Final = 256
+"""Alerts one receipt covers; at about 75 bytes each it stays well within an entry."""
+MAX_BASIS: Final = 1_000
+"""Characters of the legal basis in a purge entry."""
+MAX_APPROVERS: Final = 16
+"""Approvers of one purge."""
+
+# -- session -----------------------------------------------------------------------------------------------------------
+
+DEFAULT_CREDIT: Final = 256
+"""Alerts in flight to a node before it grants more."""
+MAX_CREDIT: Final = 65_536
+"""The most a node can grant, so that credit cannot turn flow control off."""
+
+# -- directory ---------------------------------------------------------------------------------------------------------
+
+MAX_METADATA: Final = 1_048_576
+"""One TUF metadata file or target; 31 agencies with full key histories need about 100 kB."""
+MAX_SLUG: Final = 32
+"""Characters of an agency id, region, operation or rule id: they are typed, and repeated in every header."""

@@ -1,0 +1,1 @@
+"""The transparency log: hashing, proofs, tiles, notes, checkpoints, entries and receipts."""
