@@ -79,10 +79,12 @@ def test_schemas_have_no_input_output_clock_or_chance() -> None:
         for name in imports(path)
         if name.split(".")[0] in IMPURE and not relative(path).startswith("schemas/vectors/")
     ]
-    for path in modules("schemas"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
-                bad.append(f"{relative(path)}:{node.lineno} calls {node.func.attr}()")
+    bad += [
+        f"{relative(path)}:{node.lineno} calls {node.func.attr}()"
+        for path in modules("schemas")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS
+    ]
     assert bad == []
 
 

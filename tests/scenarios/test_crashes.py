@@ -1,0 +1,105 @@
+"""Real processes killed for real: nothing accepted is lost, nothing is shown twice, nothing forks."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from deploy.demo.exchange import Exchange, script
+from tests.scenarios.conftest import FOUR, StartExchange
+from tests.support.alerts import watch
+from tests.support.wait import until
+
+pytestmark = pytest.mark.scenario
+
+ROUNDS = 3
+PER_ROUND = 12
+
+
+def inbox(exchange: Exchange, agency: str) -> list[str]:
+    return [summary["id"] for summary in exchange.client(agency).inbox(limit=500)["alerts"]]
+
+
+def all_receipted(exchange: Exchange, sender: str, count: int) -> bool:
+    alerts = exchange.client(sender).sent(limit=500)["alerts"]
+    return len(alerts) == count and all(
+        summary["counts"].get("stored", 0) == summary["recipients_total"] for summary in alerts
+    )
+
+
+@pytest.mark.parametrize("victim", ["broker", "sg-cnb", "hk-customs"])
+def test_killed_under_load(start_exchange: StartExchange, victim: str) -> None:
+    exchange = start_exchange()
+    sent: list[str] = []
+    for _ in range(ROUNDS):
+        for number in range(PER_ROUND):
+            if victim == "hk-customs" and number == PER_ROUND // 2:
+                continue  # the sender itself is down at this moment
+            sent.append(exchange.client("hk-customs").send(watch(["sg-cnb", "au-abf"]))["id"])
+            if number == PER_ROUND // 2 - 1:
+                exchange.kill(victim)
+                if victim == "broker":
+                    exchange.start_broker()
+                else:
+                    exchange.start_nodes([victim])
+    until(lambda: all_receipted(exchange, "hk-customs", len(sent)), seconds=60, what="every receipt")
+    for agency in ("sg-cnb", "au-abf"):
+        assert sorted(inbox(exchange, agency)) == sorted(sent)
+    assert inbox(exchange, "fj-customs") == []
+
+
+def test_alerts_written_while_the_broker_is_down_are_sent_when_it_returns(start_exchange: StartExchange) -> None:
+    exchange = start_exchange()
+    exchange.kill("broker")
+    sent = [exchange.client("au-abf").send(watch(["fj-customs"]))["id"] for _ in range(3)]
+    assert exchange.client("au-abf").status()["outbox"]["waiting"] == 3
+    exchange.start_broker()
+    until(lambda: sorted(inbox(exchange, "fj-customs")) == sorted(sent))
+
+
+def test_alerts_wait_for_a_node_that_is_down(start_exchange: StartExchange) -> None:
+    exchange = start_exchange()
+    exchange.kill("fj-customs")
+    sent = exchange.client("hk-customs").send(watch(["fj-customs"]))["id"]
+    until(lambda: exchange.client("hk-customs").alert(sent)["recipients"][0]["state"] == "accepted")
+    exchange.start_nodes(["fj-customs"])
+    until(lambda: inbox(exchange, "fj-customs") == [sent])
+
+
+def test_a_second_broker_on_the_same_data_is_refused(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(nodes=False)
+    second = subprocess.run(
+        [script("bearing-broker"), "run", exchange.broker_data], capture_output=True, text=True, timeout=60
+    )
+    assert second.returncode != 0
+    assert "storage-locked" in second.stderr
+    assert exchange.broker_ready()
+
+
+def test_a_second_node_on_the_same_home_is_refused(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(FOUR[:2])
+    command = [script("bearing"), "node", "run", exchange.home("sg-cnb"), "--passphrase-file", exchange.passphrase]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode != 0
+    assert "storage-locked" in second.stderr
+    assert exchange.connected("sg-cnb")
+
+
+def test_a_second_node_with_the_same_keys_is_refused_and_the_first_stays(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(FOUR[:2])
+    twin = Exchange(exchange.root / "twin", ["sg-cnb"])
+    twin.logs.mkdir(parents=True)
+    for name in ("port", "metrics-port", "log.vkey"):
+        (twin.root / name).write_text((exchange.root / name).read_text())
+    twin.passphrase.touch(mode=0o600)
+    twin.passphrase.write_text(exchange.passphrase.read_text())
+    twin.create_node("sg-cnb")
+    daemon = twin.spawn_node("sg-cnb")
+    try:
+        until(lambda: "duplicate-session" in daemon.tail(200), what="the refusal in the second node's log")
+        assert exchange.connected("sg-cnb")
+        sent = exchange.client("hk-customs").send(watch(["sg-cnb"]))["id"]
+        until(lambda: sent in inbox(exchange, "sg-cnb"))
+    finally:
+        twin.stop()
