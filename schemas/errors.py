@@ -558,3 +558,7 @@ class NotReady(Fault, code="not-ready", hint="Try again in a moment."):
 
 class HandlerFailed(Fault, code="handler-failed", hint="Correct the handler, then retry the dead letter."):
     """An outbound handler did not take an alert."""
+
+
+class Internal(Fault, code="internal", hint="Look at the program's own log, and report the error it names there."):
+    """The program met a case it was not written for."""
