@@ -13,7 +13,7 @@ from typing import Literal
 
 from schemas.codec import Fields, Value, decode, encode
 from schemas.errors import Malformed, ProtocolError, VersionUnsupported
-from schemas.limits import MAX_FRAME, MAX_INDEX, MAX_MESSAGE
+from schemas.limits import MAX_FRAME, MAX_MESSAGE
 
 PROTOCOL = 1
 
@@ -236,20 +236,6 @@ def _read(what: str, cls: type[Frame | Item | ResultItem], values: list[Value]) 
     return Fields(dict(zip(names, values, strict=True)), what)
 
 
-def _count(fields_: Fields, name: str) -> int:
-    value = fields_.integer(name)
-    if not 0 <= value <= MAX_INDEX:
-        raise Malformed(f"{name} {value} is out of range")
-    return value
-
-
-def _text(fields_: Fields, name: str) -> str:
-    value = fields_.text(name)
-    if len(value) > MAX_MESSAGE:
-        raise Malformed(f"{name} is longer than {MAX_MESSAGE} characters")
-    return value
-
-
 def _blobs(fields_: Fields, name: str, size: int | None = None) -> tuple[bytes, ...]:
     blobs = []
     for item in fields_.items(name):
@@ -267,14 +253,14 @@ def _name_of_blob(fields_: Fields) -> bytes:
 
 
 def _hello(f: Fields) -> Hello:
-    protocol, agency = _count(f, "protocol"), _text(f, "agency")
-    directory, size, root = _count(f, "directory"), _count(f, "size"), f.blob("root", size=32)
-    return Hello(protocol, agency, directory, size, root, _count(f, "notices"), _count(f, "credit"))
+    protocol, agency = f.integer("protocol"), f.text("agency", max_length=MAX_MESSAGE)
+    directory, size, root = f.integer("directory"), f.integer("size"), f.blob("root", size=32)
+    return Hello(protocol, agency, directory, size, root, f.integer("notices"), f.integer("credit"))
 
 
 def _welcome(f: Fields) -> Welcome:
-    protocol, origin = _count(f, "protocol"), _text(f, "origin")
-    return Welcome(protocol, origin, _count(f, "directory"), _count(f, "size"), _count(f, "time"))
+    protocol, origin = f.integer("protocol"), f.text("origin", max_length=MAX_MESSAGE)
+    return Welcome(protocol, origin, f.integer("directory"), f.integer("size"), f.integer("time"))
 
 
 def _submit(f: Fields) -> Submit:
@@ -286,43 +272,40 @@ def _receipt(f: Fields) -> SendReceipt:
 
 
 def _upload(f: Fields) -> Upload:
-    return Upload(f.blob("digest", size=32), _count(f, "offset"), _count(f, "total"), f.blob("data"))
+    return Upload(f.blob("digest", size=32), f.integer("offset"), f.integer("total"), f.blob("data"))
 
 
 def _uploaded(f: Fields) -> Uploaded:
-    return Uploaded(f.blob("digest", size=32), _count(f, "offset"))
+    return Uploaded(f.blob("digest", size=32), f.integer("offset"))
 
 
 def _fetch(f: Fields) -> Fetch:
-    return Fetch(_name_of_blob(f), _count(f, "offset"))
+    return Fetch(_name_of_blob(f), f.integer("offset"))
 
 
 def _blob(f: Fields) -> Blob:
-    return Blob(_name_of_blob(f), _count(f, "offset"), _count(f, "total"), f.blob("data"))
+    return Blob(_name_of_blob(f), f.integer("offset"), f.integer("total"), f.blob("data"))
 
 
 def _credit(f: Fields) -> Credit:
-    return Credit(_count(f, "n"))
+    return Credit(f.integer("n"))
 
 
 def _bye(f: Fields) -> Bye:
-    return Bye(_text(f, "code"), _text(f, "message"))
+    return Bye(f.text("code", max_length=MAX_MESSAGE), f.text("message", max_length=MAX_MESSAGE))
 
 
 def _result_item(value: Value) -> ResultItem:
     if not isinstance(value, list):
         raise Malformed("a result item is an array")
     f = _read("result item", ResultItem, value)
-    accepted = value[1]
-    if not isinstance(accepted, bool):
-        raise Malformed("accepted is true or false")
-    ref, index = f.blob("ref", size=16), _count(f, "index")
-    item = ResultItem(ref, accepted, index, _text(f, "code"), _text(f, "message"), _text(f, "hint"))
-    if accepted and item.code:
+    ref, accepted, index = f.blob("ref", size=16), f.flag("accepted"), f.integer("index")
+    code, message = f.text("code", max_length=MAX_MESSAGE), f.text("message", max_length=MAX_MESSAGE)
+    if accepted and code:
         raise Malformed("an accepted submission carries no code")
-    if not accepted and (not item.code or item.index):
+    if not accepted and (not code or index):
         raise Malformed("a refused submission carries a code and no index")
-    return item
+    return ResultItem(ref, accepted, index, code, message, f.text("hint", max_length=MAX_MESSAGE))
 
 
 def _result(f: Fields) -> Result:
@@ -333,7 +316,7 @@ def _item(value: Value) -> Item:
     if not isinstance(value, list):
         raise Malformed("an item is an array")
     f = _read("item", Item, value)
-    return Item(_count(f, "index"), f.blob("entry"), _blobs(f, "path", 32), f.blob("body"), _blobs(f, "openers"))
+    return Item(f.integer("index"), f.blob("entry"), _blobs(f, "path", 32), f.blob("body"), _blobs(f, "openers"))
 
 
 def _block(f: Fields) -> Block:
