@@ -79,5 +79,7 @@ MAX_CREDIT: Final = 65_536
 
 MAX_METADATA: Final = 1_048_576
 """One TUF metadata file or target; 31 agencies with full key histories need about 100 kB."""
+MAX_NAME: Final = 100
+"""Characters of a person's or an office's name where one is shown."""
 MAX_SLUG: Final = 32
 """Characters of an agency id, region, operation or rule id: they are typed, and repeated in every header."""

@@ -1,0 +1,191 @@
+"""The entries of the log: what each leaf holds. See docs/spec/log.md.
+
+An entry is a canonical map with its ``kind``, the hub's time of receipt (ms), and the version of the directory in force
+when it was entered (for a directory entry the version it creates). An entry object that exists is within all limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from schemas.codec import Fields, Value, decode, encode
+from schemas.errors import BadEntry, BadId, EncodingRefusal
+from schemas.ids import DIGEST_SIZE, check_agency_id, check_slug
+from schemas.limits import (
+    MAX_APPROVERS,
+    MAX_BASIS,
+    MAX_ENTRY,
+    MAX_HEADER,
+    MAX_INDEX,
+    MAX_METADATA,
+    MAX_TIME_MS,
+)
+
+SIGNATURE_SIZE = 64
+_MAX_BUNDLE = 2 * MAX_METADATA + 16
+"""A directory bundle: metadata and target, each at most MAX_METADATA, and the list around them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEntry:
+    """An alert taken in: its header exactly as signed, and the signature. The body is a blob beside the log."""
+
+    time: int
+    directory: int
+    header: bytes
+    signature: bytes
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        _check(0 < len(self.header) <= MAX_HEADER, "the header is empty or too large")
+        _check(len(self.signature) == SIGNATURE_SIZE, "the signature has the wrong length")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptEntry:
+    """A receipt taken in: exactly as signed, and the signature."""
+
+    time: int
+    directory: int
+    receipt: bytes
+    signature: bytes
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        _check(0 < len(self.receipt) <= MAX_HEADER, "the receipt is empty or too large")
+        _check(len(self.signature) == SIGNATURE_SIZE, "the signature has the wrong length")
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """A new version of one directory role: ``root``, ``targets``, or an agency. ``digest`` names the bundle."""
+
+    time: int
+    directory: int
+    role: str
+    version: int
+    digest: bytes
+    size: int
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        if self.role not in ("root", "targets"):
+            _check_agency(self.role)
+        _check(1 <= self.version <= MAX_INDEX, "the role's version is out of range")
+        _check(len(self.digest) == DIGEST_SIZE, "the digest has the wrong length")
+        _check(1 <= self.size <= _MAX_BUNDLE, "the bundle's size is out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalEntry:
+    """Something an agency sent was refused with ``code``; ``digest`` is the SHA-256 of what it sent."""
+
+    time: int
+    directory: int
+    agency: str
+    code: str
+    digest: bytes
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        _check_agency(self.agency)
+        _check_code(self.code)
+        _check(len(self.digest) == DIGEST_SIZE, "the digest has the wrong length")
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeEntry:
+    """The body of the alert at ``index`` was deleted, on a legal ``basis``, with the word of ``approvers``."""
+
+    time: int
+    directory: int
+    index: int
+    basis: str
+    approvers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        _check(0 <= self.index <= MAX_INDEX, "the index is out of range")
+        _check(0 < len(self.basis) <= MAX_BASIS and self.basis.isprintable(), "the legal basis is empty or too long")
+        _check(len(self.approvers) <= MAX_APPROVERS, "there are too many approvers")
+        _check(list(self.approvers) == sorted(set(self.approvers)), "the approvers are not sorted, each once")
+        for name in self.approvers:
+            _check_code(name)
+
+
+Entry: TypeAlias = AlertEntry | ReceiptEntry | DirectoryEntry | RefusalEntry | PurgeEntry
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The bytes of the leaf. Raises `BadEntry` if they exceed MAX_ENTRY."""
+    wire: dict[str, Value] = {"time": entry.time, "directory": entry.directory}
+    match entry:
+        case AlertEntry():
+            wire |= {"kind": "alert", "header": entry.header, "signature": entry.signature}
+        case ReceiptEntry():
+            wire |= {"kind": "receipt", "receipt": entry.receipt, "signature": entry.signature}
+        case DirectoryEntry():
+            wire |= {"kind": "directory", "role": entry.role, "version": entry.version}
+            wire |= {"digest": entry.digest, "size": entry.size}
+        case RefusalEntry():
+            wire |= {"kind": "refusal", "agency": entry.agency, "code": entry.code, "digest": entry.digest}
+        case PurgeEntry():
+            wire |= {"kind": "purge", "index": entry.index, "basis": entry.basis, "approvers": list(entry.approvers)}
+    data = encode(wire)
+    _check(len(data) <= MAX_ENTRY, f"the entry has more than {MAX_ENTRY} bytes")
+    return data
+
+
+def decode_entry(data: bytes) -> Entry:
+    """The entry in a leaf. Raises `BadEntry` for anything that `encode_entry` would not write."""
+    try:
+        fields = Fields(decode(data, max_size=MAX_ENTRY), "entry")
+        entry = _read(fields)
+        fields.done()
+    except EncodingRefusal as error:
+        raise BadEntry(error.message, cause=error.code) from None
+    return entry
+
+
+def _read(fields: Fields) -> Entry:
+    kind = fields.text("kind")
+    time, directory = fields.integer("time"), fields.integer("directory")
+    match kind:
+        case "alert":
+            return AlertEntry(time, directory, fields.blob("header"), fields.blob("signature"))
+        case "receipt":
+            return ReceiptEntry(time, directory, fields.blob("receipt"), fields.blob("signature"))
+        case "directory":
+            role, version = fields.text("role"), fields.integer("version")
+            return DirectoryEntry(time, directory, role, version, fields.blob("digest"), fields.integer("size"))
+        case "refusal":
+            return RefusalEntry(time, directory, fields.text("agency"), fields.text("code"), fields.blob("digest"))
+        case "purge":
+            index, basis = fields.integer("index"), fields.text("basis")
+            return PurgeEntry(time, directory, index, basis, fields.texts("approvers"))
+    raise BadEntry("the entry is of no known kind")
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise BadEntry(otherwise)
+
+
+def _check_common(time: int, directory: int) -> None:
+    _check(0 <= time <= MAX_TIME_MS, "the time is out of range")
+    _check(1 <= directory <= MAX_INDEX, "the directory version is out of range")
+
+
+def _check_agency(agency: str) -> None:
+    try:
+        check_agency_id(agency)
+    except BadId as error:
+        raise BadEntry(error.message) from None
+
+
+def _check_code(code: str) -> None:
+    try:
+        check_slug(code)
+    except BadId as error:
+        raise BadEntry(error.message) from None
