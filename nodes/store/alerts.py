@@ -1,0 +1,295 @@
+"""Alerts of both directions: how to find, list and search them.
+
+Rows are written by `outbox` and `inbox`; this module reads. Times are ms since the epoch.
+
+States of a received alert: `unread`, `read`, `actioned`. States of a sent one: `waiting` (not yet in the log),
+`accepted`, `refused`, `expired` (nobody took it in time). A sent alert's recipients have states of their own, see
+`Delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import apsw
+
+from nodes.store.rows import number
+from schemas import codec, ids, limits
+from schemas.errors import BadId, NotFound
+
+if TYPE_CHECKING:
+    from schemas.alert.document import Alert
+
+Direction = Literal["in", "out"]
+PRECEDENCES = ("flash", "immediate", "priority", "routine")  # most urgent first: the rank is the position
+
+_SELECT = (
+    "SELECT number, direction, id, sender, officer, kind, title, marking, status, precedence, operation, address, "
+    "composed, received, expires, relation, related, state, log_index, leaf, recalled_by, corrected_by, code, message, "
+    "hint FROM alert"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert without its content. `received` is when this node came to hold it; `related` the id it is about."""
+
+    number: int
+    direction: Direction
+    id: bytes
+    sender: str
+    officer: str | None
+    kind: str
+    title: str
+    marking: str
+    status: str
+    precedence: str
+    operation: str | None
+    address: tuple[str, ...]
+    composed: int
+    received: int
+    expires: int | None
+    relation: str | None
+    related: bytes | None
+    state: str
+    index: int | None
+    leaf: bytes | None
+    recalled_by: bytes | None
+    corrected_by: bytes | None
+    code: str | None
+    message: str | None
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an alert says: its wire map (`schemas.alert.document.alert_from_wire` reads it); its header once sealed."""
+
+    document: codec.Value
+    header: bytes | None
+    signature: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """The evidence that an alert is in the log: its entry, and its inclusion in the signed checkpoint `note`."""
+
+    entry: bytes
+    size: int
+    path: tuple[bytes, ...]
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One recipient of a sent alert: `waiting`, `accepted`, `stored`, `read`, `actioned`, `refused` or `expired`."""
+
+    agency: str
+    state: str
+    time: int
+    code: str | None
+    officer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which alerts to list; None means any. `before` is an alert's `number`: the last one's gives the next page."""
+
+    direction: Direction
+    state: str | None = None
+    kind: str | None = None
+    sender: str | None = None
+    operation: str | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class Alerts:
+    """Reads alerts of both directions."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+
+    def get(self, direction: Direction, alert_id: bytes) -> AlertRow | None:
+        """The alert with that id and direction."""
+        return self._first("direction = ? AND id = ?", (direction, alert_id))
+
+    def by_number(self, alert: int) -> AlertRow:
+        """The alert with that local number. Raises NotFound."""
+        row = self._first("number = ?", (alert,))
+        if row is None:
+            raise NotFound(f"this node holds no alert number {alert}")
+        return row
+
+    def at_index(self, index: int) -> AlertRow | None:
+        """The alert at that place of the log."""
+        return self._first("log_index = ?", (index,))
+
+    def find(self, text: str) -> AlertRow:
+        """The one alert a person means: a whole id, or its last hex digits (4 to 8, hyphens aside).
+
+        Raises BadId when the text is neither or fits several alerts, NotFound when it fits none.
+        """
+        text = text.strip().lower()
+        if len(text) == len("00000000-0000-7000-8000-000000000000"):
+            rows = self._select("id = ? ORDER BY number", (ids.parse_id(text),))
+        elif 4 <= len(text) <= 8 and all(c in "0123456789abcdef" for c in text):
+            tail = "substr(lower(hex(id)), -8)"
+            rows = self._select(
+                f"{tail} = ?" if len(text) == 8 else f"{tail} LIKE ?", (text if len(text) == 8 else f"%{text}",)
+            )
+        else:
+            raise BadId(f"{text!r} is not an alert's id", hint="give the whole id, or at least its last 4 hex digits")
+        if not rows:
+            raise NotFound(f"this node holds no alert {text}", hint="list what it holds: bearing inbox, bearing sent")
+        if len(rows) > 1:
+            raise BadId(
+                f"{text} fits {len(rows)} alerts",
+                hint="give more digits, for example " + " or ".join(row.id.hex()[-8:] for row in rows[:2]),
+            )
+        return rows[0]
+
+    def page(self, wanted: Filter) -> list[AlertRow]:
+        """Alerts newest first."""
+        tests = ["direction = ?"]
+        values: list[apsw.SQLiteValue] = [wanted.direction]
+        for column in ("state", "kind", "sender", "operation"):
+            value = getattr(wanted, column)
+            if value is not None:
+                tests.append(f"{column} = ?")
+                values.append(value)
+        if wanted.before is not None:
+            tests.append("number < ?")
+            values.append(wanted.before)
+        values.append(wanted.limit)
+        return self._select(" AND ".join(tests) + " ORDER BY number DESC LIMIT ?", tuple(values))
+
+    def count(self, direction: Direction, *states: str) -> int:
+        """How many alerts are in one of these states (in any, when none is given)."""
+        if not states:
+            return number(self._db, "SELECT count(*) FROM alert WHERE direction = ?", (direction,))
+        sql = "SELECT count(*) FROM alert WHERE direction = ? AND state = ?"
+        return sum(number(self._db, sql, (direction, state)) for state in states)
+
+    def content(self, alert: int) -> Content:
+        """What the alert says. Raises NotFound."""
+        row = self._db.execute("SELECT document, header, signature FROM alert WHERE number = ?", (alert,)).fetchone()
+        if row is None:
+            raise NotFound(f"this node holds no alert number {alert}")
+        return Content(codec.decode(row[0], max_size=limits.MAX_BODY), row[1], row[2])
+
+    def proof(self, alert: int) -> ProofRow | None:
+        """The evidence kept for a received alert."""
+        row = self._db.execute("SELECT entry, size, path, note FROM proof WHERE number = ?", (alert,)).fetchone()
+        if row is None:
+            return None
+        entry, size, path, note = row
+        return ProofRow(entry, size, tuple(path[i : i + 32] for i in range(0, len(path), 32)), note)
+
+    def deliveries(self, alert: int) -> list[Delivery]:
+        """Each recipient's state, by agency."""
+        rows = self._db.execute(
+            "SELECT agency, state, time, code, officer FROM delivery WHERE number = ? ORDER BY agency", (alert,)
+        )
+        return [Delivery(*row) for row in rows]
+
+    def counts(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """For each of these sent alerts, how many recipients are in which state."""
+        counts: dict[int, dict[str, int]] = {}
+        for alert in numbers:
+            rows = self._db.execute("SELECT state, count(*) FROM delivery WHERE number = ? GROUP BY state", (alert,))
+            counts[alert] = dict(rows)
+        return counts
+
+    def thread(self, alert_id: bytes) -> list[AlertRow]:
+        """All alerts held that are linked with this one by reply, follow-up, correction or recall, oldest first."""
+        found: dict[int, AlertRow] = {}
+        wanted, seen = [alert_id], set[bytes]()
+        while wanted and len(found) < limits.MAX_RECIPIENTS:
+            current = wanted.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            for row in self._select("id = ? OR related = ?", (current, current)):
+                found[row.number] = row
+                wanted.append(row.id)
+                if row.related is not None:
+                    wanted.append(row.related)
+        return [found[place] for place in sorted(found)]
+
+    def search(self, query: str, *, limit: int = 50) -> list[AlertRow]:
+        """Alerts whose text holds all the words of `query` (the last may be the start of one), newest first."""
+        words = ['"' + word.replace('"', '""') + '"' for word in query.split()]
+        if not words:
+            return []
+        found = "number IN (SELECT rowid FROM search WHERE search MATCH ? ORDER BY bm25(search) LIMIT ?)"
+        return self._select(found + " ORDER BY number DESC", (" ".join(words) + "*", limit))
+
+    def _select(self, where: str, values: tuple[apsw.SQLiteValue, ...]) -> list[AlertRow]:
+        return [_row(row) for row in self._db.execute(_SELECT + " WHERE " + where, values)]
+
+    def _first(self, where: str, values: tuple[apsw.SQLiteValue, ...]) -> AlertRow | None:
+        rows = self._select(where, values)
+        return rows[0] if rows else None
+
+
+def _row(values: tuple[apsw.SQLiteValue, ...]) -> AlertRow:
+    fields = list(values)
+    fields[11] = tuple(cast(str, fields[11]).split("\n"))
+    return AlertRow(*fields)  # type: ignore[arg-type]  # the columns' types are the table's
+
+
+def insert_alert(
+    db: apsw.Connection,
+    alert: Alert,
+    document: dict[str, codec.Value],
+    *,
+    direction: Direction,
+    received: int,
+    state: str,
+    expires: int | None,
+) -> int:
+    """Write an alert's row and its search text; returns its number. `document` is the alert's wire map."""
+    relation = alert.relation
+    db.execute(
+        "INSERT INTO alert (direction, id, sender, officer, kind, title, marking, status, precedence, rank, operation, "
+        "address, composed, received, expires, relation, related, state, document) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            direction,
+            ids.parse_id(alert.id),
+            alert.sender,
+            alert.officer,
+            alert.kind,
+            alert.title,
+            alert.marking,
+            alert.status,
+            alert.precedence,
+            PRECEDENCES.index(alert.precedence),
+            alert.operation,
+            "\n".join(alert.to),
+            alert.composed,
+            received,
+            expires,
+            None if relation is None else relation.type,
+            None if relation is None else ids.parse_id(relation.alert),
+            state,
+            codec.encode(document),
+        ),
+    )
+    row = db.last_insert_rowid()
+    db.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (row, "\n".join(_texts(document))))
+    return row
+
+
+def _texts(value: codec.Value) -> list[str]:
+    """Every text in a document, for the search index."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return []

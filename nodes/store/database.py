@@ -1,0 +1,134 @@
+"""Transactions on the node's file: synchronous, one connection, several pieces of work per commit.
+
+`Tables` is what a piece of work gets: one attribute for each subject of the store. Work is a plain function of the
+tables; it must not keep them, wait for anything, or write when asked only to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from nodes.store.alerts import Alerts
+from nodes.store.attachments import Attachments
+from nodes.store.connection import doubt, named_failures, open_connection, storage_error
+from nodes.store.directory import DirectoryTable
+from nodes.store.events import Alarms, Events
+from nodes.store.held import Held
+from nodes.store.inbox import Inbox
+from nodes.store.jobs import Jobs
+from nodes.store.openers import Openers
+from nodes.store.outbox import Outbox
+from nodes.store.pairs import Pairs
+from nodes.store.quarantine import Quarantine
+from nodes.store.receipts import Receipts
+from nodes.store.topics import Topics
+
+T = TypeVar("T")
+
+
+class Tables:
+    """The store's subjects, over one connection. `topics` collects what changed, to wake those who wait for it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.topics: Topics = set()
+        self.held = Held(connection)
+        self.events = Events(connection, self.topics)
+        self.alarms = Alarms(connection, self.events)
+        self.alerts = Alerts(connection)
+        self.outbox = Outbox(connection, self.topics, self.events)
+        self.inbox = Inbox(connection, self.events)
+        self.directory = DirectoryTable(connection)
+        self.pairs = Pairs(connection)
+        self.openers = Openers(connection)
+        self.receipts = Receipts(connection, self.topics)
+        self.quarantine = Quarantine(connection, self.events)
+        self.jobs = Jobs(connection, self.topics)
+        self.attachments = Attachments(connection)
+
+
+Work = Callable[[Tables], T]
+
+
+class Database:
+    """The open file. Use from one thread only.
+
+    After a commit whose fate is unknown every further write is refused with `storage-in-doubt`; reads go on.
+    """
+
+    def __init__(self, path: Path, key: bytes, *, vfs: str | None = None) -> None:
+        self._path = str(path)
+        self._connection = open_connection(path, key, vfs=vfs)
+        self._tables = Tables(self._connection)
+        self._in_doubt: Exception | None = None
+
+    def read(self, work: Work[T]) -> T:
+        """Run work that only reads."""
+        with named_failures(self._path):
+            return work(self._tables)
+
+    def write(self, work: Work[T]) -> T:
+        """Run one piece of work in a transaction of its own; it is durable when this returns."""
+        (result,), _ = self.write_all([work])
+        if isinstance(result, Failed):
+            raise result.error
+        return result
+
+    def write_all(self, works: Sequence[Work[T]]) -> tuple[list[T | Failed], Topics]:
+        """Run several pieces of work and commit once.
+
+        Each has a savepoint, so one that raises takes only its own changes with it. When the commit fails, all fail.
+        Returns each one's result or failure, in order, and the topics that changed.
+        """
+        if self._in_doubt is not None:
+            return [Failed(self._in_doubt) for _ in works], set()
+        self._tables.topics.clear()
+        results: list[T | Failed] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results.extend(self._one(work) for work in works)
+            self._connection.execute("COMMIT")
+        except apsw.IOError as error:
+            self._roll_back()
+            self._in_doubt = doubt(error, self._path)
+            return [Failed(self._in_doubt) for _ in works], set()
+        except apsw.Error as error:
+            self._roll_back()
+            return [Failed(storage_error(error, self._path)) for _ in works], set()
+        return results, set(self._tables.topics)
+
+    def _one(self, work: Work[T]) -> T | Failed:
+        self._connection.execute("SAVEPOINT work")
+        try:
+            result = work(self._tables)
+        except Exception as error:
+            if isinstance(error, apsw.IOError) or not self._connection.in_transaction:
+                raise  # SQLite gave up the whole transaction
+            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("RELEASE work")
+            return Failed(storage_error(error, self._path) if isinstance(error, apsw.Error) else error)
+        self._connection.execute("RELEASE work")
+        return result
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error as error:
+                self._in_doubt = doubt(error, self._path)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        self._connection.close()
+
+
+class Failed:
+    """A piece of work that did not happen."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error

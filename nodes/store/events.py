@@ -1,0 +1,128 @@
+"""The node's journal of what happened, in order, and the alarms that stand.
+
+Events are what `GET /v1/events` streams and what handlers act on. They are written in the transaction of the change
+they tell of. Types and data:
+
+* `alert`: an alert arrived: `alert` (id text), `sender`, `kind`, `precedence`, `marking`, `status`, `operation`
+* `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one
+* `receipt`: a recipient's word on an alert this agency sent: `alert`, `agency`, `state`, `code`, `officer`
+* `alarm`: something an operator must look at: `code`, `message`; `cleared` true when it is over
+* `link`: the connection to the hub: `connected`, and `code` and `message` when it ended in an error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import apsw
+
+from nodes.store.rows import number
+from nodes.store.topics import Topics
+from schemas import codec
+
+EventType = Literal["alert", "state", "receipt", "alarm", "link"]
+_MAX_EVENT = 65_536  # bytes of one event's data; ours are a few hundred
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; `seq` grows by at least one with each."""
+
+    seq: int
+    time: int
+    type: EventType
+    data: dict[str, codec.Value]
+
+    def as_dict(self) -> dict[str, object]:
+        """As the API shows it: the data beside `seq`, `type` and `time`."""
+        return {"seq": self.seq, "type": self.type, "time": self.time, **self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A condition that stands until it is cleared."""
+
+    code: str
+    message: str
+    hint: str
+    time: int
+
+
+class Events:
+    """The journal."""
+
+    def __init__(self, connection: apsw.Connection, topics: Topics) -> None:
+        self._db = connection
+        self._topics = topics
+
+    def add(self, kind: EventType, data: Mapping[str, codec.Value], *, now: int) -> int:
+        """Append an event; returns its sequence number. None values are left out."""
+        present: dict[str, codec.Value] = {name: value for name, value in data.items() if value is not None}
+        self._db.execute("INSERT INTO event (time, type, data) VALUES (?, ?, ?)", (now, kind, codec.encode(present)))
+        self._topics.add("events")
+        return self._db.last_insert_rowid()
+
+    def after(self, seq: int, *, limit: int = 256) -> list[Event]:
+        """Events with a higher number than `seq`, oldest first."""
+        rows = self._db.execute(
+            "SELECT seq, time, type, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        )
+        return [
+            Event(
+                place,
+                time,
+                cast(EventType, kind),
+                cast(dict[str, codec.Value], codec.decode(data, max_size=_MAX_EVENT)),
+            )
+            for place, time, kind, data in rows
+        ]
+
+    def last(self) -> int:
+        """The newest event's number; 0 when there is none."""
+        return number(self._db, "SELECT seq FROM event ORDER BY seq DESC LIMIT 1")
+
+    def prune(self, before: int) -> None:
+        """Forget events older than the time `before` that every handler has seen."""
+        self._db.execute(
+            "DELETE FROM event WHERE time < ? "
+            "AND seq <= coalesce((SELECT min(seq) FROM handler), (SELECT max(seq) FROM event))",
+            (before,),
+        )
+
+
+class Alarms:
+    """Conditions an operator must look at, one per code."""
+
+    def __init__(self, connection: apsw.Connection, events: Events) -> None:
+        self._db = connection
+        self._events = events
+
+    def raise_(self, code: str, message: str, hint: str, *, now: int) -> None:
+        """Raise an alarm, or renew its words; only a new alarm makes an event."""
+        if self.get(code) is None:
+            self._events.add("alarm", {"code": code, "message": message}, now=now)
+        self._db.execute(
+            "INSERT OR REPLACE INTO alarm (code, message, hint, time) VALUES (?, ?, ?, ?)", (code, message, hint, now)
+        )
+
+    def clear(self, code: str, *, now: int) -> bool:
+        """End an alarm; False when it did not stand."""
+        alarm = self.get(code)
+        if alarm is None:
+            return False
+        self._db.execute("DELETE FROM alarm WHERE code = ?", (code,))
+        self._events.add("alarm", {"code": code, "message": alarm.message, "cleared": True}, now=now)
+        return True
+
+    def get(self, code: str) -> Alarm | None:
+        """The alarm of that code, if it stands."""
+        row = self._db.execute("SELECT code, message, hint, time FROM alarm WHERE code = ?", (code,)).fetchone()
+        return None if row is None else Alarm(*row)
+
+    def standing(self) -> list[Alarm]:
+        """All alarms, oldest first."""
+        return [
+            Alarm(*row) for row in self._db.execute("SELECT code, message, hint, time FROM alarm ORDER BY time, code")
+        ]

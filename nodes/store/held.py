@@ -1,0 +1,60 @@
+"""What this node holds of the log: the last trusted checkpoint, and how far its notices are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apsw
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCheckpoint:
+    """The newest checkpoint this node verified, as size, root and the signed note's bytes (empty before the first)."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+class Held:
+    """A handful of named values."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+
+    def get(self, name: str) -> bytes | None:
+        """The raw value of that name, or None."""
+        row = self._db.execute("SELECT value FROM held WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put(self, name: str, value: bytes) -> None:
+        """Set a value."""
+        self._db.execute("INSERT OR REPLACE INTO held (name, value) VALUES (?, ?)", (name, value))
+
+    def drop(self, name: str) -> None:
+        """Forget a value."""
+        self._db.execute("DELETE FROM held WHERE name = ?", (name,))
+
+    @property
+    def checkpoint(self) -> HeldCheckpoint | None:
+        """The checkpoint held, or None in a new store."""
+        size, root, note = self.get("checkpoint-size"), self.get("checkpoint-root"), self.get("checkpoint-note")
+        if size is None or root is None or note is None:
+            return None
+        return HeldCheckpoint(int.from_bytes(size, "big"), root, note)
+
+    def set_checkpoint(self, checkpoint: HeldCheckpoint) -> None:
+        """Replace the checkpoint held; call it in the same transaction as whatever was accepted under it."""
+        self.put("checkpoint-size", checkpoint.size.to_bytes(8, "big"))
+        self.put("checkpoint-root", checkpoint.root)
+        self.put("checkpoint-note", checkpoint.note)
+
+    @property
+    def notices(self) -> int:
+        """The log index from which receipts about this agency's alerts have not been processed yet."""
+        return int.from_bytes(self.get("notices") or b"", "big")
+
+    def set_notices(self, index: int) -> None:
+        """Move the notices cursor; it never goes back."""
+        if index > self.notices:
+            self.put("notices", index.to_bytes(8, "big"))

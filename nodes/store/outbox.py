@@ -1,0 +1,237 @@
+"""Alerts this agency sends, from composed to accepted.
+
+An alert enters with `add` and is durable from then on. The link seals it (`set_sealed`) and submits the sealed bytes
+until the hub answers: `accept`, `refuse`, or `seal_again` when the bytes were made under facts that have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import apsw
+
+from nodes.store.alerts import insert_alert
+from nodes.store.events import Events
+from nodes.store.rows import number as count
+from nodes.store.rows import optional_number
+from nodes.store.topics import Topics
+from schemas import codec, ids
+
+if TYPE_CHECKING:
+    from schemas.alert.document import Alert
+
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An alert on its way to the log. `header`, `signature` and `body` are set once sealed, under version `directory`.
+
+    `attempts` counts sealings the hub refused; `not_before` (ms) is when to try next.
+    """
+
+    number: int
+    id: bytes
+    rank: int
+    expires: int | None
+    header: bytes | None
+    signature: bytes | None
+    body: bytes | None
+    directory: int | None
+    attempts: int
+    not_before: int
+
+
+class Outbox:
+    """Writes sent alerts."""
+
+    def __init__(self, connection: apsw.Connection, topics: Topics, events: Events) -> None:
+        self._db = connection
+        self._topics = topics
+        self._events = events
+
+    def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
+        """Take in a composed alert; returns its local number.
+
+        `document` is `alert_to_wire(alert)`; `recipients` is whom it resolves to as things stand (they are resolved
+        again when it is sealed).
+        """
+        expires = None if alert.expires_hours is None else alert.composed + alert.expires_hours * _HOUR_MS
+        number = insert_alert(
+            self._db, alert, document, direction="out", received=now, state="waiting", expires=expires
+        )
+        self._db.execute("INSERT INTO outgoing (number) VALUES (?)", (number,))
+        self._set_recipients(number, recipients, now)
+        self._topics.add("outbox")
+        return number
+
+    def taken_in(self, key: bytes) -> bytes | None:
+        """The id of the alert that came of the input `key`, if it was taken in already."""
+        row = self._db.execute("SELECT id FROM intake WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def take_in(self, key: bytes, alert_id: bytes, *, now: int) -> None:
+        """Remember that the input `key` became this alert; in the transaction of `add`, so it never becomes two."""
+        self._db.execute("INSERT INTO intake (key, id, time) VALUES (?, ?, ?)", (key, alert_id, now))
+
+    def waiting(self, *, now: int, limit: int, except_numbers: Iterable[int] = ()) -> list[Outgoing]:
+        """Alerts to be sent now, most urgent first, oldest first among equals."""
+        skip = set(except_numbers)
+        rows = self._db.execute(
+            "SELECT number, id, rank, expires, header, signature, body, directory, attempts, not_before FROM alert "
+            "JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
+            "ORDER BY rank, number LIMIT ?",
+            (now, limit + len(skip)),
+        )
+        return [Outgoing(*row) for row in rows if row[0] not in skip][:limit]
+
+    def next_due(self, *, now: int) -> int | None:
+        """The time (ms) at which the next postponed alert is to be tried, or None."""
+        return optional_number(self._db, "SELECT min(not_before) FROM outgoing WHERE not_before > ?", (now,))
+
+    def count_waiting(self) -> int:
+        """How many alerts are not yet in the log."""
+        return count(self._db, "SELECT count(*) FROM outgoing")
+
+    def set_sealed(
+        self,
+        number: int,
+        *,
+        header: bytes,
+        signature: bytes,
+        body: bytes,
+        directory: int,
+        expires: int,
+        recipients: Sequence[str],
+        now: int,
+    ) -> None:
+        """Keep the sealed bytes: these and no others are submitted until the hub answers."""
+        self._db.execute(
+            "UPDATE alert SET header = ?, signature = ?, expires = ? WHERE number = ?",
+            (header, signature, expires, number),
+        )
+        self._db.execute(
+            "UPDATE outgoing SET body = ?, sealed = ?, directory = ? WHERE number = ?", (body, now, directory, number)
+        )
+        self._set_recipients(number, recipients, now)
+
+    def accept(self, alert_id: bytes, index: int, *, now: int) -> None:
+        """The hub logged it at `index`: the sealed body is no longer needed here."""
+        self._finish(alert_id, "accepted", now=now)
+        self._db.execute("UPDATE alert SET log_index = ? WHERE direction = 'out' AND id = ?", (index, alert_id))
+        self._db.execute(
+            "UPDATE delivery SET state = 'accepted', time = ? WHERE state = 'waiting' AND number = ?",
+            (now, self._number(alert_id)),
+        )
+
+    def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
+        """It will not be sent: `refused` for a reason the officer must know, or `expired`."""
+        self._finish(alert_id, state, code=code, now=now)
+        self._db.execute(
+            "UPDATE alert SET code = ?, message = ?, hint = ? WHERE direction = 'out' AND id = ?",
+            (code, message, hint, alert_id),
+        )
+        self._db.execute(
+            "UPDATE delivery SET state = ?, code = ?, time = ? WHERE state = 'waiting' AND number = ?",
+            (state, code, now, self._number(alert_id)),
+        )
+
+    def seal_again(self, alert_id: bytes, *, code: str, not_before: int) -> None:
+        """Drop the sealed bytes; the alert is sealed afresh no sooner than `not_before`."""
+        self._db.execute(
+            "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, attempts = attempts + 1, not_before = ? "
+            "WHERE number = ?",
+            (not_before, self._number(alert_id)),
+        )
+        self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
+        self._topics.add("outbox")
+
+    def postpone(self, alert_id: bytes, *, code: str, not_before: int) -> None:
+        """Submit the same bytes again, no sooner than `not_before`."""
+        self._db.execute(
+            "UPDATE outgoing SET attempts = attempts + 1, not_before = ? WHERE number = ?",
+            (not_before, self._number(alert_id)),
+        )
+        self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
+        self._topics.add("outbox")
+
+    def note_receipt(
+        self, alert_id: bytes, agency: str, state: str, *, time: int, code: str | None, officer: str | None, now: int
+    ) -> bool:
+        """A recipient's word; False when it says nothing new (states only move forward)."""
+        number = self._number(alert_id)
+        row = self._db.execute(
+            "SELECT state FROM delivery WHERE number = ? AND agency = ?", (number, agency)
+        ).fetchone()
+        if row is None or _ORDER.get(state, 0) <= _ORDER.get(row[0], 0):
+            return False
+        self._db.execute(
+            "UPDATE delivery SET state = ?, time = ?, code = ?, officer = ? WHERE number = ? AND agency = ?",
+            (state, time, code, officer, number, agency),
+        )
+        self._events.add(
+            "receipt",
+            {"alert": ids.format_id(alert_id), "agency": agency, "state": state, "code": code, "officer": officer},
+            now=now,
+        )
+        return True
+
+    def set_leaf(self, alert_id: bytes, leaf: bytes) -> None:
+        """The hash of the alert's log entry, learned from the first verified receipt about it."""
+        self._db.execute("UPDATE alert SET leaf = ? WHERE number = ? AND leaf IS NULL", (leaf, self._number(alert_id)))
+
+    def mark_related(self, relation: str, target: bytes, by: bytes, *, now: int) -> None:
+        """An own alert was recalled or corrected by a later own one."""
+        mark_related(self._db, self._events, relation, target, by, direction="out", now=now)
+
+    def _set_recipients(self, number: int, recipients: Sequence[str], now: int) -> None:
+        self._db.execute("DELETE FROM delivery WHERE number = ?", (number,))
+        self._db.executemany(
+            "INSERT INTO delivery (number, agency, state, time) VALUES (?, ?, 'waiting', ?)",
+            [(number, agency, now) for agency in recipients],
+        )
+
+    def _finish(self, alert_id: bytes, state: str, *, now: int, code: str | None = None) -> None:
+        self._db.execute(
+            "UPDATE alert SET state = ?, code = NULL WHERE direction = 'out' AND id = ? AND state = 'waiting'",
+            (state, alert_id),
+        )
+        if self._db.changes():
+            data: dict[str, codec.Value] = {
+                "alert": ids.format_id(alert_id),
+                "direction": "out",
+                "state": state,
+                "code": code,
+            }
+            self._events.add("state", data, now=now)
+        self._db.execute("DELETE FROM outgoing WHERE number = ?", (self._number(alert_id),))
+
+    def _number(self, alert_id: bytes) -> int:
+        return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
+
+
+_ORDER = {"waiting": 0, "accepted": 1, "expired": 2, "stored": 3, "refused": 3, "recalled": 3, "read": 4, "actioned": 5}
+
+
+def mark_related(
+    db: apsw.Connection, events: Events, relation: str, target: bytes, by: bytes, *, direction: str, now: int
+) -> None:
+    """Set `recalled_by` or `corrected_by` on the target, once, and tell of it."""
+    state, sql = _RELATED[relation]
+    db.execute(sql, (by, direction, target))
+    if db.changes():
+        events.add("state", {"alert": ids.format_id(target), "direction": direction, "state": state}, now=now)
+
+
+_RELATED = {
+    "recall": (
+        "recalled",
+        "UPDATE alert SET recalled_by = ? WHERE direction = ? AND id = ? AND recalled_by IS NULL",
+    ),
+    "correct": (
+        "corrected",
+        "UPDATE alert SET corrected_by = ? WHERE direction = ? AND id = ? AND corrected_by IS NULL",
+    ),
+}

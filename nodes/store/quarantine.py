@@ -1,0 +1,65 @@
+"""Material that failed a check: kept for inspection, never shown as an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apsw
+
+from nodes.store.events import Events
+from nodes.store.rows import number
+from schemas import ids
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What was refused and why: `step` is the number of the opening step that failed."""
+
+    index: int
+    id: bytes | None
+    sender: str | None
+    code: str
+    step: int | None
+    message: str
+    time: int
+    entry: bytes
+    body: bytes
+
+
+_SELECT = "SELECT log_index, id, sender, code, step, message, time, entry, body FROM quarantine"
+
+
+class Quarantine:
+    """Writes and lists what was refused."""
+
+    def __init__(self, connection: apsw.Connection, events: Events) -> None:
+        self._db = connection
+        self._events = events
+
+    def add(self, item: Quarantined) -> bool:
+        """Keep refused material; False when that place of the log is here already."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO quarantine (log_index, id, sender, code, step, message, time, entry, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (item.index, item.id, item.sender, item.code, item.step, item.message, item.time, item.entry, item.body),
+        )
+        if not self._db.changes():
+            return False
+        name = f"log entry {item.index}" if item.id is None else ids.format_id(item.id)
+        self._events.add(
+            "state", {"alert": name, "direction": "in", "state": "quarantined", "code": item.code}, now=item.time
+        )
+        return True
+
+    def newest(self, *, limit: int = 100) -> list[Quarantined]:
+        """Newest first."""
+        rows = self._db.execute(_SELECT + " ORDER BY number DESC LIMIT ?", (limit,))
+        return [Quarantined(*row) for row in rows]
+
+    def holds(self, index: int) -> bool:
+        """Whether the entry at that place of the log was refused before."""
+        return self._db.execute("SELECT 1 FROM quarantine WHERE log_index = ?", (index,)).fetchone() is not None
+
+    def count(self) -> int:
+        """How much there is."""
+        return number(self._db, "SELECT count(*) FROM quarantine")

@@ -1,0 +1,72 @@
+"""Receipts this agency signed and the hub has not answered yet: sent until it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apsw
+
+from nodes.store.rows import number, optional_number
+from nodes.store.topics import Topics
+from schemas import ids
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """A receipt's exact bytes; `ref` (first 16 bytes of their SHA-256) is what the hub's answer names."""
+
+    ref: bytes
+    receipt: bytes
+    signature: bytes
+    attempts: int = 0
+
+
+def receipt_ref(receipt: bytes) -> bytes:
+    """How the hub names a receipt in its answer."""
+    return ids.sha256(receipt)[:16]
+
+
+class Receipts:
+    """Writes signed receipts."""
+
+    def __init__(self, connection: apsw.Connection, topics: Topics) -> None:
+        self._db = connection
+        self._topics = topics
+
+    def add(self, receipt: bytes, signature: bytes, *, now: int) -> None:
+        """Keep a signed receipt until it is answered."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO receipt (ref, made, receipt, signature) VALUES (?, ?, ?, ?)",
+            (receipt_ref(receipt), now, receipt, signature),
+        )
+        self._topics.add("receipts")
+
+    def due(self, *, now: int, limit: int, except_refs: frozenset[bytes] = frozenset()) -> list[SignedReceipt]:
+        """Receipts to send now, oldest first."""
+        rows = self._db.execute(
+            "SELECT ref, receipt, signature, attempts FROM receipt WHERE not_before <= ? ORDER BY made, ref LIMIT ?",
+            (now, limit + len(except_refs)),
+        )
+        return [SignedReceipt(*row) for row in rows if row[0] not in except_refs][:limit]
+
+    def next_due(self, *, now: int) -> int | None:
+        """The time (ms) at which the next postponed receipt is to be tried, or None."""
+        return optional_number(self._db, "SELECT min(not_before) FROM receipt WHERE not_before > ?", (now,))
+
+    def done(self, ref: bytes) -> None:
+        """The hub answered: nothing more to send."""
+        self._db.execute("DELETE FROM receipt WHERE ref = ?", (ref,))
+
+    def get(self, ref: bytes) -> SignedReceipt | None:
+        """An unanswered receipt."""
+        row = self._db.execute("SELECT ref, receipt, signature, attempts FROM receipt WHERE ref = ?", (ref,)).fetchone()
+        return None if row is None else SignedReceipt(*row)
+
+    def postpone(self, ref: bytes, *, not_before: int) -> None:
+        """Send it again, no sooner than `not_before` (ms)."""
+        self._db.execute("UPDATE receipt SET attempts = attempts + 1, not_before = ? WHERE ref = ?", (not_before, ref))
+        self._topics.add("receipts")
+
+    def count(self) -> int:
+        """How many receipts wait for an answer."""
+        return number(self._db, "SELECT count(*) FROM receipt")

@@ -1,0 +1,175 @@
+"""The node's tables, as a list of migrations: entry n brings a store from version n to n + 1.
+
+Times are milliseconds since the Unix epoch. Ids, digests and keys are raw bytes. `alert.number` is the local order in
+which the node came to hold alerts, of both directions, and the row id of the search index.
+"""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE held (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE alert (
+  number INTEGER PRIMARY KEY,
+  direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+  id BLOB NOT NULL CHECK (length(id) = 16),
+  sender TEXT NOT NULL,
+  officer TEXT,
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL,
+  marking TEXT NOT NULL,
+  status TEXT NOT NULL,
+  precedence TEXT NOT NULL,
+  rank INTEGER NOT NULL,
+  operation TEXT,
+  address TEXT NOT NULL,
+  composed INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  expires INTEGER,
+  relation TEXT,
+  related BLOB,
+  state TEXT NOT NULL,
+  log_index INTEGER,
+  leaf BLOB,
+  recalled_by BLOB,
+  corrected_by BLOB,
+  code TEXT,
+  message TEXT,
+  hint TEXT,
+  document BLOB NOT NULL,
+  header BLOB,
+  signature BLOB,
+  UNIQUE (direction, id)
+);
+CREATE INDEX alert_waiting ON alert (rank, number) WHERE direction = 'out' AND state = 'waiting';
+CREATE INDEX alert_unread ON alert (number) WHERE direction = 'in' AND state = 'unread';
+CREATE INDEX alert_related ON alert (related) WHERE related IS NOT NULL;
+CREATE INDEX alert_suffix ON alert (substr(lower(hex(id)), -8));
+CREATE UNIQUE INDEX alert_at ON alert (log_index) WHERE log_index IS NOT NULL;
+CREATE VIRTUAL TABLE search USING fts5 (text, content = '', tokenize = 'unicode61 remove_diacritics 2');
+
+CREATE TABLE proof (
+  number INTEGER PRIMARY KEY REFERENCES alert (number) ON DELETE CASCADE,
+  entry BLOB NOT NULL,
+  size INTEGER NOT NULL,
+  path BLOB NOT NULL,
+  note BLOB NOT NULL
+);
+
+CREATE TABLE outgoing (
+  number INTEGER PRIMARY KEY REFERENCES alert (number) ON DELETE CASCADE,
+  body BLOB,
+  sealed INTEGER,
+  directory INTEGER,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE delivery (
+  number INTEGER NOT NULL REFERENCES alert (number) ON DELETE CASCADE,
+  agency TEXT NOT NULL,
+  state TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  code TEXT,
+  officer TEXT,
+  PRIMARY KEY (number, agency)
+) WITHOUT ROWID;
+
+CREATE TABLE intake (key BLOB PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE pair (
+  opener_id BLOB PRIMARY KEY CHECK (length(opener_id) = 16),
+  recipient TEXT NOT NULL,
+  secret BLOB NOT NULL,
+  opener BLOB NOT NULL,
+  sealing_key BLOB NOT NULL,
+  signing_key BLOB NOT NULL,
+  created INTEGER NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 0,
+  known INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX pair_newest ON pair (recipient, created);
+
+CREATE TABLE opener (
+  opener_id BLOB PRIMARY KEY CHECK (length(opener_id) = 16),
+  sender TEXT NOT NULL,
+  sender_key BLOB NOT NULL,
+  secret BLOB NOT NULL,
+  learned INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE directory (
+  version INTEGER PRIMARY KEY,
+  log_index INTEGER NOT NULL,
+  entry BLOB NOT NULL,
+  bundle BLOB NOT NULL
+);
+
+CREATE TABLE receipt (
+  ref BLOB PRIMARY KEY CHECK (length(ref) = 16),
+  made INTEGER NOT NULL,
+  receipt BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX receipt_made ON receipt (made);
+
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  time INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  data BLOB NOT NULL
+);
+CREATE TABLE alarm (
+  code TEXT PRIMARY KEY,
+  message TEXT NOT NULL,
+  hint TEXT NOT NULL,
+  time INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE quarantine (
+  number INTEGER PRIMARY KEY,
+  log_index INTEGER NOT NULL UNIQUE,
+  id BLOB,
+  sender TEXT,
+  code TEXT NOT NULL,
+  step INTEGER,
+  message TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  entry BLOB NOT NULL,
+  body BLOB NOT NULL
+);
+
+CREATE TABLE handler (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE job (
+  number INTEGER PRIMARY KEY,
+  handler TEXT NOT NULL,
+  alert BLOB NOT NULL,
+  event INTEGER NOT NULL,
+  dead INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before INTEGER NOT NULL DEFAULT 0,
+  error TEXT,
+  time INTEGER NOT NULL,
+  UNIQUE (handler, event)
+);
+CREATE INDEX job_due ON job (not_before) WHERE dead = 0;
+
+CREATE TABLE attachment (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  size INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
+  complete INTEGER NOT NULL,
+  uploaded INTEGER NOT NULL DEFAULT 0,
+  time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE attachment_part (
+  digest BLOB NOT NULL REFERENCES attachment (digest) ON DELETE CASCADE ON UPDATE CASCADE,
+  start INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (digest, start)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
