@@ -1,0 +1,165 @@
+"""Reading an officer's file: a small, strict subset of YAML 1.2, and strict JSON.
+
+Plain scalars are read as YAML 1.2's core schema reads them, so that `NO` is Norway and `2026-01-02` stays the text it
+is; decimals become `Decimal`, never binary floats. What a document of facts does not need is refused: aliases,
+anchors, tags, several documents, repeated keys, keys that are not text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable
+from decimal import Decimal
+from typing import Any, Literal
+
+import yaml
+
+from schemas.alert.problems import Problem
+from schemas.errors import BadDocument, Malformed, TooDeep, TooLarge
+from schemas.limits import MAX_DEPTH, MAX_DOCUMENT
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})\.[0-9]{1,30}", re.ASCII)
+_WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+def load_document(text: str, *, format: Literal["yaml", "json"]) -> dict[str, object]:
+    """Read a document from text of at most MAX_DOCUMENT bytes; numbers with a point become `Decimal`.
+
+    Raises TooLarge, TooDeep, Malformed (not YAML or JSON), BadDocument (a construct refused, with its line).
+    """
+    if len(text) > MAX_DOCUMENT or len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT:
+        raise TooLarge(
+            f"The document is larger than {MAX_DOCUMENT} bytes.",
+            hint="Shorten it, or send long reports as attachments.",
+        )
+    value = _load_yaml(text) if format == "yaml" else _load_json(text)
+    if not isinstance(value, dict):
+        raise Malformed("The document is not a group of fields.", hint="Begin with lines such as 'kind: watch'.")
+    return value
+
+
+class _Refused(Exception):  # noqa: N818 - carries a problem out of the parsers, never leaves this module
+    def __init__(self, code: str, line: int, message: str, hint: str) -> None:
+        self.problem = Problem(f"line {line}", code, message, hint)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes without resolving tags, refusing aliases, anchors, tags and depth as it goes."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _Refused(
+                "yaml-alias", line, "Anchors and aliases are not used here.", "Write the text out, or in quotes."
+            )
+        if getattr(event, "tag", None):
+            raise _Refused(
+                "yaml-tag", line, "Tags (!...) are not used here.", "Leave the tag out, or put quotes around it."
+            )
+        if self.depth >= MAX_DEPTH:
+            raise TooDeep(f"Line {line} is nested deeper than {MAX_DEPTH} levels.", hint="Flatten the document.")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _load_yaml(text: str) -> object:
+    try:
+        node = _compose(text)
+        return None if node is None else _build(node)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "its beginning"
+        what = getattr(error, "problem", None) or "unreadable characters"
+        raise Malformed(
+            f"This is not readable YAML at {where}: {what}.",
+            hint="Check indentation (spaces, not tabs), colons and quotes on and above that line.",
+        ) from None
+    except _Refused as refused:
+        raise BadDocument(refused.problem.message, hint=refused.problem.hint, problems=(refused.problem,)) from None
+
+
+def _compose(text: str) -> yaml.Node | None:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _build(node: yaml.Node) -> object:
+    if isinstance(node, yaml.ScalarNode):
+        return node.value if node.style in ("'", '"', "|", ">") else _plain(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(member) for member in node.value]
+    fields: dict[Hashable, object] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _Refused("bad-key", line, "A field name must be a word.", "Write 'name: value'.")
+        if key_node.value in fields:
+            raise _Refused(
+                "duplicate-key", line, f"The field {key_node.value[:60]!r} stands here twice.", "Keep one of them."
+            )
+        fields[key_node.value] = _build(value_node)
+    return fields
+
+
+def _plain(text: str) -> object:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return Decimal(text)
+    return text
+
+
+def _load_json(text: str) -> object:
+    def pairs(members: list[tuple[str, object]]) -> dict[str, object]:
+        fields = dict(members)
+        if len(fields) != len(members):
+            names = [name for name, _ in members]
+            twice = next(name for name in names if names.count(name) > 1)
+            problem = Problem(
+                twice, "duplicate-key", f"The field {twice[:60]!r} stands there twice.", "Keep one of them."
+            )
+            raise BadDocument(problem.message, hint=problem.hint, problems=(problem,))
+        return fields
+
+    def constant(name: str) -> object:
+        raise Malformed(f"{name} is not a number of JSON.", hint="Leave the field out.")
+
+    def integer(digits: str) -> int:
+        if len(digits) > 31:
+            raise Malformed("A number has more than 30 digits.", hint="Shorten it, or put it in quotes.")
+        return int(digits)
+
+    _json_depth(text)
+    try:
+        return json.loads(
+            text, object_pairs_hook=pairs, parse_float=Decimal, parse_constant=constant, parse_int=integer
+        )
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"This is not readable JSON at line {error.lineno}, column {error.colno}: {error.msg}.",
+            hint="Check commas, braces and quotes on and above that line.",
+        ) from None
+
+
+def _json_depth(text: str) -> None:
+    depth = 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.DOTALL):
+        if token.group() in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise TooDeep(f"The document is nested deeper than {MAX_DEPTH} levels.", hint="Flatten it.")
+        elif token.group() in "]}":
+            depth -= 1
