@@ -445,7 +445,7 @@ class BadProof(LogRefusal, code="bad-proof", hint="Fetch the proof again; if it 
 class BadCheckpoint(
     LogRefusal, code="bad-checkpoint", hint="Fetch the checkpoint again; see docs/spec/checkpoint.md for the only form."
 ):
-    """A note or checkpoint is not in the only accepted form."""
+    """A note, checkpoint or verifier key is not in its only accepted form."""
 
 
 class BadReceipt(LogRefusal, code="bad-receipt", hint="Compare the receipt with docs/spec/receipts.md."):
