@@ -1,0 +1,194 @@
+"""One alert as a page, laid out like a classified document: its marking first and last, the proof at its foot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nodes.officer import words
+from nodes.officer.outcome import SHORT
+from nodes.officer.phrases import joined, phrase, spoken
+from nodes.officer.recipients import COLUMNS, recipient_rows
+from nodes.officer.screen import Cell, Screen
+from nodes.officer.subjects import describe
+from nodes.officer.when import age, full, now_ms
+
+_CAVEATS = {
+    "no-judicial-use": "no judicial use: intelligence, not evidence",
+    "no-onward-sharing": "no onward sharing without the originator",
+    "no-action-without-originator": "no action without the originator",
+    "no-publication": "no publication",
+    "protect-source": "protect the source",
+    "need-to-know": "need to know: named readers only",
+    "personal-data": "personal data: retention and access rules apply",
+    "officer-safety": "officer safety: read before handling goods or meeting persons",
+}
+_SOURCES = {
+    "A": "reliable",
+    "B": "usually reliable",
+    "C": "fairly reliable",
+    "D": "not usually reliable",
+    "E": "unreliable",
+    "F": "source cannot be judged",
+}
+_INFORMATION = {
+    1: "confirmed",
+    2: "probably true",
+    3: "possibly true",
+    4: "doubtful",
+    5: "improbable",
+    6: "truth cannot be judged",
+}
+_RELATIONS = {"reply": "reply to", "follow-up": "follow-up to", "correct": "correction of", "recall": "recall of"}
+_AT_THE_TOP = {
+    *("id", "sender", "officer", "kind", "title", "narrative", "language", "grading", "marking", "caveats", "status"),
+    *("precedence", "operation", "to", "modes", "composed", "expires_hours", "relation", "subjects", "attachments"),
+    *("version", "handling", "embargo", "hazards"),
+}
+
+
+def show_page(screen: Screen, answer: dict[str, Any]) -> None:
+    """Print everything the node knows about one alert."""
+    alert = answer["alert"]
+    marking = words.marking(alert["marking"])
+    screen.banner(marking.text, marking.style)
+    _warnings(screen, answer)
+    screen.heading(alert["title"])
+    screen.line()
+    screen.fields(_head(answer))
+    if alert.get("narrative"):
+        _part(screen, "Narrative" + _language(alert))
+        screen.prose(alert["narrative"])
+    _subjects(screen, alert.get("subjects") or [])
+    for name, value in alert.items():
+        if name not in _AT_THE_TOP and value:
+            _other(screen, name, value)
+    _attachments(screen, alert)
+    if answer["direction"] == "out":
+        _part(screen, "Recipients")
+        screen.table(COLUMNS, recipient_rows(answer.get("recipients") or []), empty="  none yet")
+    _thread(screen, answer)
+    screen.line()
+    screen.line(_proof(answer))
+    screen.banner(marking.text, marking.style)
+
+
+def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
+    """What changes how everything below is to be read comes before it."""
+    alert = answer["alert"]
+    if alert.get("status", "actual") != "actual":
+        screen.line(f"{alert['status'].upper()} - not a real case", "warn")
+    if answer.get("recalled_by"):
+        screen.line(f"RECALLED - do not rely on this; see {_short(answer['recalled_by'])}", "bad")
+    if answer.get("corrected_by"):
+        screen.line(f"CORRECTED - the correction is {_short(answer['corrected_by'])}", "warn")
+
+
+def _head(answer: dict[str, Any]) -> list[tuple[str, Cell | str]]:
+    alert, now = answer["alert"], now_ms()
+    precedence = words.precedence(alert["precedence"])
+    relation = alert.get("relation")
+    return [
+        ("Id", alert["id"]),
+        ("State", words.state("recalled" if answer.get("recalled_by") else answer["state"])),
+        ("Kind", spoken(alert["kind"])),
+        ("Precedence", precedence),
+        ("From", joined([alert["sender"], phrase(alert.get("officer"))])),
+        ("To", joined(alert["to"])),
+        ("Written", _moment(alert.get("composed"), now)),
+        ("Received", _moment(answer.get("received"), now) if answer["direction"] == "in" else ""),
+        ("Valid for", f"{alert['expires_hours']} hours" if alert.get("expires_hours") else ""),
+        ("Operation", phrase(alert.get("operation"))),
+        ("Transport", phrase(alert.get("modes"))),
+        ("Concerns", f"{_RELATIONS.get(relation['type'], relation['type'])} {relation['alert']}" if relation else ""),
+        ("Grading", _grading(alert.get("grading"))),
+        (
+            "Handling",
+            Cell(joined((_CAVEATS.get(word, spoken(word)) for word in alert.get("caveats") or ()), "; "), "warn"),
+        ),
+        ("", Cell(phrase(alert.get("handling")), "warn")),
+        ("Embargo", f"not public before {alert['embargo']}" if alert.get("embargo") else ""),
+        ("Hazards", Cell(_hazards(alert), "bad")),
+    ]
+
+
+def _hazards(alert: Mapping[str, Any]) -> str:
+    return joined(
+        (joined([spoken(entry["hazard"]), phrase(entry.get("advice"))], ": ") for entry in alert.get("hazards") or ()),
+        "; ",
+    )
+
+
+def _grading(grading: Mapping[str, Any] | None) -> str:
+    if not grading:
+        return ""
+    source, information = grading.get("source"), grading.get("information")
+    said = joined(
+        [_SOURCES.get(str(source), ""), _INFORMATION.get(information, "") if isinstance(information, int) else ""]
+    )
+    return f"{source or ''}{information or ''} ({said})"
+
+
+def _subjects(screen: Screen, subjects: list[dict[str, Any]]) -> None:
+    if subjects:
+        _part(screen, words.count(len(subjects), "Subject"))
+    for subject in subjects:
+        described = describe(subject)
+        screen.fields([(described.type, Cell(described.line or "see below", "strong"))])
+        screen.fields([(f"{number}.", step) for number, step in enumerate(described.steps, 1)], indent=4)
+        screen.fields(described.details, indent=4)
+
+
+def _other(screen: Screen, name: str, value: object) -> None:
+    """The part that belongs to the kind, dates, partners, links, references: by their names, whatever they are."""
+    _part(screen, spoken(name).capitalize())
+    if isinstance(value, Mapping):
+        screen.fields([(spoken(key), phrase(item, key)) for key, item in value.items()])
+    elif isinstance(value, list):
+        screen.fields([(f"{number}.", phrase(item, name)) for number, item in enumerate(value, 1)])
+    else:
+        screen.prose(phrase(value, name))
+
+
+def _attachments(screen: Screen, alert: dict[str, Any]) -> None:
+    attachments = alert.get("attachments") or []
+    if not attachments:
+        return
+    _part(screen, words.count(len(attachments), "Attachment"))
+    for number, entry in enumerate(attachments, 1):
+        size = f"{entry['size']:,} bytes" if isinstance(entry.get("size"), int) else ""
+        screen.fields([(f"{number}.", joined([entry["name"], phrase(entry.get("media_type")), size]))])
+    if screen.terminal:
+        screen.note(f"  Save one: bearing attachment {_short(alert['id'])} 1")
+
+
+def _thread(screen: Screen, answer: dict[str, Any]) -> None:
+    others = [other for other in answer.get("thread") or () if other != answer["alert"]["id"]]
+    if others:
+        _part(screen, "Related alerts")
+        screen.prose(joined(map(_short, others)))
+
+
+def _proof(answer: dict[str, Any]) -> str:
+    proof = answer.get("proof")
+    if not proof:
+        return "Not in the log yet." if answer["direction"] == "out" else "No proof is held for this alert."
+    return f"In the log at index {proof['index']} of {proof['size']}, verified. Leaf {proof['leaf'][:16]}…"
+
+
+def _part(screen: Screen, title: str) -> None:
+    screen.line()
+    screen.heading(title)
+
+
+def _language(alert: dict[str, Any]) -> str:
+    language = alert.get("language", "en")
+    return "" if language == "en" else f" (language: {language})"
+
+
+def _moment(then: int | None, now: int) -> str:
+    return f"{full(then)} ({age(then, now)})" if then is not None else ""
+
+
+def _short(identity: str) -> str:
+    return identity[-SHORT:]

@@ -1,0 +1,51 @@
+"""Who holds an alert that was sent: one line for every recipient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nodes.officer import words
+from nodes.officer.screen import Cell, Column, Screen
+from nodes.officer.when import clock, full, iso, now_ms
+from schemas.errors import NotFound
+
+COLUMNS = [
+    Column("Agency"),
+    Column("State"),
+    Column("Since"),
+    Column("Officer"),
+    Column("Reason", whole=True, stretch=True),
+]
+
+
+def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
+    """The recipients of one sent alert; raises `NotFound` for a received one, whose recipients are not ours to know."""
+    alert = answer["alert"]
+    if answer["direction"] != "out":
+        raise NotFound(
+            f"{alert['id']} was received, not sent, so there is nobody's state to show",
+            hint=f"Read it with `bearing show {alert['id']}`.",
+        )
+    if screen.as_json:
+        screen.data({"id": alert["id"], "state": answer["state"], "recipients": answer["recipients"]})
+        return
+    if screen.terminal:
+        screen.heading(words.title(alert))
+        screen.fields([("Id", alert["id"]), ("Sent", full(alert["composed"])), ("State", words.state(answer["state"]))])
+        screen.line()
+    screen.table(COLUMNS, recipient_rows(answer["recipients"]), empty="It has no recipients yet.")
+
+
+def recipient_rows(recipients: list[dict[str, Any]]) -> list[list[Cell]]:
+    """Rows for `COLUMNS`."""
+    now = now_ms()
+    return [
+        [
+            Cell(entry["agency"]),
+            words.state(entry["state"]),
+            Cell(clock(entry.get("time"), now), piped=iso(entry.get("time"))),
+            Cell(entry.get("officer") or ""),
+            Cell(entry.get("code") or ""),
+        ]
+        for entry in recipients
+    ]

@@ -1,0 +1,206 @@
+"""The only place that prints: tables, pages, JSON and messages, each made harmless before it reaches a terminal.
+
+On a terminal a table is drawn; piped it is tab-separated lines without a heading, so that `cut` and `awk` work; with
+`--json` it is the node's answer. Answers go to standard output, everything said to a person beside them to standard
+error. Colour repeats what a word already says, and only on a terminal where NO_COLOR is not set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from nodes.officer.visible import visible, visible_json, visible_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+PIPED_WIDTH = 80
+"""Columns of a page that does not go to a terminal, unless COLUMNS says otherwise."""
+
+WIDEST_PAGE = 100
+"""Prose is hard to read in longer lines, however wide the terminal."""
+
+_STYLES = {
+    "bad": "bold red",
+    "warn": "yellow",
+    "good": "green",
+    "strong": "bold",
+    "faint": "dim",
+    "red": "bold red",
+    "amber": "yellow",
+    "green": "green",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    `stretch` gives way first when room is short; `whole` wraps a long cell instead of cutting it off; `from_width`
+    leaves the column out on narrower terminals; `drawn_only` leaves it out when piped.
+    """
+
+    title: str
+    stretch: bool = False
+    whole: bool = False
+    from_width: int = 0
+    drawn_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value: what a person sees, its style, and what another program gets (`piped`) where that differs."""
+
+    text: str
+    style: str = ""
+    piped: str | None = None
+
+
+class Screen:
+    """Where a command's answer goes. `as_json` turns tables and pages into the data behind them."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.terminal = sys.stdout.isatty()
+        self.colour = self.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+
+    def data(self, value: object, *, compact: bool = False) -> None:
+        """Print `value` as JSON; `compact` puts it on one line, as a stream of answers needs it."""
+        click.echo(visible_json(value, indent=None if compact else 2))
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, empty: str = "") -> None:
+        """Draw a table, or print its rows tab-separated; with no rows say `empty` on standard error."""
+        listed = list(rows)
+        if not listed:
+            if empty:
+                self.note(empty)
+        elif self.terminal:
+            self._draw(columns, listed)
+        else:
+            for row in listed:
+                self._tabbed([cell for column, cell in zip(columns, row, strict=True) if not column.drawn_only])
+
+    def record(self, cells: Sequence[Cell]) -> None:
+        """One line of a stream: cells two spaces apart on a terminal, tab-separated when piped."""
+        if self.terminal:
+            self._print(self._joined(cells))
+        else:
+            self._tabbed(cells)
+
+    def banner(self, text: str, style: str = "") -> None:
+        """A line across the page with `text` in its middle: how a page's marking is shown, first and last."""
+        from rich.rule import Rule
+
+        self._print(Rule(self._text(f" {text} ", style), characters="=" if not self.terminal else "━", style=""))
+
+    def heading(self, text: str) -> None:
+        """The title of a page or of a part of it."""
+        self._print(self._text(text, "strong"))
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One paragraph, wrapped to the page."""
+        self._print(self._text(text, style))
+
+    def prose(self, text: str, *, indent: int = 2) -> None:
+        """Received text of any number of lines, wrapped and indented."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        for line in visible_lines(text):
+            self._print(Padding(Text(line), (0, 0, 0, indent)))
+
+    def fields(self, pairs: Iterable[tuple[str, Cell | str]], *, indent: int = 2) -> None:
+        """Label and value beside each other, values wrapped under themselves; empty values are left out."""
+        from rich.padding import Padding
+        from rich.table import Table
+
+        cells = [(label, Cell(value) if isinstance(value, str) else value) for label, value in pairs]
+        shown = [(label, cell) for label, cell in cells if cell.text]
+        if not shown:
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, min_width=12)
+        grid.add_column(overflow="fold")
+        for label, cell in shown:
+            grid.add_row(self._text(label, "faint"), self._text(cell.text, cell.style))
+        self._print(Padding(grid, (0, 0, 0, indent)))
+
+    def note(self, text: str) -> None:
+        """Say something to the person at the terminal; never part of the answer."""
+        for line in visible_lines(text):
+            click.echo(line, err=True)
+
+    @property
+    def _page_width(self) -> int:
+        return min(self.width, WIDEST_PAGE)
+
+    @staticmethod
+    def _tabbed(cells: Sequence[Cell]) -> None:
+        click.echo("\t".join(visible(cell.text if cell.piped is None else cell.piped) for cell in cells))
+
+    def _draw(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold" if self.colour else "")
+        kept = [number for number, column in enumerate(columns) if self.width >= column.from_width]
+        for number in kept:
+            column = columns[number]
+            table.add_column(
+                self._text(column.title, "strong"),
+                no_wrap=not column.whole,
+                overflow="fold" if column.whole else "ellipsis",
+                min_width=None if column.stretch else self._natural_width(column, [row[number] for row in rows]),
+            )
+        for row in rows:
+            table.add_row(*(self._text(row[number].text, row[number].style) for number in kept))
+        self._print(table, width=self.width)
+
+    @staticmethod
+    def _natural_width(column: Column, cells: Iterable[Cell]) -> int:
+        from rich.cells import cell_len
+
+        return max(cell_len(column.title), *(cell_len(visible(cell.text)) for cell in cells))
+
+    def _joined(self, cells: Sequence[Cell]) -> Text:
+        from rich.text import Text
+
+        return Text("  ").join(self._text(cell.text, cell.style) for cell in cells)
+
+    def _text(self, text: str, style: str) -> Text:
+        from rich.text import Text
+
+        return Text(visible(text), style=_STYLES.get(style, ""))
+
+    def _print(self, what: RenderableType, *, width: int | None = None) -> None:
+        console = self._console(width or self._page_width)
+        with console.capture() as captured:
+            console.print(what)
+        for line in _without_padding(captured.get()):
+            click.echo(line, color=self.colour)
+
+    def _console(self, width: int) -> Console:
+        from rich.console import Console
+
+        return Console(
+            width=width,
+            color_system="standard" if self.colour else None,
+            no_color=not self.colour,
+            force_terminal=self.colour,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+
+def _without_padding(text: str) -> Iterator[str]:
+    """The lines of rendered text without the spaces that only fill it up to the width."""
+    yield from (line.rstrip(" ") for line in text.removesuffix("\n").split("\n"))
