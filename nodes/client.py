@@ -18,6 +18,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -272,7 +273,7 @@ class NodeClient:
         headers = {"Accept": "application/json"}
         data = None
         if body is not None:
-            data = json.dumps(body, ensure_ascii=False).encode()
+            data = json.dumps(body, ensure_ascii=False, default=_decimal_text).encode()
             headers["Content-Type"] = "application/json"
         try:
             connection.request(method, target, body=data, headers=headers)
@@ -331,6 +332,13 @@ class NodeClient:
                 hint="See what the node's log says; a full or slow disk is the usual cause.",
             )
         return Unreachable(f"the node closed the connection: {error}", hint="See what the node's log says.")
+
+
+def _decimal_text(value: object) -> str:
+    """Documents read by `load_document` hold decimals; as text they keep every digit."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"a document cannot hold a {type(value).__name__}")
 
 
 def _problems(listed: object) -> tuple[ReportedProblem, ...]:

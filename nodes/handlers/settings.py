@@ -31,7 +31,7 @@ MAX_TIMEOUT = 3_600
 """Seconds: a handler that needs more should take the alert and work on it later."""
 
 DEFAULT_ATTEMPTS = 12
-"""With the queue's back-off, about two and a half hours of trying: longer than a restart, shorter than a shift."""
+"""With the queue's pauses, about an hour and a half of trying: longer than a restart, shorter than a shift."""
 
 MAX_ATTEMPTS = 1_000
 
