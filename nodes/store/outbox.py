@@ -67,15 +67,6 @@ class Outbox:
         self._topics.add("outbox")
         return number
 
-    def taken_in(self, key: bytes) -> bytes | None:
-        """The id of the alert that came of the input `key`, if it was taken in already."""
-        row = self._db.execute("SELECT id FROM intake WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def take_in(self, key: bytes, alert_id: bytes, *, now: int) -> None:
-        """Remember that the input `key` became this alert; in the transaction of `add`, so it never becomes two."""
-        self._db.execute("INSERT INTO intake (key, id, time) VALUES (?, ?, ?)", (key, alert_id, now))
-
     def waiting(self, *, now: int, limit: int, except_numbers: Iterable[int] = ()) -> list[Outgoing]:
         """Alerts to be sent now, most urgent first, oldest first among equals."""
         skip = set(except_numbers)

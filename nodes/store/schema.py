@@ -75,8 +75,6 @@ CREATE TABLE delivery (
   PRIMARY KEY (number, agency)
 ) WITHOUT ROWID;
 
-CREATE TABLE intake (key BLOB PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
-
 CREATE TABLE pair (
   opener_id BLOB PRIMARY KEY CHECK (length(opener_id) = 16),
   recipient TEXT NOT NULL,
