@@ -24,11 +24,11 @@ from schemas.alert.fields import (
     Slug,
     Title,
     Url,
-    switch,
     optional,
     refuse,
     required,
     several,
+    switch,
 )
 from schemas.alert.subjects import AnySubject
 from schemas.limits import MAX_ATTACHMENT, MAX_ATTACHMENTS, MAX_EXPIRY_MS, MAX_TIME_MS
@@ -42,7 +42,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=MAX_TIME_MS)]
 
 
 class Grading(Part):
-    """The 5x5x5-style grading: how reliable the source, how credible the information."""
+    """The Admiralty grading: how reliable the source, how credible the information."""
 
     source: SourceGrade = required("A completely reliable ... E unreliable, F cannot be judged")
     information: Annotated[int, Field(ge=1, le=6)] = required("1 confirmed ... 5 improbable, 6 cannot be judged")
@@ -154,7 +154,7 @@ def _distinct(values: list[str]) -> list[str]:
     return values
 
 
-def _default_precedence(values: dict[str, Any]) -> str:
+def _default_precedence(values: dict[str, Any]) -> Precedence:
     return "priority" if values.get("kind") in ("watch", "detection") else "routine"
 
 

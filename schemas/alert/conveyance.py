@@ -13,16 +13,15 @@ from pydantic import Field, model_validator
 from schemas.alert.codes import CarriageMeans, ConveyanceRole, LoadState, Mode, VesselKind
 from schemas.alert.fields import (
     ONE_OR_MORE,
-    Amount,
     Count,
     Country,
     Line,
     Moment,
     Short,
-    switch,
     optional,
     refuse,
     several,
+    switch,
 )
 from schemas.alert.identifiers import AirWaybill, ContainerNumber, FlightNumber, HsCode, ImoNumber, Mmsi
 from schemas.alert.place import Subject

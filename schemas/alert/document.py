@@ -84,8 +84,6 @@ def _alert(value: Mapping[str, object]) -> Alert:
 
 
 def _examine(document: Mapping[str, object], model: type[Document]) -> tuple[Document | None, list[Problem]]:
-    if not isinstance(document, Mapping):
-        return None, [Problem("", "wrong-type", "A document is a group of fields.", "Write 'field: value' lines.")]
     if _deeper(document, MAX_DEPTH):
         return None, [Problem("", "too-deep", f"The document is nested deeper than {MAX_DEPTH} levels.", "Flatten it.")]
     problems: list[Problem] = []
@@ -93,9 +91,11 @@ def _examine(document: Mapping[str, object], model: type[Document]) -> tuple[Doc
     try:
         found = model.model_validate(dict(document))
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            if detail["type"] != "default_factory_not_called":  # follows from a problem that is listed itself
-                problems.append(problem_of(detail, document, _known(detail["loc"], model)))
+        problems = [
+            problem_of(detail, document, _known(detail["loc"], model))
+            for detail in error.errors(include_url=False)
+            if detail["type"] != "default_factory_not_called"  # follows from a problem that is listed itself
+        ]
     problems.extend(cross_check(document))
     order = {name: number for number, name in enumerate(document)}
     unique = dict.fromkeys(problems)

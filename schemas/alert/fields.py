@@ -14,8 +14,16 @@ from functools import partial
 from typing import Annotated, Any
 
 from iso3166 import countries_by_alpha2, countries_by_apolitical_name
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.alert import codes
 
@@ -28,7 +36,7 @@ class Part(BaseModel):
 
 def refuse(code: str, message: str, hint: str) -> PydanticCustomError:
     """Make the error a validator raises: a stable code, one sentence, and what to do next."""
-    return PydanticCustomError(code, "{text}", {"text": message, "hint": hint})  # type: ignore[arg-type]  # code is a LiteralString there
+    return PydanticCustomError(code, "{text}", {"text": message, "hint": hint})
 
 
 def optional(description: str) -> Any:
@@ -168,7 +176,18 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
 
 
-ONE_OR_MORE = BeforeValidator(_as_list)
+class _OneOrMore:
+    """Metadata of a list that may be written as its only entry."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many.get("items", {}), many]}
+
+
+ONE_OR_MORE = _OneOrMore()
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -252,7 +271,7 @@ def _moment(value: object) -> object:
         raise refuse(
             "bad-date",
             "This is not a date.",
-            "Write 2026-01-31, or only as much as is known (2026-01, 2026), or a time with its zone: 2026-01-31T08:30Z.",
+            "Write 2026-01-31, or as much as is known (2026-01, 2026), or a time with its zone: 2026-01-31T08:30Z.",
         )
     return text
 

@@ -18,11 +18,11 @@ from schemas.alert.fields import (
     Prose,
     Short,
     Signed,
-    switch,
     optional,
     refuse,
     required,
     several,
+    switch,
 )
 from schemas.alert.quantity import QuantityField
 

@@ -24,7 +24,11 @@ _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})\.[0-9]{1,30}", re.ASCII)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
-def load_document(text: str, *, format: Literal["yaml", "json"]) -> dict[str, object]:
+def load_document(
+    text: str,
+    *,
+    format: Literal["yaml", "json"],  # noqa: A002 - the plain word; nothing here formats
+) -> dict[str, object]:
     """Read a document from text of at most MAX_DOCUMENT bytes; numbers with a point become `Decimal`.
 
     Raises TooLarge, TooDeep, Malformed (not YAML or JSON), BadDocument (a construct refused, with its line).
@@ -40,7 +44,9 @@ def load_document(text: str, *, format: Literal["yaml", "json"]) -> dict[str, ob
     return value
 
 
-class _Refused(Exception):  # noqa: N818 - carries a problem out of the parsers, never leaves this module
+class _Refused(Exception):
+    """Carries a problem out of the parsers; never leaves this module."""
+
     def __init__(self, code: str, line: int, message: str, hint: str) -> None:
         self.problem = Problem(f"line {line}", code, message, hint)
 
@@ -51,7 +57,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _Refused(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.alert.codes import ArrestsStatus, OrganisationRole, PersonRole, Sex
-from schemas.alert.fields import ONE_OR_MORE, Count, Country, Line, Moment, Short, switch, optional, refuse, several
+from schemas.alert.fields import ONE_OR_MORE, Count, Country, Line, Moment, Short, optional, refuse, several, switch
 from schemas.alert.place import Subject
 
 Age = Annotated[int, Field(ge=0, le=120)]

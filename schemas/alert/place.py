@@ -16,11 +16,11 @@ from schemas.alert.fields import (
     Part,
     Short,
     Signed,
-    switch,
     optional,
     refuse,
     required,
     several,
+    switch,
 )
 from schemas.alert.identifiers import Locode
 

@@ -44,7 +44,7 @@ _TOO = {
 
 def problem_of(error: ErrorDetails, document: object, known: Sequence[str]) -> Problem:
     """Translate one of pydantic's errors; `known` are the field names at its place, for 'did you mean'."""
-    path, parent = _path(error["loc"], document)
+    path = _path(error["loc"], document)
     kind, context = error["type"], error.get("ctx", {})
     name = str(error["loc"][-1]) if error["loc"] else ""
     if "hint" in context:
@@ -59,7 +59,7 @@ def problem_of(error: ErrorDetails, document: object, known: Sequence[str]) -> P
     if kind == "extra_forbidden":
         return Problem(path, "unknown-field", f"There is no field {name[:60]!r} here.", _unknown_hint(name, known))
     if kind in ("literal_error", "union_tag_invalid"):
-        return _bad_choice(path, error, parent)
+        return _bad_choice(path, error)
     if kind == "union_tag_not_found":
         return Problem(
             f"{path}.type", "missing", "Every subject says its type.", "Add type: container, vessel, substance ..."
@@ -69,20 +69,20 @@ def problem_of(error: ErrorDetails, document: object, known: Sequence[str]) -> P
     return Problem(path, "wrong-type", "This value cannot be used here.", "See the description of the field.")
 
 
-def _path(loc: tuple[int | str, ...], document: object) -> tuple[str, object]:
+def _path(loc: tuple[int | str, ...], document: object) -> str:
     """Write a location as `a[0].b`, leaving out the union tags that pydantic puts in between."""
-    path, here, parent = "", document, document
-    for depth, step in enumerate(loc):
+    path, here = "", document
+    for step in loc:
         if isinstance(step, int):
             path += f"[{step}]"
-            parent, here = here, here[step] if isinstance(here, list) and step < len(here) else None
-        elif not (isinstance(here, Mapping) and here.get("type") == step and 0 < depth < len(loc) and step not in here):
-            path += f".{step}" if path else str(step)
-            parent, here = here, here.get(step) if isinstance(here, Mapping) else None
-    return path, parent
+            here = here[step] if isinstance(here, list) and step < len(here) else None
+        elif not (isinstance(here, Mapping) and path.endswith("]") and here.get("type") == step and step not in here):
+            path += f".{step}" if path else step
+            here = here.get(step) if isinstance(here, Mapping) else None
+    return path
 
 
-def _bad_choice(path: str, error: ErrorDetails, parent: object) -> Problem:
+def _bad_choice(path: str, error: ErrorDetails) -> Problem:
     context: Mapping[str, Any] = error.get("ctx", {})
     choices = re.findall(r"'([^']*)'", context.get("expected", context.get("expected_tags", "")))
     if error["type"] == "union_tag_invalid":

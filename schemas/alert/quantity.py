@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, model_validator
 
-from schemas.alert.codes import QuantityBasis, Qualifier
+from schemas.alert.codes import Qualifier, QuantityBasis
 from schemas.alert.fields import Amount, Line, Part, canonical_decimal, close_to, optional, refuse
 
 
@@ -40,15 +40,20 @@ UNITS = {
     "capsule": Unit("AV", "capsule", _ONE),
     "piece": Unit("H87", "piece", _ONE),
 }
-_OTHER_NAMES = {
-    **{unit.rec20.lower(): symbol for symbol, unit in UNITS.items()},
-    **{"kilo": "kg", "kilos": "kg", "kilogram": "kg", "kilograms": "kg", "kgs": "kg"},
-    **{"gram": "g", "grams": "g", "gr": "g", "milligram": "mg", "milligrams": "mg"},
-    **{"tonne": "t", "tonnes": "t", "pound": "lb", "pounds": "lb", "lbs": "lb", "ounce": "oz", "ounces": "oz"},
-    **{"litre": "l", "litres": "l", "liter": "l", "liters": "l", "millilitre": "ml", "millilitres": "ml"},
-    **{"tablets": "tablet", "pill": "tablet", "pills": "tablet", "capsules": "capsule"},
-    **{"pieces": "piece", "item": "piece", "items": "piece", "unit": "piece", "units": "piece"},
+_SPOKEN = {
+    "kg": "kgm kgs kilo kilos kilogram kilograms",
+    "g": "grm gr gram grams",
+    "mg": "mgm milligram milligrams",
+    "t": "tne tonne tonnes",
+    "lb": "lbr lbs pound pounds",
+    "oz": "onz ounce ounces",
+    "l": "ltr litre litres liter liters",
+    "ml": "mlt millilitre millilitres",
+    "tablet": "u2 tablets pill pills",
+    "capsule": "av capsules",
+    "piece": "h87 pieces item items unit units",
 }
+_OTHER_NAMES = {name: symbol for symbol, names in _SPOKEN.items() for name in names.split()}
 
 
 def _unit(value: object) -> object:
