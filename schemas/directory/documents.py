@@ -1,0 +1,366 @@
+"""The two governed documents: ``directory.json`` (by the governors) and ``agencies/<id>.json`` (by each agency).
+
+Both are strict JSON with a ``format`` number. Reading refuses unknown fields, wrong forms, doubled ids and names that
+lead nowhere, so that whatever is in force is complete and consistent in itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final, Literal, TypeVar, cast
+
+from iso3166 import countries_by_alpha2
+
+from schemas.codec import Fields, Value
+from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys, parse_agency_keys
+from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_digests, load_json
+from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
+from schemas.ids import check_agency_id, check_slug
+from schemas.limits import MAX_BODY
+from schemas.log.note import parse_vkey
+from schemas.routing.address import ALL
+from schemas.routing.rules import Rule, parse_rule, rule_to_json
+
+__all__ = [
+    "Agency",
+    "AgencyKeys",
+    "Auditor",
+    "Broker",
+    "DirectoryDocument",
+    "KeyRecord",
+    "Limits",
+    "LogIdentity",
+    "Operation",
+    "Region",
+    "WitnessRecord",
+    "encode_agency_keys",
+    "encode_directory",
+    "parse_agency_keys",
+    "parse_directory",
+]
+
+MAX_NAME: Final = 120
+"""Characters of a name; it stands in lists on a terminal."""
+
+AgencyStatus = Literal["active", "suspended"]
+
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMEZONE = re.compile(r"UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+-]+){1,2}")
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """A partner. ``contact`` is a line of text for a human in trouble, such as a duty office's number."""
+
+    id: str
+    name: str
+    country: str
+    timezone: str
+    regions: tuple[str, ...]
+    status: AgencyStatus
+    contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A named set of agencies; each agency says which regions it belongs to."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A joint effort from ``starts`` until before ``ends`` (ms); the file gives the first and the last day, in UTC."""
+
+    id: str
+    name: str
+    host: str
+    starts: int
+    ends: int
+    participants: tuple[str, ...] | None
+    """None: every agency of the directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the hub allows each agency."""
+
+    alerts_per_minute: int
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """Someone who may copy the whole log, with the SHA-256 digests of the certificate keys (SPKI) accepted."""
+
+    id: str
+    name: str
+    tls: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A hub, with the SHA-256 digests of its certificate keys (SPKI)."""
+
+    id: str
+    tls: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """The log's origin line and its signing keys as C2SP vkeys."""
+
+    origin: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDocument:
+    """All that the governors decide."""
+
+    name: str
+    agencies: Mapping[str, Agency]
+    regions: Mapping[str, Region]
+    operations: Mapping[str, Operation]
+    rules: tuple[Rule, ...]
+    limits: Limits
+    auditors: Mapping[str, Auditor]
+    log: LogIdentity
+    brokers: tuple[Broker, ...]
+
+
+def parse_directory(data: bytes) -> DirectoryDocument:
+    """Read ``directory.json``. Raises `DirectoryInvalid` naming the field at fault."""
+    value = load_json(data, "directory.json")
+    try:
+        document = _directory(value)
+    except DirectoryInvalid:
+        raise
+    except CrossbearingError as error:
+        raise DirectoryInvalid(f"directory.json: {error.message}") from error
+    _check_references(document)
+    return document
+
+
+def encode_directory(document: DirectoryDocument) -> bytes:
+    """``directory.json`` for a document; `parse_directory` gives it back."""
+    value: dict[str, Value] = {
+        "format": FORMAT,
+        "name": document.name,
+        "regions": [{"id": region.id, "name": region.name} for region in document.regions.values()],
+        "agencies": [_agency_to_json(agency) for agency in document.agencies.values()],
+        "operations": [_operation_to_json(operation) for operation in document.operations.values()],
+        "rules": [rule_to_json(rule) for rule in document.rules],
+        "limits": {
+            "alerts_per_minute": document.limits.alerts_per_minute,
+            "body_bytes": document.limits.body_bytes,
+        },
+        "auditors": [
+            {"id": auditor.id, "name": auditor.name, "tls": [pin.hex() for pin in auditor.tls]}
+            for auditor in document.auditors.values()
+        ],
+        "log": {"origin": document.log.origin, "keys": list(document.log.keys)},
+        "brokers": [{"id": broker.id, "tls": [pin.hex() for pin in broker.tls]} for broker in document.brokers],
+    }
+    return dump_json(value)
+
+
+def _directory(value: dict[str, Value]) -> DirectoryDocument:
+    reader = Fields(value, "directory")
+    check_format(reader)
+    document = DirectoryDocument(
+        name=_name(reader),
+        agencies=_by_id(reader.items("agencies"), _agency, "agencies", lambda agency: agency.id),
+        regions=_by_id(reader.items("regions"), _region, "regions", lambda region: region.id),
+        operations=_by_id(reader.items("operations"), _operation, "operations", lambda operation: operation.id),
+        rules=tuple(_by_id(reader.items("rules"), parse_rule, "rules", lambda rule: rule.id).values()),
+        limits=_limits(reader.fields("limits")),
+        auditors=_by_id(reader.items("auditors"), _auditor, "auditors", lambda auditor: auditor.id),
+        log=_log(reader.fields("log")),
+        brokers=tuple(_by_id(reader.items("brokers"), _broker, "brokers", lambda broker: broker.id).values()),
+    )
+    reader.done()
+    return document
+
+
+def _by_id(
+    values: list[Value], read: Callable[[Value], _Item], what: str, id_of: Callable[[_Item], str]
+) -> Mapping[str, _Item]:
+    found: dict[str, _Item] = {}
+    for value in values:
+        item = read(value)
+        if id_of(item) in found:
+            raise Malformed(f"{what}: {id_of(item)} is there twice")
+        found[id_of(item)] = item
+    return MappingProxyType(found)
+
+
+def _agency(value: Value) -> Agency:
+    if not isinstance(value, dict):
+        raise Malformed("an agency is not an object")
+    reader = Fields({"contact": None, **value}, "agency")
+    agency_id = check_agency_id(reader.text("id"))
+    status = reader.text("status")
+    if status not in ("active", "suspended"):
+        raise Malformed(f"agency {agency_id}: status is neither active nor suspended")
+    timezone = reader.text("timezone")
+    if not _TIMEZONE.fullmatch(timezone):
+        raise Malformed(f"agency {agency_id}: timezone is not an IANA name such as Asia/Tokyo")
+    country = reader.text("country")
+    if country not in countries_by_alpha2:
+        raise Malformed(f"agency {agency_id}: country is not an ISO 3166 alpha-2 code")
+    regions = tuple(check_slug(region) for region in reader.texts("regions"))
+    if len(set(regions)) != len(regions):
+        raise Malformed(f"agency {agency_id}: a region is there twice")
+    contact = reader.optional_text("contact")
+    if contact is not None:
+        _check_name(contact, f"agency {agency_id}: contact")
+    agency = Agency(agency_id, _name(reader), country, timezone, regions, cast(AgencyStatus, status), contact)
+    reader.done()
+    return agency
+
+
+def _agency_to_json(agency: Agency) -> dict[str, Value]:
+    shown: dict[str, Value] = {
+        "id": agency.id,
+        "name": agency.name,
+        "country": agency.country,
+        "timezone": agency.timezone,
+        "regions": list(agency.regions),
+        "status": agency.status,
+    }
+    if agency.contact is not None:
+        shown["contact"] = agency.contact
+    return shown
+
+
+def _region(value: Value) -> Region:
+    reader = Fields(value, "region")
+    region = Region(_free_slug(reader.text("id")), _name(reader))
+    reader.done()
+    return region
+
+
+def _operation(value: Value) -> Operation:
+    reader = Fields(value, "operation")
+    operation_id = _free_slug(reader.text("id"))
+    starts = _day(reader.text("starts"), f"operation {operation_id}: starts")
+    ends = _day(reader.text("ends"), f"operation {operation_id}: ends") + _DAY
+    if ends <= starts:
+        raise Malformed(f"operation {operation_id} ends before it starts")
+    everyone = reader.value("participants")
+    participants: tuple[str, ...] | None = None
+    if everyone != ALL:
+        participants = Fields({"participants": everyone}, f"operation {operation_id}").texts("participants")
+        if len(set(participants)) != len(participants):
+            raise Malformed(f"operation {operation_id}: a participant is there twice")
+    host = reader.text("host")
+    operation = Operation(operation_id, _name(reader), host, _ms(starts), _ms(ends), participants)
+    reader.done()
+    return operation
+
+
+def _operation_to_json(operation: Operation) -> dict[str, Value]:
+    return {
+        "id": operation.id,
+        "name": operation.name,
+        "host": operation.host,
+        "starts": (_EPOCH + timedelta(milliseconds=operation.starts)).date().isoformat(),
+        "ends": (_EPOCH + timedelta(milliseconds=operation.ends) - _DAY).date().isoformat(),
+        "participants": ALL if operation.participants is None else list(operation.participants),
+    }
+
+
+def _limits(reader: Fields) -> Limits:
+    limits = Limits(
+        reader.integer("alerts_per_minute", low=1, high=1_000_000),
+        reader.integer("body_bytes", low=1024, high=MAX_BODY),
+    )
+    reader.done()
+    return limits
+
+
+def _auditor(value: Value) -> Auditor:
+    reader = Fields(value, "auditor")
+    auditor_id = check_slug(reader.text("id"))
+    auditor = Auditor(auditor_id, _name(reader), hex_digests(reader.texts("tls"), f"auditor {auditor_id}: tls"))
+    reader.done()
+    return auditor
+
+
+def _broker(value: Value) -> Broker:
+    reader = Fields(value, "broker")
+    broker_id = check_slug(reader.text("id"))
+    broker = Broker(broker_id, hex_digests(reader.texts("tls"), f"broker {broker_id}: tls"))
+    reader.done()
+    return broker
+
+
+def _log(reader: Fields) -> LogIdentity:
+    log = LogIdentity(reader.text("origin"), reader.texts("keys"))
+    reader.done()
+    for text in log.keys:
+        if parse_vkey(text).name != log.origin:
+            raise Malformed("log.keys: a key is not named after the log's origin")
+    if not log.keys or len(set(log.keys)) != len(log.keys):
+        raise Malformed("log.keys: at least one key, and none twice")
+    return log
+
+
+def _check_references(document: DirectoryDocument) -> None:
+    """Every name used is defined, and at least one agency can use the exchange. Raises `DirectoryInvalid`."""
+    known = {"agency": document.agencies, "region": document.regions, "operation": document.operations}
+    used = [(f"agency {a.id}", "region", region) for a in document.agencies.values() for region in a.regions]
+    for operation in document.operations.values():
+        where = f"operation {operation.id}"
+        used += [(where, "agency", agency) for agency in (operation.host, *(operation.participants or ()))]
+        if operation.participants is not None and operation.host not in operation.participants:
+            raise DirectoryInvalid(f"directory.json: {where}: the host is no participant")
+    for rule in document.rules:
+        where = f"rule {rule.id}"
+        used += [(where, "agency", agency) for agency in (*rule.when.senders, *rule.to.agencies)]
+        used += [(where, "region", region) for region in (*rule.when.sender_regions, *rule.to.regions)]
+        used += [(where, "operation", operation) for operation in rule.when.operations]
+    for where, kind, name in used:
+        if name not in known[kind]:
+            raise DirectoryInvalid(f"directory.json: {where} names {kind} {name[:80]!a}, which is not defined")
+    if not any(agency.status == "active" for agency in document.agencies.values()):
+        raise DirectoryInvalid("directory.json leaves no active agency")
+
+
+def _name(reader: Fields) -> str:
+    return _check_name(reader.text("name"), "name")
+
+
+def _check_name(text: str, what: str) -> str:
+    if not 1 <= len(text) <= MAX_NAME or not text.isprintable() or text != text.strip():
+        raise Malformed(f"{what} {text[:80]!a} is not one printable line of 1 to {MAX_NAME} characters")
+    return text
+
+
+def _free_slug(text: str) -> str:
+    if check_slug(text) == ALL:
+        raise Malformed(f"{ALL} is the address of every agency and can name nothing else")
+    return text
+
+
+def _day(text: str, what: str) -> datetime:
+    if not _DATE.fullmatch(text):
+        raise Malformed(f"{what} is not a date such as 2026-09-01")
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise Malformed(f"{what}: {text} is not a day of the calendar") from None
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
