@@ -11,8 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Role, Root, TargetFile, Targets
+from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # public, but no __all__
+from tuf.api.metadata import (  # type: ignore[attr-defined]  # public, but no __all__ names them
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    Role,
+    Root,
+    TargetFile,
+    Targets,
+)
 from tuf.api.serialization.json import JSONSerializer
 
 from certs.example.pki import NOT_AFTER
