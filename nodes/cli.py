@@ -5,7 +5,6 @@ Subcommands are imported when they are called, so that a short command does not 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -80,6 +79,8 @@ class BearingGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command when there is none of that name."""
         if args and not args[0].startswith("-") and args[0] not in self.places:
+            import difflib
+
             near = difflib.get_close_matches(args[0], self.places, n=1)
             hint = f" Did you mean `bearing {near[0]}`?" if near else " `bearing --help` lists them."
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)

@@ -9,7 +9,7 @@ from nodes.officer import words
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase, spoken
 from nodes.officer.recipients import COLUMNS, recipient_rows
-from nodes.officer.screen import Cell, Screen
+from nodes.officer.screen import LABELS, Cell, Screen
 from nodes.officer.subjects import describe
 from nodes.officer.when import age, full, now_ms
 
@@ -40,6 +40,7 @@ _INFORMATION = {
     6: "truth cannot be judged",
 }
 _RELATIONS = {"reply": "reply to", "follow-up": "follow-up to", "correct": "correction of", "recall": "recall of"}
+_INNER = 2 + LABELS + 2  # what belongs to a subject stands under its line
 _AT_THE_TOP = {
     *("id", "sender", "officer", "kind", "title", "narrative", "language", "grading", "marking", "caveats", "status"),
     *("precedence", "operation", "to", "modes", "composed", "expires_hours", "relation", "subjects", "attachments"),
@@ -131,12 +132,12 @@ def _grading(grading: Mapping[str, Any] | None) -> str:
 
 def _subjects(screen: Screen, subjects: list[dict[str, Any]]) -> None:
     if subjects:
-        _part(screen, words.count(len(subjects), "Subject"))
+        _part(screen, f"Subjects ({len(subjects)})")
     for subject in subjects:
         described = describe(subject)
-        screen.fields([(described.type, Cell(described.line or "see below", "strong"))])
-        screen.fields([(f"{number}.", step) for number, step in enumerate(described.steps, 1)], indent=4)
-        screen.fields(described.details, indent=4)
+        screen.fields([(described.type, Cell(described.line, "strong"))])
+        screen.fields([(f"{number}.", step) for number, step in enumerate(described.steps, 1)], indent=_INNER, labels=2)
+        screen.fields(described.details, indent=_INNER, labels=0)
 
 
 def _other(screen: Screen, name: str, value: object) -> None:
@@ -144,17 +145,38 @@ def _other(screen: Screen, name: str, value: object) -> None:
     _part(screen, spoken(name).capitalize())
     if isinstance(value, Mapping):
         screen.fields([(spoken(key), phrase(item, key)) for key, item in value.items()])
-    elif isinstance(value, list):
-        screen.fields([(f"{number}.", phrase(item, name)) for number, item in enumerate(value, 1)])
-    else:
+    elif not isinstance(value, list):
         screen.prose(phrase(value, name))
+    elif name == "dates":
+        screen.fields([(spoken(str(entry.get("event", ""))), _date(entry)) for entry in value])
+    elif name == "partners":
+        screen.fields([(str(entry.get("agency") or entry.get("name") or ""), _partner(entry)) for entry in value])
+    else:
+        for item in value:
+            screen.prose(phrase(item, name))
+
+
+def _date(entry: Mapping[str, Any]) -> str:
+    first, last, basis = entry.get("date", ""), entry.get("until"), entry.get("basis")
+    text = joined(["about" if entry.get("about") else "", f"{first} to {last}" if last else str(first)], " ")
+    doubt = spoken(basis) if basis not in (None, "stated") else ""
+    return joined([text, doubt, phrase(entry.get("note"))])
+
+
+def _partner(entry: Mapping[str, Any]) -> str:
+    other_name = entry.get("name") if entry.get("agency") else ""
+    roles = joined(map(spoken, entry.get("roles") or ()))
+    return (
+        joined([phrase(other_name), phrase(entry.get("country")), roles, phrase(entry.get("note"))])
+        or "role not stated"
+    )
 
 
 def _attachments(screen: Screen, alert: dict[str, Any]) -> None:
     attachments = alert.get("attachments") or []
     if not attachments:
         return
-    _part(screen, words.count(len(attachments), "Attachment"))
+    _part(screen, f"Attachments ({len(attachments)})")
     for number, entry in enumerate(attachments, 1):
         size = f"{entry['size']:,} bytes" if isinstance(entry.get("size"), int) else ""
         screen.fields([(f"{number}.", joined([entry["name"], phrase(entry.get("media_type")), size]))])

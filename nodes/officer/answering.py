@@ -14,7 +14,7 @@ from nodes.officer.attachments import load
 from nodes.officer.completing import alert_ids
 from nodes.officer.documents import read_document
 from nodes.officer.outcome import show_outcome
-from nodes.officer.questions import ask_line, ask_prose, at_terminal
+from nodes.officer.questions import ask_line, ask_prose, at_terminal, say
 from nodes.officer.settings import Settings, command, officer_option
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ def _narrative(text: tuple[str, ...], question: str) -> str:
 def _confirm_recall(node: NodeClient, alert: str) -> None:
     found = node.alert(alert)
     recipients = [entry["agency"] for entry in found.get("recipients") or ()]
-    click.echo(
-        f"This withdraws “{words.plain_title(found['alert'])}” from "
-        f"{words.count(len(recipients), 'agency', 'agencies')}: {', '.join(recipients)}.",
-        err=True,
+    say(
+        f"This withdraws “{words.title(found['alert'])}” from "
+        f"{words.count(len(recipients), 'agency', 'agencies')}: {', '.join(recipients)}."
     )
     click.confirm("Recall it?", abort=True, err=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nodes.officer.questions import Unacceptable
-from nodes.officer.visible import visible
 from schemas.errors import Fault, Refusal
 
 if TYPE_CHECKING:
@@ -58,11 +57,11 @@ def address(node: NodeClient, document: Mapping[str, Any], answer: str) -> list[
     try:
         node.explain({**query, "to": addresses})
     except Refusal as refusal:
-        hint = f" {visible(refusal.hint)}" if refusal.hint else ""
-        raise Unacceptable(f"{visible(refusal.message)}.{hint}".replace("..", ".")) from refusal
+        hint = f" {refusal.hint}" if refusal.hint else ""
+        raise Unacceptable(f"{refusal.message.rstrip('.')}.{hint}") from refusal
     except Fault as fault:
         if fault.code == "not-found":
-            raise Unacceptable(visible(fault.message)) from fault
+            raise Unacceptable(fault.message) from fault
         raise
     return addresses
 

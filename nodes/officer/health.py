@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -55,11 +56,7 @@ def doctor(context: click.Context, settings: Settings) -> None:
     if screen.as_json:
         screen.data({"checks": checks})
     elif screen.terminal:
-        for check in checks:
-            screen.record(
-                [Cell(check["state"].ljust(7), _CHECK_STYLES.get(check["state"], "")), Cell(check["name"], "strong")]
-            )
-            screen.fields([("", check["detail"]), ("do", "" if check["state"] == "ok" else check["hint"])], indent=9)
+        screen.table([Column("State"), Column("Check"), Column("Found", stretch=True, whole=True)], _advice(checks))
         failed, warned = (sum(check["state"] == word for check in checks) for word in ("failed", "warning"))
         screen.note(f"\n{words.count(len(checks), 'check')}: {failed} failed, {words.count(warned, 'warning')}.")
     else:
@@ -69,6 +66,14 @@ def doctor(context: click.Context, settings: Settings) -> None:
         )
     if any(check["state"] == "failed" for check in checks):
         context.exit(FAILED)
+
+
+def _advice(checks: list[dict[str, Any]]) -> Iterator[list[Cell]]:
+    for check in checks:
+        state = Cell(check["state"], _CHECK_STYLES.get(check["state"], ""))
+        yield [state, Cell(check["name"]), Cell(check["detail"] or "")]
+        if check["state"] != "ok" and check["hint"]:
+            yield [Cell(""), Cell(""), Cell(f"To do: {check['hint']}", "strong")]
 
 
 def _connection(answer: dict[str, Any]) -> Cell:

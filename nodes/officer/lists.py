@@ -9,7 +9,7 @@ import click
 
 from nodes.officer import words
 from nodes.officer.completing import alert_ids, complete_agencies, complete_operations
-from nodes.officer.screen import Cell, Column, Screen
+from nodes.officer.screen import PIPED_ONLY, Cell, Column, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import age, clock, iso, now_ms
 from schemas.alert.codes import Kind
@@ -154,7 +154,9 @@ def _list_sent(screen: Screen, alerts: Sequence[Summary]) -> None:
         Column("To", stretch=True),
         Column("Kind", from_width=110),
         Column("Title", stretch=True),
-        Column("Recipients"),
+        Column("Held by", drawn_only=True),
+        Column("Read by", from_width=96, drawn_only=True),
+        Column("Recipients", from_width=PIPED_ONLY),
         Column("Age"),
     ]
     rows = [
@@ -165,7 +167,9 @@ def _list_sent(screen: Screen, alerts: Sequence[Summary]) -> None:
             Cell(", ".join(alert["to"])),
             Cell(alert["kind"]),
             Cell(words.title(alert)),
-            Cell(words.progress(alert), piped=words.counts(alert)),
+            words.held(alert),
+            Cell(words.read(alert)),
+            Cell(words.counts(alert)),
             Cell(age(alert["composed"], now), piped=iso(alert["composed"])),
         ]
         for alert in alerts

@@ -14,7 +14,7 @@ from nodes.officer.phrases import joined, phrase
 from nodes.officer.screen import Cell, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import clock, iso, now_ms
-from schemas.errors import NotReady, Unreachable
+from schemas.errors import CrossbearingError, NotReady, Unreachable
 
 _STYLES = {"alarm": "bad", "alert": "strong", "link": "warn"}
 _ENVELOPE = {"seq", "type", "time"}
@@ -43,7 +43,7 @@ def follow(settings: Settings, after: int | None, retry_seconds: float, once: bo
         screen.note("Watching; Ctrl-C ends it.")
     try:
         for event in _events(settings, screen, after, None if once else retry_seconds):
-            _show(screen, event)
+            _show(screen, event if screen.as_json else _with_title(settings, event))
     except KeyboardInterrupt:
         screen.note("")
 
@@ -67,6 +67,16 @@ def _events(settings: Settings, screen: Screen, after: int | None, pause: float 
         time.sleep(pause)
 
 
+def _with_title(settings: Settings, event: dict[str, Any]) -> dict[str, Any]:
+    """An event tells which alert it is about; a person wants to know what it is called."""
+    if event.get("type") != "alert" or event.get("title") or not event.get("alert"):
+        return event
+    try:
+        return {**event, "title": settings.node().alert(event["alert"])["alert"]["title"]}
+    except CrossbearingError:
+        return event  # it was purged, or the node stops: the event itself stands
+
+
 def _show(screen: Screen, event: dict[str, Any]) -> None:
     if screen.as_json:
         screen.data(event, compact=True)
@@ -85,7 +95,8 @@ def _said(kind: str, event: dict[str, Any]) -> str:
     short = str(event.get("id") or event.get("alert") or "")[-SHORT:]
     if kind == "alert":
         titled = words.title(event) if event.get("title") else ""
-        return joined([short, phrase(event.get("precedence")), f"from {event.get('sender', 'unknown')}", titled], "  ")
+        sender = f"from {event.get('sender', 'unknown')}"
+        return joined([short, phrase(event.get("precedence")), phrase(event.get("kind")), sender, titled], "  ")
     if kind == "receipt":
         officer = f" ({event['officer']})" if event.get("officer") else ""
         code = f": {event['code']}" if event.get("code") else ""

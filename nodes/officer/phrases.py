@@ -17,7 +17,7 @@ _UNIT_PLURALS = {"tablet": "tablets", "capsule": "capsules", "piece": "pieces"}
 
 def spoken(name: str) -> str:
     """A field's or code's name as words: `seals_declared` and `no-judicial-use` without their joints."""
-    return name.replace("_", " ").replace("-", " ")
+    return name.replace("_", " ").replace("-", " ").replace("x ray", "X-ray")
 
 
 def phrase(value: object, field: str = "") -> str:

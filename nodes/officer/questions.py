@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import click
 
+from nodes.officer.visible import visible_lines
+
 Check = Callable[[str], str]
 """Takes an answer and returns its canonical form, or raises `Unacceptable`."""
 
@@ -26,7 +28,8 @@ def at_terminal() -> bool:
 
 def say(text: str) -> None:
     """Say something between two questions."""
-    click.echo(text, err=True)
+    for line in visible_lines(text):
+        click.echo(line, err=True)
 
 
 def ask_line(question: str, *, default: str = "", optional: bool = False, check: Check | None = None) -> str:
@@ -66,7 +69,8 @@ def ask_choice(question: str, choices: tuple[str, ...], *, default: str) -> str:
 def ask_prose(question: str, *, optional: bool = False) -> str:
     """Ask for text of any number of lines; an empty line ends it."""
     while True:
-        say(click.style(question, bold=True) + (" (optional; " if optional else " (") + "an empty line ends it)")
+        how = "optional; an empty line ends it" if optional else "an empty line ends it"
+        click.echo(f"{click.style(question, bold=True)} ({how})", err=True)
         lines: list[str] = []
         while line := click.prompt(">", default="", show_default=False, prompt_suffix=" ", err=True).rstrip():
             lines.append(line)

@@ -28,6 +28,15 @@ PIPED_WIDTH = 80
 WIDEST_PAGE = 100
 """Prose is hard to read in longer lines, however wide the terminal."""
 
+GAP = 2
+"""Spaces between the columns of a table."""
+
+LABELS = 12
+"""Columns for the labels of a page, so that its parts line up."""
+
+PIPED_ONLY = 1_000_000
+"""The `from_width` of a column that is never drawn."""
+
 _STYLES = {
     "bad": "bold red",
     "warn": "yellow",
@@ -44,8 +53,8 @@ _STYLES = {
 class Column:
     """A column of a table.
 
-    `stretch` gives way first when room is short; `whole` wraps a long cell instead of cutting it off; `from_width`
-    leaves the column out on narrower terminals; `drawn_only` leaves it out when piped.
+    `stretch` gives way first when room is short and then takes two lines; `whole` takes as many as it needs;
+    `from_width` leaves the column out on narrower terminals; `drawn_only` leaves it out when piped.
     """
 
     title: str
@@ -118,8 +127,11 @@ class Screen:
         for line in visible_lines(text):
             self._print(Padding(Text(line), (0, 0, 0, indent)))
 
-    def fields(self, pairs: Iterable[tuple[str, Cell | str]], *, indent: int = 2) -> None:
-        """Label and value beside each other, values wrapped under themselves; empty values are left out."""
+    def fields(self, pairs: Iterable[tuple[str, Cell | str]], *, indent: int = 2, labels: int = LABELS) -> None:
+        """Label and value beside each other, values wrapped under themselves; empty values are left out.
+
+        `labels` is the least width of the column of labels.
+        """
         from rich.padding import Padding
         from rich.table import Table
 
@@ -128,7 +140,7 @@ class Screen:
         if not shown:
             return
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, min_width=12)
+        grid.add_column(no_wrap=True, min_width=labels)
         grid.add_column(overflow="fold")
         for label, cell in shown:
             grid.add_row(self._text(label, "faint"), self._text(cell.text, cell.style))
@@ -150,25 +162,25 @@ class Screen:
     def _draw(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         from rich.table import Table
 
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold" if self.colour else "")
+        from nodes.officer.widths import fit, shortened
+
         kept = [number for number, column in enumerate(columns) if self.width >= column.from_width]
-        for number in kept:
-            column = columns[number]
+        shown = [columns[number] for number in kept]
+        texts = [[self._text(row[number].text, row[number].style) for number in kept] for row in rows]
+        widths = fit(shown, [[text.cell_len for text in row] for row in texts], self.width)
+        table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+        for column, width in zip(shown, widths, strict=True):
             table.add_column(
-                self._text(column.title, "strong"),
-                no_wrap=not column.whole,
-                overflow="fold" if column.whole else "ellipsis",
-                min_width=None if column.stretch else self._natural_width(column, [row[number] for row in rows]),
+                self._text(column.title, "strong"), width=width, no_wrap=not column.stretch, overflow="fold"
             )
-        for row in rows:
-            table.add_row(*(self._text(row[number].text, row[number].style) for number in kept))
+        for row in texts:
+            table.add_row(
+                *(
+                    text if column.whole else shortened(text, width, lines=2 if column.stretch else 1)
+                    for text, column, width in zip(row, shown, widths, strict=True)
+                )
+            )
         self._print(table, width=self.width)
-
-    @staticmethod
-    def _natural_width(column: Column, cells: Iterable[Cell]) -> int:
-        from rich.cells import cell_len
-
-        return max(cell_len(column.title), *(cell_len(visible(cell.text)) for cell in cells))
 
     def _joined(self, cells: Sequence[Cell]) -> Text:
         from rich.text import Text

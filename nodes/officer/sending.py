@@ -16,7 +16,6 @@ from nodes.officer.failure import say_problems
 from nodes.officer.outcome import show_outcome
 from nodes.officer.questions import at_terminal, say
 from nodes.officer.settings import Settings, command, officer_option
-from nodes.officer.visible import visible
 from schemas.alert.codes import Caveat, Kind, Marking, Precedence, Status
 from schemas.errors import CrossbearingError
 
@@ -139,8 +138,8 @@ def _confirmed(settings: Settings, document: dict[str, Any], officer: str | None
         raise
     recipients = preview["recipients"]
     marking = words.marking(document.get("marking", "amber")).text
-    say(f"\n“{visible(str(document['title']))}”, {marking}, {document.get('precedence', 'routine')}")
-    say(f"goes to {words.count(len(recipients), 'agency', 'agencies')}: {', '.join(map(visible, recipients))}")
+    say(f"\n“{document['title']}”, {marking}, {document.get('precedence', 'routine')}")
+    say(f"goes to {words.count(len(recipients), 'agency', 'agencies')}: {', '.join(recipients)}")
     say_problems(preview.get("warnings", ()))
     if click.confirm("Send it?", default=True, err=True):
         return True

@@ -76,7 +76,7 @@ def describe(subject: Fields) -> Described:
         line, used = f"{subject['count']} x {line}", used | {"count"}
     steps = [_step(step) for step in subject.get("steps", ())]
     if steps:
-        used.add("steps")
+        line, used = line or f"{len(steps)} steps", used | {"steps"}
     if subject.get("invented"):
         line = joined([line, "(invented, for exercise)"], " ")
     details = [

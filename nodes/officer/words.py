@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodes.officer.screen import Cell
-from nodes.officer.visible import visible
 
 _STATE_STYLES = {
     "unread": "strong",
@@ -54,27 +53,28 @@ def state_word(alert: Mapping[str, Any]) -> str:
     return "recalled" if alert.get("recalled") else str(alert["state"])
 
 
-def progress(alert: Mapping[str, Any]) -> str:
-    """What the recipients have done, the furthest first: `7: 2 actioned, 5 stored`."""
-    total = alert.get("recipients_total", 0)
-    parts = [f"{number} {word}" for word, number in _counted(alert)]
-    return f"{total}: {', '.join(parts)}" if parts else str(total)
+def held(alert: Mapping[str, Any]) -> Cell:
+    """How many recipients hold it, and trouble with others: `5 of 7`, `5 of 7, 1 refused`."""
+    found, total = alert.get("counts") or {}, alert.get("recipients_total", 0)
+    holding = sum(found.get(word, 0) for word in ("stored", "read", "actioned"))
+    trouble = [f"{found[word]} {word}" for word in ("refused", "expired") if found.get(word)]
+    return Cell(", ".join([f"{holding} of {total}", *trouble]), "bad" if trouble else "")
+
+
+def read(alert: Mapping[str, Any]) -> str:
+    """How many recipients have read it, and how many acted on it: `2`, `2, 1 actioned`."""
+    found = alert.get("counts") or {}
+    actioned = found.get("actioned", 0)
+    done = f", {actioned} actioned" if actioned else ""
+    return f"{found.get('read', 0) + actioned}{done}"
 
 
 def counts(alert: Mapping[str, Any]) -> str:
-    """The same for other programs: `recipients=7,actioned=2,stored=5`."""
-    pairs = [("recipients", alert.get("recipients_total", 0)), *_counted(alert)]
+    """The number of recipients in each state, for other programs: `recipients=7,actioned=2,stored=5`."""
+    found = alert.get("counts") or {}
+    pairs = [("recipients", alert.get("recipients_total", 0))]
+    pairs += [(word, found[word]) for word in _FURTHEST_FIRST if found.get(word)]
     return ",".join(f"{word}={number}" for word, number in pairs)
 
 
 _FURTHEST_FIRST = ("actioned", "read", "stored", "accepted", "waiting", "refused", "expired", "recalled")
-
-
-def _counted(alert: Mapping[str, Any]) -> list[tuple[str, int]]:
-    found = alert.get("counts") or {}
-    return [(word, found[word]) for word in _FURTHEST_FIRST if found.get(word)]
-
-
-def plain_title(alert: Mapping[str, Any]) -> str:
-    """The title made harmless, for a sentence of our own."""
-    return visible(title(alert))
