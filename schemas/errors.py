@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from schemas.limits import MAX_MESSAGE
+from schemas.limits import MAX_MESSAGE, MAX_SLUG
 
 REGISTRY: dict[str, type[CrossbearingError]] = {}
 """Every error class that has a code, by that code."""
@@ -44,7 +44,7 @@ class CrossbearingError(Exception):
         super().__init_subclass__(**kwargs)
         if code is None:
             return
-        if code in REGISTRY or not _CODE.fullmatch(code) or not hint:
+        if code in REGISTRY or len(code) > MAX_SLUG or not _CODE.fullmatch(code) or not hint:
             raise TypeError(f"{cls.__name__}: a code is a slug used once, and comes with a hint")
         cls.code = code
         cls.hint = hint
@@ -86,8 +86,8 @@ def refusal_from_code(code: str, message: str, hint: str = "") -> CrossbearingEr
     """
     found = REGISTRY.get(code)
     error = (found or UnknownRefusal)(_printable(message), hint=_printable(hint) or None)
-    if found is None and _CODE.fullmatch(code):
-        error.code = code[:64]
+    if found is None and len(code) <= MAX_SLUG and _CODE.fullmatch(code):
+        error.code = code
     return error
 
 

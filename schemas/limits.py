@@ -82,4 +82,4 @@ MAX_METADATA: Final = 1_048_576
 MAX_NAME: Final = 100
 """Characters of a person's or an office's name where one is shown."""
 MAX_SLUG: Final = 32
-"""Characters of an agency id, region, operation or rule id: they are typed, and repeated in every header."""
+"""Characters of an agency id, region, operation, rule id or error code: typed by hand, repeated in every header."""
