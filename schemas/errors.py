@@ -562,3 +562,12 @@ class HandlerFailed(Fault, code="handler-failed", hint="Correct the handler, the
 
 class Internal(Fault, code="internal", hint="Look at the program's own log, and report the error it names there."):
     """The program met a case it was not written for."""
+
+
+# -- attachments -------------------------------------------------------------------------------------------------------
+
+
+class AttachmentUnreadable(
+    OpeningRefusal, code="attachment-unreadable", hint="Fetch the attachment again; if it stays so, ask the sender."
+):
+    """An attachment is cut short, altered, or not the one its alert names."""
