@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import Value, decode, encode
+from schemas.errors import BadEntry
+from schemas.limits import MAX_APPROVERS, MAX_BASIS, MAX_ENTRY, MAX_HEADER, MAX_INDEX, MAX_METADATA, MAX_TIME_MS
+from schemas.log.entry import (
+    AlertEntry,
+    DirectoryEntry,
+    Entry,
+    PurgeEntry,
+    ReceiptEntry,
+    RefusalEntry,
+    decode_entry,
+    encode_entry,
+)
+
+TIME = 1_790_000_000_000
+ENTRIES: dict[str, Entry] = {
+    "alert": AlertEntry(TIME, 33, b"header", bytes(64)),
+    "receipt": ReceiptEntry(TIME, 33, b"receipt", bytes(64)),
+    "directory": DirectoryEntry(TIME, 3, "hk-customs", 1, bytes(32), 2048),
+    "refusal": RefusalEntry(TIME, 33, "sg-cnb", "routing-mismatch", bytes(32)),
+    "purge": PurgeEntry(TIME, 33, 40, "Privacy Act, section 26", ("governor-1", "governor-2")),
+}
+
+times = st.integers(0, MAX_TIME_MS)
+versions = st.integers(1, MAX_INDEX)
+digests = st.binary(min_size=32, max_size=32)
+signatures = st.binary(min_size=64, max_size=64)
+agencies = st.sampled_from(["hk-customs", "sg-cnb", "au-abf"])
+slugs = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,5}){0,3}", fullmatch=True)
+entries: st.SearchStrategy[Entry] = st.one_of(
+    st.builds(AlertEntry, times, versions, st.binary(min_size=1, max_size=500), signatures),
+    st.builds(ReceiptEntry, times, versions, st.binary(min_size=1, max_size=500), signatures),
+    st.builds(
+        DirectoryEntry,
+        times,
+        versions,
+        agencies | st.sampled_from(["root", "targets"]),
+        versions,
+        digests,
+        st.integers(1, 2 * MAX_METADATA),
+    ),
+    st.builds(RefusalEntry, times, versions, agencies, slugs, digests),
+    st.builds(
+        PurgeEntry,
+        times,
+        versions,
+        st.integers(0, MAX_INDEX),
+        st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100),
+        st.sets(slugs, max_size=5).map(lambda names: tuple(sorted(names))),
+    ),
+)
+
+
+@given(entries)
+def test_entries_decode_to_themselves(entry: Entry) -> None:
+    assert decode_entry(encode_entry(entry)) == entry
+
+
+@given(entries, st.data())
+def test_a_changed_byte_gives_another_entry_or_a_refusal(entry: Entry, data: st.DataObject) -> None:
+    encoded = bytearray(encode_entry(entry))
+    encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        changed = decode_entry(bytes(encoded))
+    except BadEntry:
+        return
+    assert changed != entry
+    assert encode_entry(changed) == encoded
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_an_entry_or_refused(data: bytes) -> None:
+    with pytest.raises(BadEntry):  # the shortest entry is longer than this
+        decode_entry(data[:50])
+
+
+def wire(kind: str) -> dict[str, Value]:
+    value = decode(encode_entry(ENTRIES[kind]), max_size=MAX_ENTRY)
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_the_wire_names_kind_and_fields(kind: str) -> None:
+    assert wire(kind)["kind"] == kind
+    assert set(wire(kind)) == {"kind"} | {field.name for field in fields(ENTRIES[kind])}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind in ENTRIES for field in wire(kind)])
+def test_every_field_is_needed_and_typed(kind: str, field: str) -> None:
+    without = {name: value for name, value in wire(kind).items() if name != field}
+    with pytest.raises(BadEntry, match=rf"entry\.{field} is missing"):
+        decode_entry(encode(without))
+    wrong_for_all: list[Value] = [None, {}, True, -1, [1]]
+    for wrong in wrong_for_all:
+        with pytest.raises(BadEntry):
+            decode_entry(encode({**wire(kind), field: wrong}))
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_no_field_is_added(kind: str) -> None:
+    with pytest.raises(BadEntry, match=r"entry\.note is not a field"):
+        decode_entry(encode({**wire(kind), "note": 1}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("alert", {"time": -1}),
+        ("alert", {"time": MAX_TIME_MS + 1}),
+        ("alert", {"directory": 0}),
+        ("alert", {"header": b""}),
+        ("alert", {"header": bytes(MAX_HEADER + 1)}),
+        ("alert", {"signature": bytes(63)}),
+        ("receipt", {"receipt": b""}),
+        ("receipt", {"receipt": bytes(MAX_HEADER + 1)}),
+        ("receipt", {"signature": bytes(65)}),
+        ("directory", {"role": "snapshot"}),
+        ("directory", {"role": "xx-customs"}),
+        ("directory", {"version": 0}),
+        ("directory", {"digest": bytes(31)}),
+        ("directory", {"size": 0}),
+        ("directory", {"size": 3 * MAX_METADATA}),
+        ("refusal", {"agency": "HK-customs"}),
+        ("refusal", {"code": "Not A Code"}),
+        ("refusal", {"digest": b""}),
+        ("purge", {"index": -1}),
+        ("purge", {"index": MAX_INDEX + 1}),
+        ("purge", {"basis": ""}),
+        ("purge", {"basis": "x" * (MAX_BASIS + 1)}),
+        ("purge", {"basis": "line\nbreak"}),
+        ("purge", {"approvers": ("b", "a")}),
+        ("purge", {"approvers": ("a", "a")}),
+        ("purge", {"approvers": ("A",)}),
+        ("purge", {"approvers": tuple(f"a{n:02}" for n in range(MAX_APPROVERS + 1))}),
+    ],
+)
+def test_impossible_entries_cannot_be_made(kind: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(BadEntry):
+        replace(ENTRIES[kind], **changes)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80", encode([]), encode({"kind": "note"}), encode({**wire("alert"), "kind": "note"})]
+)
+def test_what_is_no_entry_is_refused(data: bytes) -> None:
+    with pytest.raises(BadEntry):
+        decode_entry(data)
+
+
+def test_the_cause_is_told() -> None:
+    with pytest.raises(BadEntry) as caught:
+        decode_entry(encode_entry(ENTRIES["alert"])[:-1])
+    assert caught.value.context["cause"] == "truncated"
+
+
+def test_the_largest_header_fits_an_entry() -> None:
+    entry = AlertEntry(MAX_TIME_MS, MAX_INDEX, bytes(MAX_HEADER), bytes(64))
+    assert len(encode_entry(entry)) < MAX_ENTRY
+    assert decode_entry(encode_entry(entry)) == entry
