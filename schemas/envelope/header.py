@@ -1,0 +1,287 @@
+"""The clear header of an alert: all that the hub may know. See docs/spec/envelope.md.
+
+A canonical map; the Ed25519 signature covers ``crossbearing/1/header\\0`` and the exact header bytes. A header object
+that exists is complete and within all limits, whether it was decoded or is about to be encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from schemas.codec import Fields, Value, decode, encode
+from schemas.envelope.words import (
+    MARKINGS,
+    MODES,
+    PRECEDENCE_RANK,
+    PRECEDENCES,
+    RELATIONS,
+    STATUSES,
+    TOPICS,
+)
+from schemas.errors import BadAddress, BadId, Malformed, TooLarge
+from schemas.ids import DIGEST_SIZE, ID_SIZE, KEY_ID_SIZE, check_agency_id, check_id, check_slug
+from schemas.keys import SigningKey, verify
+from schemas.limits import (
+    MAX_ADDRESSES,
+    MAX_ATTACHMENT,
+    MAX_ATTACHMENTS,
+    MAX_BODY,
+    MAX_EXPIRY_MS,
+    MAX_HEADER,
+    MAX_INDEX,
+    MAX_RECIPIENTS,
+    MAX_TIME_MS,
+)
+from schemas.routing.address import parse_address
+
+__all__ = [
+    "PRECEDENCE_RANK",
+    "AttachmentRef",
+    "Header",
+    "Recipient",
+    "Relation",
+    "decode_header",
+    "encode_header",
+    "sign_header",
+    "verify_header",
+]
+
+VERSION: Final = 1
+SUITE: Final = 1
+"""Ed25519, X-Wing under HPKE, ChaCha20-Poly1305, BLAKE2b, SHA-256."""
+OPENER_ID_SIZE: Final = 16
+WRAP_SIZE: Final = 48
+"""A 32-byte content key and the Poly1305 tag."""
+
+_SIGNED: Final = b"crossbearing/1/header\0"
+
+
+class Recipient(NamedTuple):
+    """One recipient: which opener starts the pair key, and the content key under it."""
+
+    agency: str
+    opener_id: bytes
+    wrap: bytes
+
+
+class Relation(NamedTuple):
+    """What this alert is to an earlier one: a reply to it, a correction of it ..."""
+
+    type: str
+    alert: bytes
+
+
+class AttachmentRef(NamedTuple):
+    """A sealed attachment: SHA-256 and size of its ciphertext."""
+
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The clear header. Times in ms. Raises `Malformed` (or `BadId`, `BadAddress`) if a field breaks its bounds."""
+
+    version: int = VERSION
+    suite: int = SUITE
+    id: bytes
+    sender: str
+    key: bytes
+    """Id of the signing key."""
+    directory: int
+    """Version of the directory it was resolved and sealed under."""
+    created: int
+    """Time of sealing."""
+    expires: int
+    precedence: str
+    marking: str
+    topic: str
+    status: str
+    operation: str | None
+    modes: tuple[str, ...]
+    """Sorted, each once."""
+    address: tuple[str, ...]
+    """As the sender wrote it, in wire form."""
+    relation: Relation | None
+    recipients: tuple[Recipient, ...]
+    """Sorted by agency; the sender is not among them."""
+    commitment: bytes
+    body_digest: bytes
+    body_size: int
+    attachments: tuple[AttachmentRef, ...]
+
+    def __post_init__(self) -> None:
+        if self.version != VERSION or self.suite != SUITE:
+            raise _wrong("version", f"version {self.version} with suite {self.suite} is not known here")
+        check_id(self.id)
+        check_agency_id(self.sender)
+        _check(len(self.key) == KEY_ID_SIZE, "key", f"is not {KEY_ID_SIZE} bytes long")
+        _check(1 <= self.directory <= MAX_INDEX, "directory", "is not a directory version")
+        _check(0 <= self.created <= MAX_TIME_MS, "created", "is not a time")
+        _check(
+            self.created < self.expires <= self.created + MAX_EXPIRY_MS, "expires", "is not within a year of created"
+        )
+        self._check_words()
+        self._check_parties()
+        if self.relation is not None:
+            _check(self.relation.type in RELATIONS, "relation", f"is none of {', '.join(RELATIONS)}")
+            check_id(self.relation.alert)
+        _check(len(self.commitment) == DIGEST_SIZE, "commitment", f"is not {DIGEST_SIZE} bytes long")
+        _check(len(self.body_digest) == DIGEST_SIZE, "body_digest", f"is not {DIGEST_SIZE} bytes long")
+        _check(1 <= self.body_size <= MAX_BODY, "body_size", f"is not within 1 and {MAX_BODY}")
+        self._check_attachments()
+
+    def _check_words(self) -> None:
+        for name, word, words in (
+            ("precedence", self.precedence, PRECEDENCES),
+            ("marking", self.marking, MARKINGS),
+            ("topic", self.topic, TOPICS),
+            ("status", self.status, STATUSES),
+        ):
+            _check(word in words, name, f"is none of {', '.join(words)}")
+        _check(all(mode in MODES for mode in self.modes), "modes", f"has more than {', '.join(MODES)}")
+        _check(_ascending(self.modes), "modes", "is not sorted, each once")
+        if self.operation is not None:
+            check_slug(self.operation)
+
+    def _check_parties(self) -> None:
+        _check(1 <= len(self.address) <= MAX_ADDRESSES, "address", f"does not hold 1 to {MAX_ADDRESSES} addresses")
+        _check(len(set(self.address)) == len(self.address), "address", "names something twice")
+        for address in self.address:
+            parse_address(address)
+        agencies = [recipient.agency for recipient in self.recipients]
+        _check(1 <= len(agencies) <= MAX_RECIPIENTS, "recipients", f"does not hold 1 to {MAX_RECIPIENTS} recipients")
+        _check(_ascending(agencies), "recipients", "is not sorted by agency, each once")
+        _check(self.sender not in agencies, "recipients", "holds the sender")
+        for recipient in self.recipients:
+            check_agency_id(recipient.agency)
+            _check(len(recipient.opener_id) == OPENER_ID_SIZE, "recipients", "has an opener id of another length")
+            _check(len(recipient.wrap) == WRAP_SIZE, "recipients", "has a wrap of another length")
+
+    def _check_attachments(self) -> None:
+        _check(len(self.attachments) <= MAX_ATTACHMENTS, "attachments", f"holds more than {MAX_ATTACHMENTS}")
+        _check(
+            len({attachment.digest for attachment in self.attachments}) == len(self.attachments),
+            "attachments",
+            "names one twice",
+        )
+        for attachment in self.attachments:
+            _check(len(attachment.digest) == DIGEST_SIZE, "attachments", "has a digest of another length")
+            _check(1 <= attachment.size <= MAX_ATTACHMENT, "attachments", f"has a size over {MAX_ATTACHMENT}")
+
+
+def encode_header(header: Header) -> bytes:
+    """The canonical bytes of a header. Raises `TooLarge` if they exceed MAX_HEADER."""
+    data = encode(
+        {
+            "version": header.version,
+            "suite": header.suite,
+            "id": header.id,
+            "sender": header.sender,
+            "key": header.key,
+            "directory": header.directory,
+            "created": header.created,
+            "expires": header.expires,
+            "precedence": header.precedence,
+            "marking": header.marking,
+            "topic": header.topic,
+            "status": header.status,
+            "operation": header.operation,
+            "modes": list(header.modes),
+            "address": list(header.address),
+            "relation": list(header.relation) if header.relation is not None else None,
+            "recipients": [list(recipient) for recipient in header.recipients],
+            "commitment": header.commitment,
+            "body_digest": header.body_digest,
+            "body_size": header.body_size,
+            "attachments": [list(attachment) for attachment in header.attachments],
+        }
+    )
+    if len(data) > MAX_HEADER:
+        raise TooLarge(f"the header has {len(data)} bytes, where {MAX_HEADER} are allowed")
+    return data
+
+
+def decode_header(data: bytes) -> Header:
+    """Read a header strictly; only what `encode_header` writes passes.
+
+    Raises `TooLarge`, `Truncated`, `NotCanonical`, `TooDeep` or `Malformed` naming the field.
+    """
+    fields = Fields(decode(data, max_size=MAX_HEADER, max_depth=3), "header")
+    try:
+        header = Header(
+            version=fields.integer("version"),
+            suite=fields.integer("suite"),
+            id=fields.blob("id", size=ID_SIZE),
+            sender=fields.text("sender"),
+            key=fields.blob("key", size=KEY_ID_SIZE),
+            directory=fields.integer("directory"),
+            created=fields.integer("created"),
+            expires=fields.integer("expires"),
+            precedence=fields.text("precedence"),
+            marking=fields.text("marking"),
+            topic=fields.text("topic"),
+            status=fields.text("status"),
+            operation=fields.optional_text("operation"),
+            modes=fields.texts("modes"),
+            address=fields.texts("address"),
+            relation=_relation(fields.value("relation")),
+            recipients=tuple(_recipient(value) for value in fields.items("recipients")),
+            commitment=fields.blob("commitment"),
+            body_digest=fields.blob("body_digest"),
+            body_size=fields.integer("body_size"),
+            attachments=tuple(_attachment(value) for value in fields.items("attachments")),
+        )
+    except (BadId, BadAddress) as error:
+        raise Malformed(f"header: {error.message}") from error
+    fields.done()
+    return header
+
+
+def sign_header(header_bytes: bytes, key: SigningKey) -> bytes:
+    """The sender's signature over exactly these header bytes."""
+    return key.sign(_SIGNED + header_bytes)
+
+
+def verify_header(header_bytes: bytes, signature: bytes, public: bytes) -> None:
+    """Check the sender's signature over exactly these header bytes. Raises `BadSignature`."""
+    verify(public, _SIGNED + header_bytes, signature)
+
+
+def _relation(value: Value) -> Relation | None:
+    match value:
+        case None:
+            return None
+        case [str(kind), bytes(alert)]:
+            return Relation(kind, alert)
+    raise _wrong("relation", "is neither nil nor a type and an id")
+
+
+def _recipient(value: Value) -> Recipient:
+    match value:
+        case [str(agency), bytes(opener_id), bytes(wrapped)]:
+            return Recipient(agency, opener_id, wrapped)
+    raise _wrong("recipients", "holds something else than agency, opener id and wrap")
+
+
+def _attachment(value: Value) -> AttachmentRef:
+    match value:
+        case [bytes(digest), int(size)] if not isinstance(size, bool):
+            return AttachmentRef(digest, size)
+    raise _wrong("attachments", "holds something else than digest and size")
+
+
+def _ascending(values: Iterable[str]) -> bool:
+    return all(first < second for first, second in pairwise(values))
+
+
+def _check(holds: bool, field: str, otherwise: str) -> None:
+    if not holds:
+        raise _wrong(field, otherwise)
+
+
+def _wrong(field: str, what: str) -> Malformed:
+    return Malformed(f"header.{field} {what}", field=f"header.{field}")

@@ -1,0 +1,265 @@
+"""Opening an alert: eleven numbered steps between bytes from the hub and an alert that may be shown.
+
+    1   entry and header decode strictly
+    2   the checkpoint is signed by a log key and consistent with the last one held
+    3   the entry is included in it
+    4   sender and signing key are valid in the directory in force at the entry's index
+    5   the header's signature verifies
+    6   this agency is a recipient
+    7   the opener is known, was fetched, or opens
+    8   the content key unwraps and matches the commitment
+    9   the body has the digest named, decrypts, and is padded as the format says
+    10  what the body says of itself equals the header
+    11  the alert fits its schema
+
+Step 2 is taken once for many alerts, by `trust_checkpoint`. A refusal carries the number of its step in its context.
+The same numbers stand in docs/spec/envelope.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.alert.document import Alert, alert_from_wire
+from schemas.codec import Value
+from schemas.directory.history import DirectoryHistory
+from schemas.envelope.body import commitment, open_body
+from schemas.envelope.header import Header, Recipient, decode_header, verify_header
+from schemas.envelope.opener import unwrap
+from schemas.errors import (
+    BadEntry,
+    BadProof,
+    BodyUnreadable,
+    CheckpointUntrusted,
+    CommitmentMismatch,
+    CrossbearingError,
+    Fork,
+    InnerMismatch,
+    NotIncluded,
+    NotRecipient,
+    Suspended,
+    WrongDirectory,
+)
+from schemas.ids import format_id, sha256
+from schemas.log.checkpoint import Checkpoint, verify_checkpoint
+from schemas.log.entry import AlertEntry, Entry, decode_entry
+from schemas.log.merkle import leaf_hash, verify_consistency, verify_inclusion
+from schemas.log.note import NoteKey
+
+STEPS: Final = {
+    1: "entry and header decode strictly",
+    2: "the checkpoint is signed by a log key and consistent with the last one held",
+    3: "the entry is included in it",
+    4: "sender and signing key are valid in the directory in force at the entry's index",
+    5: "the header's signature verifies",
+    6: "this agency is a recipient",
+    7: "the opener is known, was fetched, or opens",
+    8: "the content key unwraps and matches the commitment",
+    9: "the body has the digest named, decrypts, and is padded as the format says",
+    10: "what the body says of itself equals the header",
+    11: "the alert fits its schema",
+}
+
+SecretFor = Callable[[bytes, str, bytes], bytes]
+"""``(opener id, sender, sender's signing key id)`` to the pair secret; raises `OpenerUnknown`."""
+
+_VERIFIED: Final = object()
+"""Known to this module alone, so that what must not exist unverified is made nowhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedCheckpoint:
+    """A checkpoint that passed step 2, with its signed note. Made by `trust_checkpoint` only."""
+
+    checkpoint: Checkpoint
+    note: bytes
+    _proof: object = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _only_verified(self._proof)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAlert:
+    """An alert that passed all eleven steps. Made by `open_alert` only."""
+
+    index: int
+    entry: AlertEntry
+    header: Header
+    alert: Alert
+    leaf: bytes
+    """The leaf hash, which the receipt names."""
+    _proof: object = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _only_verified(self._proof)
+
+
+def trust_checkpoint(
+    note: bytes, *, origin: str, keys: Sequence[NoteKey], held: Checkpoint, proof: Sequence[bytes]
+) -> TrustedCheckpoint:
+    """Step 2: the checkpoint in ``note``, if it is the log's and continues ``held`` by the consistency ``proof``.
+
+    At the first contact ``held`` has size 0. Raises `CheckpointUntrusted`, `BadCheckpoint`, `BadSignature` or `Fork`.
+    """
+    with _step(2):
+        checkpoint = verify_checkpoint(note, origin, keys)
+        if held.origin != origin:
+            raise CheckpointUntrusted(f"the checkpoint held is of the log {held.origin}, not of {origin}")
+        try:
+            verify_consistency(held.size, held.root, checkpoint.size, checkpoint.root, proof)
+        except BadProof as error:
+            sizes = f"the checkpoint of size {checkpoint.size} does not continue the one of size {held.size}"
+            raise Fork(f"{sizes}: {error.message}") from error
+    return TrustedCheckpoint(checkpoint, note, _VERIFIED)
+
+
+def verify_item(index: int, entry: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> Entry:
+    """Steps 1 and 3 for an entry of any kind. Raises `BadEntry` or `NotIncluded`."""
+    with _step(1):
+        decoded = decode_entry(entry)
+    with _step(3):
+        _check_included(index, leaf_hash(entry), path, trusted)
+    return decoded
+
+
+def open_alert(
+    index: int,
+    entry: bytes,
+    path: Sequence[bytes],
+    trusted: TrustedCheckpoint,
+    *,
+    history: DirectoryHistory,
+    me: str,
+    body: bytes,
+    secret_for: SecretFor,
+) -> OpenedAlert:
+    """Open the alert that is entry ``index`` of the log, as the agency ``me``.
+
+    ``body`` is the sealed body; ``secret_for`` gives our pair secret. Raises the refusal of the step that fails.
+    """
+    with _step(1):
+        decoded = decode_entry(entry)
+        if not isinstance(decoded, AlertEntry):
+            raise BadEntry("the entry is not an alert")
+        header = decode_header(decoded.header)
+    leaf = leaf_hash(entry)
+    with _step(3):
+        _check_included(index, leaf, path, trusted)
+    with _step(4):
+        public = _signing_key(index, decoded, header, history)
+    with _step(5):
+        verify_header(decoded.header, decoded.signature, public)
+    with _step(6):
+        recipient = _find_recipient(header, me)
+    with _step(7):
+        secret = secret_for(recipient.opener_id, header.sender, header.key)
+    with _step(8):
+        content_key = unwrap(secret, header.id, header.commitment, recipient.wrap)
+        if commitment(content_key) != header.commitment:
+            raise CommitmentMismatch("the content key is not the one that the header commits to")
+    with _step(9):
+        if len(body) != header.body_size or sha256(body) != header.body_digest:
+            raise BodyUnreadable("the body is not the one that the header names")
+        inner = open_body(body, content_key)
+    with _step(10):
+        wire = _check_inner(inner, header)
+    with _step(11):
+        alert = alert_from_wire(wire)
+    return OpenedAlert(index, decoded, header, alert, leaf, _VERIFIED)
+
+
+@contextmanager
+def _step(number: int) -> Iterator[None]:
+    """Number whatever is refused inside."""
+    try:
+        yield
+    except CrossbearingError as error:
+        error.context.setdefault("step", number)
+        raise
+
+
+def _check_included(index: int, leaf: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> None:
+    checkpoint = trusted.checkpoint
+    try:
+        verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root)
+    except BadProof as error:
+        raise NotIncluded(error.message, index=index) from error
+
+
+def _signing_key(index: int, entry: AlertEntry, header: Header, history: DirectoryHistory) -> bytes:
+    """The sender's key under the directory in force at the index; its validity counts at the time of entry."""
+    directory = history.check_entry(index, entry)
+    if header.directory > entry.directory:
+        raise WrongDirectory(f"the alert was sealed under version {header.directory}, later than {entry.directory}")
+    if not directory.is_active(directory.agency(header.sender).id):
+        raise Suspended(f"{header.sender} was suspended at index {index}")
+    return directory.signing_key(header.sender, header.key, entry.time)
+
+
+def _find_recipient(header: Header, me: str) -> Recipient:
+    for recipient in header.recipients:
+        if recipient.agency == me:
+            return recipient
+    raise NotRecipient(f"{me} is not among the {len(header.recipients)} recipients")
+
+
+def _check_inner(inner: Value, header: Header) -> dict[str, Value]:
+    """The alert inside the body, if everything that the header repeats of it is the same there."""
+    match inner:
+        case {"id": bytes(alert_id), "sender": str(sender), "alert": dict(alert), **others} if not others:
+            pass
+        case _:
+            raise InnerMismatch("the body is not an id, a sender and an alert")
+    if alert_id != header.id or sender != header.sender:
+        raise InnerMismatch("the body was made for another alert, or by another sender")
+    relation: Value = None
+    if header.relation is not None:
+        relation = {"type": header.relation.type, "alert": format_id(header.relation.alert)}
+    repeated: dict[str, Value] = {
+        "id": format_id(header.id),
+        "sender": header.sender,
+        "kind": header.topic,
+        "marking": header.marking,
+        "precedence": header.precedence,
+        "status": header.status,
+        "operation": header.operation,
+        "to": list(header.address),
+        "relation": relation,
+    }
+    for name, outside in repeated.items():
+        if alert.get(name) != outside:
+            raise InnerMismatch(f"{name} inside the body is not what the header says", field=name)
+    if _sorted_texts(alert.get("modes")) != list(header.modes):
+        raise InnerMismatch("modes inside the body are not what the header says", field="modes")
+    if _attachments(alert.get("attachments")) != [(a.digest.hex(), a.size) for a in header.attachments]:
+        raise InnerMismatch("attachments inside the body are not what the header says", field="attachments")
+    return alert
+
+
+def _sorted_texts(value: Value) -> list[str] | None:
+    """The sorted texts of an optional list; None for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return None
+    texts = [item for item in value if isinstance(item, str)]
+    return sorted(texts) if len(texts) == len(value) else None
+
+
+def _attachments(value: Value) -> list[tuple[Value, Value]] | None:
+    """Digest and sealed size of each attachment in an optional list; None for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return None
+    maps = [item for item in value if isinstance(item, dict)]
+    return [(item.get("digest"), item.get("sealed_size")) for item in maps] if len(maps) == len(value) else None
+
+
+def _only_verified(proof: object) -> None:
+    if proof is not _VERIFIED:
+        raise TypeError("this type exists only as the result of its verification")
