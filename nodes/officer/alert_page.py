@@ -8,7 +8,7 @@ from typing import Any
 from nodes.officer import words
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase, spoken
-from nodes.officer.recipients import COLUMNS, recipient_rows
+from nodes.officer.recipients import COLUMNS, recipient_rows, refusal_words
 from nodes.officer.screen import LABELS, Cell, Screen
 from nodes.officer.subjects import describe
 from nodes.officer.when import age, full, now_ms
@@ -79,6 +79,8 @@ def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
     alert = answer["alert"]
     if alert.get("status", "actual") != "actual":
         screen.line(f"{alert['status'].upper()} - not a real case", "warn")
+    if answer.get("refusal"):
+        screen.line(refusal_words(answer["refusal"]), "bad")
     if answer.get("recalled_by"):
         screen.line(f"RECALLED - do not rely on this; see {_short(answer['recalled_by'])}", "bad")
     if answer.get("corrected_by"):
@@ -195,7 +197,10 @@ def _proof(answer: dict[str, Any]) -> str:
     proof = answer.get("proof")
     if not proof:
         return "Not in the log yet." if answer["direction"] == "out" else "No proof is held for this alert."
-    return f"In the log at index {proof['index']} of {proof['size']}, verified. Leaf {proof['leaf'][:16]}…"
+    if not proof.get("size"):
+        return f"In the log at index {proof['index']}, as the hub acknowledged."
+    leaf = f" Leaf {proof['leaf'][:16]}…" if proof.get("leaf") else ""
+    return f"In the log at index {proof['index']} of {proof['size']}, verified.{leaf}"
 
 
 def _part(screen: Screen, title: str) -> None:

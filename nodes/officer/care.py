@@ -46,7 +46,7 @@ def list_dead_letters(settings: Settings) -> None:
             Cell(letter["handler"]),
             Cell(str(letter["alert"])[-8:], piped=letter["alert"]),
             Cell(str(letter["attempts"])),
-            Cell(letter["reason"]),
+            Cell(letter["error"] or ""),
             Cell(age(letter["time"], now), piped=iso(letter["time"])),
         ]
         for letter in answer["dead_letters"]

@@ -119,4 +119,7 @@ def _alarms(screen: Screen, alarms: list[dict[str, Any]]) -> None:
         return
     screen.line(f"{words.count(len(alarms), 'alarm')}:", "bad")
     now = now_ms()
-    screen.fields([(alarm["code"], f"{alarm['message']} ({age(alarm['time'], now)})") for alarm in alarms])
+    for alarm in alarms:
+        screen.fields(
+            [(alarm["code"], f"{alarm['message']} ({age(alarm['time'], now)})"), ("", alarm.get("hint") or "")]
+        )

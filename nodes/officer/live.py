@@ -14,7 +14,7 @@ from nodes.officer.phrases import joined, phrase
 from nodes.officer.screen import Cell, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import clock, iso, now_ms
-from schemas.errors import CrossbearingError, NotReady, Unreachable
+from schemas.errors import NotReady, Unreachable
 
 _STYLES = {"alarm": "bad", "alert": "strong", "link": "warn"}
 _ENVELOPE = {"seq", "type", "time"}
@@ -43,7 +43,7 @@ def follow(settings: Settings, after: int | None, retry_seconds: float, once: bo
         screen.note("Watching; Ctrl-C ends it.")
     try:
         for event in _events(settings, screen, after, None if once else retry_seconds):
-            _show(screen, event if screen.as_json else _with_title(settings, event))
+            _show(screen, event)
     except KeyboardInterrupt:
         screen.note("")
 
@@ -67,16 +67,6 @@ def _events(settings: Settings, screen: Screen, after: int | None, pause: float 
         time.sleep(pause)
 
 
-def _with_title(settings: Settings, event: dict[str, Any]) -> dict[str, Any]:
-    """An event tells which alert it is about; a person wants to know what it is called."""
-    if event.get("type") != "alert" or event.get("title") or not event.get("alert"):
-        return event
-    try:
-        return {**event, "title": settings.node().alert(event["alert"])["alert"]["title"]}
-    except CrossbearingError:
-        return event  # it was purged, or the node stops: the event itself stands
-
-
 def _show(screen: Screen, event: dict[str, Any]) -> None:
     if screen.as_json:
         screen.data(event, compact=True)
@@ -92,14 +82,21 @@ def _show(screen: Screen, event: dict[str, Any]) -> None:
 
 
 def _said(kind: str, event: dict[str, Any]) -> str:
-    short = str(event.get("id") or event.get("alert") or "")[-SHORT:]
+    short = str(event.get("alert") or "")[-SHORT:]
+    code = f" [{event['code']}]" if event.get("code") else ""
+    state = phrase(event.get("state"))
     if kind == "alert":
         titled = words.title(event) if event.get("title") else ""
         sender = f"from {event.get('sender', 'unknown')}"
         return joined([short, phrase(event.get("precedence")), phrase(event.get("kind")), sender, titled], "  ")
     if kind == "receipt":
         officer = f" ({event['officer']})" if event.get("officer") else ""
-        code = f": {event['code']}" if event.get("code") else ""
-        return f"{short}  {event.get('agency', 'unknown')}{officer} {event.get('state', '')}{code}"
-    rest = joined(f"{key} {phrase(value)}" for key, value in event.items() if key not in _ENVELOPE and phrase(value))
-    return phrase(event.get("message")) or rest
+        return f"{short}  {event.get('agency', 'unknown')}{officer}: {state}{code}"
+    if kind == "state":
+        return f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{code}"
+    message = phrase(event.get("message"))
+    if kind == "link":
+        return joined(["connected" if event.get("connected") else "disconnected", message], ": ") + code
+    if kind == "alarm":
+        return ("over: " if event.get("cleared") else "") + message + code
+    return joined(f"{key} {phrase(value)}" for key, value in event.items() if key not in _ENVELOPE and phrase(value))

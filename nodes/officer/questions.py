@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -32,10 +33,14 @@ def say(text: str) -> None:
         click.echo(line, err=True)
 
 
+def _strong(text: str) -> str:
+    return text if os.environ.get("NO_COLOR") else click.style(text, bold=True)
+
+
 def ask_line(question: str, *, default: str = "", optional: bool = False, check: Check | None = None) -> str:
     """Ask until the answer is acceptable. Enter alone takes `default`, or leaves an optional answer empty."""
     while True:
-        shown = click.style(question, bold=True) + (f" [{default}]" if default else " (optional)" if optional else "")
+        shown = _strong(question) + (f" [{default}]" if default else " (optional)" if optional else "")
         answer = click.prompt(shown, default=default, show_default=False, err=True).strip()
         if not answer:
             if optional:
@@ -70,7 +75,7 @@ def ask_prose(question: str, *, optional: bool = False) -> str:
     """Ask for text of any number of lines; an empty line ends it."""
     while True:
         how = "optional; an empty line ends it" if optional else "an empty line ends it"
-        click.echo(f"{click.style(question, bold=True)} ({how})", err=True)
+        click.echo(f"{_strong(question)} ({how})", err=True)
         lines: list[str] = []
         while line := click.prompt(">", default="", show_default=False, prompt_suffix=" ", err=True).rstrip():
             lines.append(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nodes.officer import words
@@ -27,13 +28,28 @@ def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
             hint=f"Read it with `bearing show {alert['id']}`.",
         )
     if screen.as_json:
-        screen.data({"id": alert["id"], "state": answer["state"], "recipients": answer["recipients"]})
+        shown = {name: answer.get(name) for name in ("state", "refusal", "recipients")}
+        screen.data({"id": alert["id"], **shown})
         return
     if screen.terminal:
         screen.heading(words.title(alert))
-        screen.fields([("Id", alert["id"]), ("Sent", full(alert["composed"])), ("State", words.state(answer["state"]))])
+        refusal = answer.get("refusal")
+        screen.fields(
+            [
+                ("Id", alert["id"]),
+                ("Sent", full(alert["composed"])),
+                ("State", words.state(answer["state"])),
+                ("", refusal_words(refusal) if refusal else ""),
+            ]
+        )
         screen.line()
     screen.table(COLUMNS, recipient_rows(answer["recipients"]), empty="It has no recipients yet.")
+
+
+def refusal_words(refusal: Mapping[str, Any]) -> str:
+    """Why the hub did not take an alert, and what to do: for people."""
+    hint = f" {refusal['hint']}" if refusal.get("hint") else ""
+    return f"REFUSED - {refusal.get('message') or 'no reason given'} [{refusal['code']}].{hint}"
 
 
 def recipient_rows(recipients: list[dict[str, Any]]) -> list[list[Cell]]:

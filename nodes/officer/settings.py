@@ -93,6 +93,10 @@ class OfficerGroup(click.Group):
 
     command_class = OfficerCommand
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(common_options())
+
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command of the officer's; it gets the `Settings` first, then its own parameters."""

@@ -43,9 +43,10 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def title(alert: Mapping[str, Any]) -> str:
-    """The title, led by what an officer must not overlook: that it is not meant in earnest."""
-    status = alert.get("status", "actual")
-    return str(alert["title"]) if status == "actual" else f"[{str(status).upper()}] {alert['title']}"
+    """The title, led by what an officer must not overlook: that it is not meant in earnest, or was wrong."""
+    status = str(alert.get("status", "actual"))
+    marks = ["" if status == "actual" else f"[{status.upper()}] ", "[CORRECTED] " if alert.get("corrected") else ""]
+    return "".join([*marks, str(alert["title"])])
 
 
 def state_word(alert: Mapping[str, Any]) -> str:

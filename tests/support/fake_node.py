@@ -34,7 +34,13 @@ def identity(number: int) -> str:
 
 def received(number: int, **fields: Any) -> dict[str, Any]:
     """What the node answers about an alert that arrived."""
-    answer_fields = {"state": "unread", "received": NOW - 3 * MINUTE, "recalled_by": None, "corrected_by": None}
+    answer_fields = {
+        "state": "unread",
+        "received": NOW - 3 * MINUTE,
+        "recalled_by": None,
+        "corrected_by": None,
+        "refusal": None,
+    }
     answer = {key: fields.pop(key, value) for key, value in answer_fields.items()}
     alert = {
         "version": 1,
@@ -52,13 +58,21 @@ def received(number: int, **fields: Any) -> dict[str, Any]:
         **fields,
     }
     proof = {"index": 40 + number, "size": 97, "leaf": "ab" * 32}
-    return {"direction": "in", "alert": alert, "header": {}, "index": 40 + number, "proof": proof, "thread": [], **answer}
+    return {
+        "direction": "in",
+        "alert": alert,
+        "header": {},
+        "index": 40 + number,
+        "proof": proof,
+        "thread": [],
+        **answer,
+    }
 
 
 def sent(number: int, recipients: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """What the node answers about an alert it sent."""
     answer = received(number, sender=SELF, state=fields.pop("state", "accepted"), **fields)
-    return {**answer, "direction": "out", "received": None, "recipients": recipients}
+    return {**answer, "direction": "out", "recipients": recipients}
 
 
 def summary(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +91,7 @@ def summary(answer: Mapping[str, Any]) -> dict[str, Any]:
         "state": answer["state"],
         "index": answer["index"],
         "recalled": answer["recalled_by"] is not None,
+        "corrected": answer["corrected_by"] is not None,
         "recipients_total": len(recipients),
         "counts": {state: states.count(state) for state in states},
     }
@@ -141,7 +156,9 @@ class FakeNode:
                 self._find(short)["state"] = body["state"]
                 return {"state": body["state"]}
             case "POST", "alerts", short, "reply" | "follow-up" | "correct" | "recall":
-                return self._accept([self._find(short)["alert"]["sender"]], query)
+                found = self._find(short)
+                others = [entry["agency"] for entry in found.get("recipients", ())]
+                return self._accept(others or [found["alert"]["sender"]], query)
             case "POST", "route", "explain":
                 return self._resolve(body["to"])
             case "GET", "events":
@@ -191,7 +208,9 @@ class FakeNode:
         wanted = set()
         for address in to:
             region = address.removeprefix("region:")
-            matching = {a for a, (_, r) in AGENCIES.items() if address in ("all", a) or (region != address and r == region)}
+            matching = {
+                a for a, (_, r) in AGENCIES.items() if address in ("all", a) or (region != address and r == region)
+            }
             if not matching:
                 raise UnknownAgency(f"there is no agency {address!r}", hint="Did you mean 'sg-cnb'?")
             wanted |= matching
@@ -199,7 +218,12 @@ class FakeNode:
         if not recipients:
             raise Nobody("this address reaches nobody but the sender")
         trace = [
-            {"agency": a, "included": a in recipients, "rule": "address", "reason": "addressed" if a in recipients else "not addressed"}
+            {
+                "agency": a,
+                "included": a in recipients,
+                "rule": "address",
+                "reason": "addressed" if a in recipients else "not addressed",
+            }
             for a in AGENCIES
         ]
         return {"recipients": recipients, "trace": trace}
