@@ -251,6 +251,7 @@ def test_fields_are_read_by_type() -> None:
     inner = fields.fields("inner")
     assert inner.value("k") == 1
     inner.done()
+    assert Fields(WHOLE, "header").map("inner") == {"k": 1}
     assert fields.flag("urgent") is True
     assert fields.optional_text("officer") is None
     fields.done()

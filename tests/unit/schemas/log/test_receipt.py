@@ -171,6 +171,11 @@ def test_a_refused_item_has_its_one_form(wrong: Value) -> None:
         decode_receipt(encode({**wire(REFUSED), "items": [wrong]}))
 
 
+def test_an_unknown_state_is_refused() -> None:
+    with pytest.raises(BadReceipt, match="the state is not"):
+        decode_receipt(encode({**wire(STORED), "state": "lost"}))
+
+
 def test_no_field_is_added() -> None:
     with pytest.raises(BadReceipt, match=r"receipt\.note is not a field"):
         decode_receipt(encode({**wire(STORED), "note": 1}))
