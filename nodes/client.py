@@ -122,9 +122,15 @@ class NodeClient:
         attachments: Sequence[Attachment] = (),
         officer: str | None = None,
         dry_run: bool = False,
+        alert_id: str | None = None,
     ) -> Json:
-        """`POST /v1/alerts`: compose and queue an alert; durable when this returns. A dry run only resolves it."""
+        """`POST /v1/alerts`: compose and queue an alert; durable when this returns. A dry run only resolves it.
+
+        With an `alert_id` of the caller's own making (a UUIDv7), calling again after a failure never sends it twice.
+        """
         body = _content(None, document, attachments, officer)
+        if alert_id is not None:
+            body["id"] = alert_id
         return self._json("POST", "/v1/alerts", body, dry_run=dry_run or None)
 
     def reply(

@@ -156,7 +156,7 @@ def dead_letter_view(job: Job) -> dict[str, Any]:
         "handler": job.handler,
         "alert": format_id(job.alert),
         "attempts": job.attempts,
-        "error": job.error,
+        "reason": job.error,
         "time": job.time,
     }
 

@@ -571,3 +571,10 @@ class AttachmentUnreadable(
     OpeningRefusal, code="attachment-unreadable", hint="Fetch the attachment again; if it stays so, ask the sender."
 ):
     """An attachment is cut short, altered, or not the one its alert names."""
+
+
+# -- local work --------------------------------------------------------------------------------------------------------
+
+
+class WrongState(InputRefusal, code="wrong-state", hint="Look at the alert again: `bearing show ID`."):
+    """What was asked does not fit the alert's direction or state."""

@@ -1,0 +1,182 @@
+"""From an officer's document to an alert that may go out: checked, addressed, resolved. Nothing is stored here.
+
+A document is refused here and now, with all its problems at once, rather than later by the hub. Who will receive it is
+decided again when it is sealed; what is resolved here, under the directory held, is what the officer is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nodes.ports import Clock
+from nodes.standing import Standing
+from schemas import codec
+from schemas.alert.document import Alert, Problem, alert_to_wire, check_document, compose_alert
+from schemas.errors import BadDocument, BodyTooLarge, CrossbearingError, Malformed, Refusal
+from schemas.limits import MAX_BODY, MAX_DOCUMENT
+from schemas.routing.address import normalise
+from schemas.routing.resolve import Resolution, RoutingQuery, query_of_alert, resolve
+
+if TYPE_CHECKING:
+    from schemas.directory.state import Directory
+
+__all__ = ["Composed", "Composer", "resolution_view"]
+
+PADDING = 8
+"""Padmé adds at most an eighth (and for such sizes far less): what passes here also passes when it is sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """An alert that may go out, its wire map, who receives it as things stand, and what is worth a second look."""
+
+    alert: Alert
+    document: dict[str, codec.Value]
+    resolution: Resolution
+    directory: int
+    warnings: tuple[Problem, ...]
+
+
+class Composer:
+    """Composes alerts of one agency under the newest directory it holds."""
+
+    def __init__(self, standing: Standing, clock: Clock) -> None:
+        self._standing = standing
+        self._clock = clock
+
+    def compose(
+        self,
+        document: Mapping[str, Any],
+        *,
+        alert_id: bytes,
+        officer: str | None = None,
+        attachments: Sequence[Mapping[str, Any]] = (),
+    ) -> Composed:
+        """Compose one alert. `attachments` are sealed ones, in the form the alert carries them.
+
+        Raises `NotReady` before a directory is held; `BadDocument` with every problem; `UnknownAgency`,
+        `UnknownRegion`, `UnknownOperation` or `BadAddress` when one address is all that is wrong; `OperationClosed`,
+        `Suspended` and `Nobody`, which says why each addressee is left out; `BodyTooLarge`.
+        """
+        directory = self._standing.directory
+        now = self._clock()
+        wanted = _with_facts(document, officer, attachments)
+        wanted, wrong = _normalise_addresses(wanted, directory)
+        problems = check_document(wanted)
+        _refuse(problems, wrong)
+        alert = compose_alert(wanted, alert_id=alert_id, sender=self._standing.agency, composed=now)
+        resolution = resolve(directory, query_of_alert(alert, at=now))
+        wire = alert_to_wire(alert)
+        _check_size(wire, directory)
+        warnings = tuple(problem for problem in problems if problem.severity == "warning")
+        return Composed(alert, wire, resolution, directory.version, warnings)
+
+    def explain(self, query: Mapping[str, Any]) -> Resolution:
+        """Who would receive an alert of which only the clear facts are given: `to`, and what of `kind`, `marking`,
+        `precedence`, `status`, `operation` and `modes` differs from the defaults of a routine amber watch.
+
+        Raises as `compose` does, and `Malformed` for a word that is none of the list's.
+        """
+        directory = self._standing.directory
+        addresses = _addresses(query.get("to"))
+        if addresses is None:
+            raise Malformed("an address is needed", hint='Give "to": a list such as ["hk-customs", "region:oceania"].')
+        routing = RoutingQuery(
+            sender=self._standing.agency,
+            address=tuple(dict.fromkeys(normalise(text, directory) for text in addresses)),
+            topic=_word(query, "kind", "watch"),
+            marking=_word(query, "marking", "amber"),
+            precedence=_word(query, "precedence", "routine"),
+            status=_word(query, "status", "actual"),
+            operation=_word(query, "operation", "") or None,
+            modes=tuple(_addresses(query.get("modes") or []) or ()),
+            at=self._clock(),
+        )
+        return resolve(directory, routing)
+
+
+def resolution_view(resolution: Resolution) -> dict[str, Any]:
+    """Who receives an alert, and the decision on every agency, as JSON-ready data."""
+    return {
+        "recipients": list(resolution.recipients),
+        "trace": [decision._asdict() for decision in resolution.trace],
+    }
+
+
+def _with_facts(
+    document: Mapping[str, Any], officer: str | None, attachments: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    if document.get("attachments"):
+        problem = Problem(
+            "attachments",
+            "not-yours",
+            "The list of attachments is made by the node.",
+            "Hand the files over beside the document: bearing send --attach FILE.",
+        )
+        raise BadDocument(problem.message, hint=problem.hint, problems=(problem,))
+    wanted = dict(document)
+    if officer is not None:
+        wanted["officer"] = officer
+    if attachments:
+        wanted["attachments"] = [dict(attachment) for attachment in attachments]
+    return wanted
+
+
+def _normalise_addresses(
+    document: dict[str, Any], directory: Directory
+) -> tuple[dict[str, Any], dict[str, CrossbearingError]]:
+    """The document with its addresses in their wire form, and what is wrong with each of those that have none."""
+    addresses = _addresses(document.get("to"))
+    if addresses is None:
+        return document, {}  # missing or no list of texts: the document's own check says so
+    wrong: dict[str, CrossbearingError] = {}
+    found: dict[str, None] = {}
+    for number, text in enumerate(addresses):
+        try:
+            found[normalise(text, directory)] = None
+        except Refusal as refusal:
+            wrong[f"to[{number}]"] = refusal
+            found[text] = None
+    return (document if wrong else {**document, "to": list(found)}), wrong
+
+
+def _addresses(value: object) -> list[str] | None:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
+        return list(value)
+    return None
+
+
+def _word(query: Mapping[str, Any], name: str, default: str) -> str:
+    value = query.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise Malformed(f"{name} must be a text")
+    return value
+
+
+def _check_size(wire: dict[str, codec.Value], directory: Directory) -> None:
+    size = len(codec.encode(wire))
+    allowed = min(MAX_BODY, directory.require_document().limits.body_bytes)
+    if size > MAX_DOCUMENT or size + size // PADDING > allowed:
+        raise BodyTooLarge(f"the alert has {size} bytes, more than may be sent")
+
+
+def _refuse(problems: Sequence[Problem], wrong: Mapping[str, CrossbearingError]) -> None:
+    """Raise everything that is wrong: a single bad address under its own code, anything else as one list."""
+    others = [problem for problem in problems if problem.path not in wrong]
+    errors = [problem for problem in others if problem.severity == "error"]
+    if len(wrong) == 1 and not errors:
+        raise next(iter(wrong.values()))
+    addressing = [Problem(path, error.code, f"{error.message}.", error.hint) for path, error in wrong.items()]
+    if not (errors or addressing):
+        return
+    first, count = [*addressing, *errors][0], len(addressing) + len(errors)
+    more = f" ({count - 1} more)" if count > 1 else ""
+    raise BadDocument(
+        f"{first.path or 'document'}: {first.message}{more}", hint=first.hint, problems=(*addressing, *others)
+    )

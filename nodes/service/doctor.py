@@ -1,0 +1,205 @@
+"""The node's own diagnosis: facts in, checks out, each with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nodes.service.ports import LinkState
+from nodes.store.events import Alarm
+from schemas.limits import CLOCK_SKEW_MS
+
+__all__ = ["Check", "Facts", "examine"]
+
+State = Literal["ok", "warning", "failed"]
+
+NOTICEABLE_OFFSET_MS = 5_000
+"""A clock this far off is not kept by NTP."""
+
+EXPIRY_NOTICE_MS = 30 * 86_400_000
+"""Thirty days: renewing keys or metadata takes several people."""
+
+LOW_DISK = 1 << 30
+FULL_DISK = 100 << 20
+"""Bytes free: below the first a person should look, below the second writes may soon be refused."""
+
+SLOW_OUTBOX_MS = 300_000
+"""An alert that waits for longer than five minutes, connected or not, is worth a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `hint` says what to do, and is empty when nothing is."""
+
+    name: str
+    state: State
+    detail: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """As the API shows it."""
+        return {
+            "name": self.name,
+            "ok": self.state == "ok",
+            "state": self.state,
+            "detail": self.detail,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found at one moment, `now` (ms). Expiries map what expires to when (ms)."""
+
+    now: int
+    link: LinkState
+    hub: str
+    agency: str
+    directory: int
+    standing: Literal["active", "suspended", "unknown", "none"]
+    key_problem: str | None
+    expiries: dict[str, int]
+    waiting: int
+    waiting_since: int | None
+    refused: int
+    dead_letters: int
+    quarantine: int
+    watch_failed: int
+    disk_free: int
+    open_files: tuple[str, ...]
+    alarms: tuple[Alarm, ...]
+
+
+def examine(facts: Facts) -> list[Check]:
+    """Every check, whether it passed or not."""
+    return [
+        _hub(facts),
+        _clock(facts),
+        _directory(facts),
+        _keys(facts),
+        _expiry(facts),
+        _outbox(facts),
+        _count(
+            "handlers", facts.dead_letters, "deliveries given up", "List them: bearing dead-letters, then retry them."
+        ),
+        _count("quarantine", facts.quarantine, "items that failed a check", "List them: bearing quarantine."),
+        _count(
+            "watched folder",
+            facts.watch_failed,
+            "refused documents",
+            "Read the .problems.txt files in watch/failed, correct the documents, and remove both.",
+        ),
+        _disk(facts),
+        _files(facts),
+        *(Check(f"alarm {alarm.code}", "failed", alarm.message, alarm.hint) for alarm in facts.alarms),
+    ]
+
+
+def _hub(facts: Facts) -> Check:
+    if facts.link.connected:
+        return Check("hub", "ok", f"connected to {facts.hub}")
+    why = f": {facts.link.message}" if facts.link.message else ""
+    return Check(
+        "hub",
+        "failed",
+        f"not connected to {facts.hub}{why}",
+        "Check the network and that the hub runs; what is sent meanwhile waits in the outbox.",
+    )
+
+
+def _clock(facts: Facts) -> Check:
+    offset = facts.link.clock_offset
+    hint = "Keep this machine's clock with NTP; the hub refuses what is more than five minutes off."
+    if offset is None:
+        return Check("clock", "warning", "not compared with the hub's yet", "Connect to the hub once.")
+    if abs(offset) < NOTICEABLE_OFFSET_MS:
+        return Check("clock", "ok", f"agrees with the hub's to {abs(offset)} ms")
+    way = "behind" if offset > 0 else "ahead of"
+    state: State = "failed" if abs(offset) > CLOCK_SKEW_MS else "warning"
+    return Check("clock", state, f"{abs(offset) // 1_000} s {way} the hub's", hint)
+
+
+def _directory(facts: Facts) -> Check:
+    match facts.standing:
+        case "none":
+            return Check("directory", "failed", "no directory is held yet", "Connect to the hub once.")
+        case "unknown":
+            detail = f"{facts.agency} is no agency of directory version {facts.directory}"
+            return Check("directory", "failed", detail, "Ask the governors to enter this agency.")
+        case "suspended":
+            detail = f"{facts.agency} is suspended in directory version {facts.directory}"
+            return Check("directory", "failed", detail, "Ask the governors why, and when it ends.")
+        case "active":
+            return Check("directory", "ok", f"version {facts.directory}, {facts.agency} is active in it")
+
+
+def _keys(facts: Facts) -> Check:
+    if facts.key_problem is None:
+        return Check("keys", "ok", "the directory lists the keys held here")
+    return Check(
+        "keys",
+        "failed",
+        facts.key_problem,
+        "Have the agency's administrators publish the public keys of this node: bearing node keys.",
+    )
+
+
+def _expiry(facts: Facts) -> Check:
+    near = sorted((at, what) for what, at in facts.expiries.items() if at - facts.now < EXPIRY_NOTICE_MS)
+    if not near:
+        return Check("expiry", "ok", "no key, certificate or directory role expires within 30 days")
+    at, what = near[0]
+    days = (at - facts.now) // 86_400_000
+    detail = f"{what} expired" if at <= facts.now else f"{what} expires in {days} days"
+    more = f", and {len(near) - 1} more within 30 days" if len(near) > 1 else ""
+    return Check(
+        "expiry", "failed" if at <= facts.now else "warning", detail + more, "Renew it; see docs/operations.md."
+    )
+
+
+def _outbox(facts: Facts) -> Check:
+    if facts.refused:
+        return Check(
+            "outbox",
+            "warning",
+            f"{facts.refused} sent {_alerts(facts.refused)} refused by the hub",
+            "See why with `bearing sent`, then send a corrected one.",
+        )
+    if facts.waiting_since is not None and facts.now - facts.waiting_since > SLOW_OUTBOX_MS:
+        minutes = (facts.now - facts.waiting_since) // 60_000
+        return Check(
+            "outbox",
+            "warning",
+            f"{facts.waiting} {_alerts(facts.waiting)} waiting, some for over {minutes} minutes",
+            "They are sent by themselves once the hub takes them; check the connection.",
+        )
+    return Check("outbox", "ok", f"{facts.waiting} {_alerts(facts.waiting)} waiting")
+
+
+def _alerts(count: int) -> str:
+    return "alert" if count == 1 else "alerts"
+
+
+def _count(name: str, count: int, what: str, hint: str) -> Check:
+    if not count:
+        return Check(name, "ok", "nothing to look at")
+    return Check(name, "warning", f"{what}: {count}", hint)
+
+
+def _disk(facts: Facts) -> Check:
+    free = f"{facts.disk_free / (1 << 30):.1f} GiB free"
+    if facts.disk_free >= LOW_DISK:
+        return Check("disk", "ok", free)
+    return Check(
+        "disk",
+        "failed" if facts.disk_free < FULL_DISK else "warning",
+        free,
+        "Free space: the node refuses new work when it cannot make it durable.",
+    )
+
+
+def _files(facts: Facts) -> Check:
+    if not facts.open_files:
+        return Check("file rights", "ok", "secrets are closed to other users")
+    names = ", ".join(facts.open_files)
+    return Check("file rights", "failed", f"other users can open {names}", f"Close them: chmod go= {names}")

@@ -1,0 +1,93 @@
+"""The node as its local users see it: one method for each endpoint of the local API, JSON-ready answers.
+
+What each method takes and gives is written in docs/spec/local-api.md. Every refusal is a `CrossbearingError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from nodes.config import NodeConfig
+from nodes.identity import Identity
+from nodes.ports import Clock, Random
+from nodes.receipts import Acknowledgements
+from nodes.service.attachments import StoredFile, find_file, open_file
+from nodes.service.compose import Composer, resolution_view
+from nodes.service.health import Health
+from nodes.service.partners import directory_view
+from nodes.service.ports import Link
+from nodes.service.reading import Reading
+from nodes.service.sending import Sending
+from nodes.standing import Standing
+from nodes.store.database import Tables
+from nodes.store.store import Store
+from schemas.errors import WrongState
+
+__all__ = ["NodeService"]
+
+
+class NodeService:
+    """Everything the local API offers: `sending` and `reading` for alerts, `health` for the node, the rest here."""
+
+    def __init__(
+        self,
+        *,
+        config: NodeConfig,
+        store: Store,
+        standing: Standing,
+        identity: Identity,
+        acknowledgements: Acknowledgements,
+        link: Link,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._store = store
+        self._standing = standing
+        self._acknowledgements = acknowledgements
+        self._composer = Composer(standing, clock)
+        self.sending = Sending(store, standing, self._composer, clock, random)
+        self.reading = Reading(store)
+        self.health = Health(config=config, store=store, standing=standing, identity=identity, link=link, clock=clock)
+
+    async def directory(self) -> dict[str, Any]:
+        """`GET /v1/directory`. Raises `NotReady` before one is held."""
+        return directory_view(self._standing.directory)
+
+    async def explain(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """`POST /v1/route/explain`: of a whole `document`, or of its clear facts alone. Raises as composing does."""
+        document = query.get("document")
+        return resolution_view(self._composer.explain(document if isinstance(document, Mapping) else query))
+
+    async def ack(self, text: str, state: Literal["read", "actioned"], *, officer: str | None = None) -> dict[str, Any]:
+        """`POST /v1/alerts/{id}/ack`. States only move forward. Raises `WrongState` for an own alert, `NotFound`."""
+        row = await self._store.read(lambda tables: tables.alerts.find(text))
+        if row.direction == "out":
+            raise WrongState(
+                "this alert is your own; only its recipients acknowledge it", hint="See `bearing sent ID`."
+            )
+        await self._acknowledgements.acknowledge(row.id, state, officer=officer)
+        now = await self._store.read(lambda tables: tables.alerts.by_number(row.number))
+        return {"state": now.state}
+
+    async def attachment(self, text: str, number: int) -> tuple[StoredFile, bytes]:
+        """`GET /v1/alerts/{id}/attachments/{n}`: what it is, and its content.
+
+        Raises `NotFound`, `NotReady` until the node has fetched all of it, and `AttachmentUnreadable`.
+        """
+
+        def look(tables: Tables) -> StoredFile:
+            return find_file(tables, tables.alerts.content(tables.alerts.find(text).number), number)
+
+        file = await self._store.read(look)
+        return file, await asyncio.to_thread(open_file, file)
+
+    async def retry_dead_letter(self, number: int) -> dict[str, Any]:
+        """`POST /v1/dead-letters/{n}/retry`: hand it to its handler again. Raises `NotFound`."""
+
+        def revive(tables: Tables) -> dict[str, Any]:
+            tables.jobs.revive(number)
+            return {"number": number, "state": "waiting"}
+
+        return await self._store.write(revive)
