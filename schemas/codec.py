@@ -7,6 +7,7 @@ UTF-8 bytes, each once. `decode` accepts exactly what `encode` writes.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeAlias
 
 import msgpack
@@ -18,6 +19,7 @@ Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | 
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
 _LEAVES = frozenset({type(None), bool, int, str, bytes})
+_KEYS = frozenset({str})
 
 
 def encode(value: Value) -> bytes:
@@ -99,25 +101,27 @@ def _sorted(value: Value, depth: int) -> Value:
 
 
 def _check(value: Value, depth: int) -> None:
-    """Refuse in a decoded value what the encoder would not have written, as far as packing it again cannot show."""
+    """Refuse in a decoded value what the encoder would not have written, as far as packing it again cannot show.
+
+    Types are compared a whole list at a time: a peer may send millions of items in one frame.
+    """
     if type(value) in _LEAVES:
         return
+    if not isinstance(value, dict | list):
+        raise Malformed("the bytes hold a float or an extension type")
     if depth == 0:
         raise TooDeep("lists and maps nest too deep")
+    items: Collection[Value] = value
     if isinstance(value, dict):
-        last: str | None = None
-        for key, item in value.items():
-            if type(key) is not str:
-                raise Malformed("a map key is not text")
-            if last is not None and key <= last:
-                raise NotCanonical("the keys of a map are not sorted")
-            last = key
+        keys = list(value)
+        if not _KEYS.issuperset(map(type, keys)):
+            raise Malformed("a map key is not text")
+        if keys != sorted(keys):
+            raise NotCanonical("the keys of a map are not sorted")
+        items = value.values()
+    if not _LEAVES.issuperset(map(type, items)):
+        for item in items:
             _check(item, depth - 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth - 1)
-    else:
-        raise Malformed("the bytes hold a float or an extension type")
 
 
 class Fields:
