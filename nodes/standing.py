@@ -34,6 +34,7 @@ class Standing:
         self.trusted_root = trusted_root
         self.checkpoint = Checkpoint(self.origin, 0, EMPTY_ROOT)
         self.history = DirectoryHistory()
+        self.checkpoint_time: int | None = None
         self._first_key = first_key
 
     @property
@@ -76,6 +77,7 @@ class Standing:
             Checkpoint(self.origin, held.size, held.root) if held else Checkpoint(self.origin, 0, EMPTY_ROOT)
         )
 
-    def stand_on(self, held: HeldCheckpoint) -> None:
-        """Move to a newer checkpoint, once it is committed."""
+    def stand_on(self, held: HeldCheckpoint, *, now: int) -> None:
+        """Move to a newer checkpoint, once it is committed; `now` (ms) is when it was verified."""
+        self.checkpoint_time = now
         self.checkpoint = Checkpoint(self.origin, held.size, held.root)

@@ -79,6 +79,14 @@ class Attachments:
         """Forget an attachment, or what of a download turned out wrong."""
         self._db.execute("DELETE FROM attachment WHERE digest = ?", (digest,))
 
+    def piece(self, digest: bytes, offset: int, *, size: int) -> bytes:
+        """The stored bytes from `offset` on: `size` of them, or fewer at the end."""
+        pieces: list[bytes] = []
+        while size > 0 and (part := self.part(digest, offset)):
+            pieces.append(part[:size])
+            offset, size = offset + len(pieces[-1]), size - len(pieces[-1])
+        return b"".join(pieces)
+
     def part(self, digest: bytes, offset: int) -> bytes:
         """The stored bytes from `offset` to the end of their part; empty at the end."""
         row = self._db.execute(

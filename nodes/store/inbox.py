@@ -20,7 +20,10 @@ _STATES = ("unread", "read", "actioned")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An opened alert with the evidence it came with. `document` is its wire map, `expires` the header's (ms)."""
+    """An opened alert with the evidence it came with.
+
+    `document` is its wire map; `expires` (ms) is the header's.
+    """
 
     alert: Alert
     document: dict[str, codec.Value]
@@ -28,6 +31,7 @@ class Received:
     leaf: bytes
     header: bytes
     signature: bytes
+    id: bytes
     expires: int
     entry: bytes
     path: tuple[bytes, ...]

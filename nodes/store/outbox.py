@@ -18,6 +18,7 @@ from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
 from nodes.store.topics import Topics
 from schemas import codec, ids
+from schemas.errors import NotFound
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
@@ -68,15 +69,31 @@ class Outbox:
         return number
 
     def waiting(self, *, now: int, limit: int, except_numbers: Iterable[int] = ()) -> list[Outgoing]:
-        """Alerts to be sent now, most urgent first, oldest first among equals."""
+        """Alerts to be sent now, most urgent first, oldest first among equals.
+
+        One that is about another alert of ours waits until that one is in the log: the hub takes no recall of an
+        alert it does not know.
+        """
         skip = set(except_numbers)
         rows = self._db.execute(
             "SELECT number, id, rank, expires, header, signature, body, directory, attempts, not_before FROM alert "
             "JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
-            "ORDER BY rank, number LIMIT ?",
+            "AND NOT EXISTS (SELECT 1 FROM alert AS first WHERE first.direction = 'out' AND first.id = alert.related "
+            "AND first.state = 'waiting') ORDER BY rank, number LIMIT ?",
             (now, limit + len(skip)),
         )
         return [Outgoing(*row) for row in rows if row[0] not in skip][:limit]
+
+    def get(self, number: int) -> Outgoing:
+        """One alert on its way. Raises NotFound when it is not, or no longer."""
+        row = self._db.execute(
+            "SELECT number, id, rank, expires, header, signature, body, directory, attempts, not_before FROM alert "
+            "JOIN outgoing USING (number) WHERE number = ?",
+            (number,),
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"alert number {number} is not on its way")
+        return Outgoing(*row)
 
     def next_due(self, *, now: int) -> int | None:
         """The time (ms) at which the next postponed alert is to be tried, or None."""

@@ -56,9 +56,10 @@ class Quarantine:
         rows = self._db.execute(_SELECT + " ORDER BY number DESC LIMIT ?", (limit,))
         return [Quarantined(*row) for row in rows]
 
-    def holds(self, index: int) -> bool:
-        """Whether the entry at that place of the log was refused before."""
-        return self._db.execute("SELECT 1 FROM quarantine WHERE log_index = ?", (index,)).fetchone() is not None
+    def get(self, index: int) -> Quarantined | None:
+        """What was refused at that place of the log."""
+        row = self._db.execute(_SELECT + " WHERE log_index = ?", (index,)).fetchone()
+        return None if row is None else Quarantined(*row)
 
     def count(self) -> int:
         """How much there is."""

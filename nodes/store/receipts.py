@@ -49,6 +49,11 @@ class Receipts:
         )
         return [SignedReceipt(*row) for row in rows if row[0] not in except_refs][:limit]
 
+    def all(self) -> list[SignedReceipt]:
+        """Every unanswered receipt, oldest first."""
+        rows = self._db.execute("SELECT ref, receipt, signature, attempts FROM receipt ORDER BY made, ref")
+        return [SignedReceipt(*row) for row in rows]
+
     def next_due(self, *, now: int) -> int | None:
         """The time (ms) at which the next postponed receipt is to be tried, or None."""
         return optional_number(self._db, "SELECT min(not_before) FROM receipt WHERE not_before > ?", (now,))

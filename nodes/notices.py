@@ -1,0 +1,88 @@
+"""Receipts about this agency's own alerts: checked like anything else from the log, then set against what was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from nodes.standing import Standing
+from schemas.errors import BadReceipt, CrossbearingError, DirectoryUnknown, ProtocolError, Refusal
+from schemas.ids import format_id
+from schemas.log.entry import ReceiptEntry
+from schemas.log.receipt import Receipt, ReceiptItem, decode_receipt, verify_receipt
+
+if TYPE_CHECKING:
+    from nodes.store.database import Tables
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The receipt at `index` of the log: what it says, or why its word is not taken."""
+
+    index: int
+    receipt: Receipt | None
+    fault: CrossbearingError | None = None
+
+
+def read_notice(index: int, entry: ReceiptEntry, standing: Standing) -> Notice:
+    """Check a receipt's form, its directory version and its signature under the directory in force at its index.
+
+    A receipt that fails is a notice with a fault: the hub ought not to have logged it. Raises ProtocolError when it
+    came before the directory version it was entered under.
+    """
+    try:
+        directory = standing.history.check_entry(index, entry)
+        receipt = decode_receipt(entry.receipt)
+        public = directory.signing_key(receipt.agency, receipt.key, entry.time)
+        verify_receipt(entry.receipt, entry.signature, public)
+        if receipt.sender != standing.agency:
+            raise BadReceipt(f"the receipt at index {index} is about alerts of {receipt.sender}, not ours")
+    except DirectoryUnknown as unknown:
+        raise ProtocolError(f"a receipt came before the directory it was entered under: {unknown.message}") from None
+    except Refusal as refusal:
+        return Notice(index, None, refusal)
+    return Notice(index, receipt)
+
+
+def apply_notices(tables: Tables, notices: list[Notice], *, now: int) -> None:
+    """Set recipients' states from receipts, and move the cursor past them. Runs in the block's transaction."""
+    for notice in notices:
+        fault = notice.fault
+        if notice.receipt is not None:
+            for item in notice.receipt.items:
+                fault = _apply(tables, notice.receipt, item, now) or fault
+        if fault is not None:
+            message = f"the receipt at log index {notice.index} is not good: {fault.message}"
+            tables.alarms.raise_("bad-receipt", message, "tell the hub's operator; the log holds the evidence", now=now)
+            log.error("bad receipt", index=notice.index, code=fault.code)
+    if notices:
+        tables.held.set_notices(max(notice.index for notice in notices) + 1)
+
+
+def _apply(tables: Tables, receipt: Receipt, item: ReceiptItem, now: int) -> CrossbearingError | None:
+    """One item; returns what it contradicts, if anything."""
+    row = tables.alerts.get("out", item.alert_id)
+    name = format_id(item.alert_id)
+    if row is None:
+        return BadReceipt(f"this node never sent alert {name}")
+    if row.index is not None and row.index != item.index:
+        return BadReceipt(f"alert {name} was accepted at index {row.index}, the receipt says {item.index}")
+    if row.leaf is not None and row.leaf != item.leaf:
+        return BadReceipt(f"two recipients of alert {name} hold different log entries")
+    if row.index is None:  # the hub's own answer was lost on the way
+        tables.outbox.accept(item.alert_id, item.index, now=now)
+    tables.outbox.set_leaf(item.alert_id, item.leaf)
+    tables.outbox.note_receipt(
+        item.alert_id,
+        receipt.agency,
+        receipt.state,
+        time=receipt.time,
+        code=item.code,
+        officer=receipt.officer,
+        now=now,
+    )
+    return None

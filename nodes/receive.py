@@ -1,0 +1,314 @@
+"""Takes in what the hub sends: directory versions, alerts for this agency, receipts about its own alerts.
+
+A frame is worked through in the order of the opening steps (`schemas.envelope.opening`): its checkpoint first, then
+each item's inclusion, then what the item says. Then everything the frame changed is committed at once, receipts to
+send included, and only then does the node stand on the new checkpoint. What fails a check of its own is quarantined,
+and its sender gets a signed refusal; what shows the hub itself at fault ends the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from nodes.evidence import keep_fork_evidence
+from nodes.identity import Identity
+from nodes.notices import Notice, apply_notices, read_notice
+from nodes.openers import Keyring, own_opener_id
+from nodes.ports import Clock
+from nodes.receipts import Word, sign_words
+from nodes.standing import Standing
+from nodes.store.directory import DirectoryRow
+from nodes.store.held import HeldCheckpoint
+from nodes.store.inbox import Received
+from nodes.store.openers import OpenerRow
+from nodes.store.quarantine import Quarantined
+from nodes.store.store import Store
+from schemas.alert.document import alert_to_wire
+from schemas.envelope.header import Header, decode_header
+from schemas.envelope.opening import TrustedCheckpoint, open_alert, trust_checkpoint, verify_item
+from schemas.errors import DirectoryUnknown, EncodingRefusal, Fork, KeyNotValid, ProtocolError, Refusal, ReplayDiffers
+from schemas.ids import format_id
+from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry
+from schemas.log.merkle import leaf_hash
+from schemas.log.receipt import ReceiptItem, decode_receipt
+from schemas.session.frames import Block, DirectoryUpdate, Item
+
+if TYPE_CHECKING:
+    from nodes.store.database import Tables
+
+YIELD_EVERY: Final = 8
+"""Alerts opened before other tasks of the node get a turn: a few milliseconds."""
+
+HALTED: Final = "halted"
+"""The held value that keeps the node from the hub until an operator has looked at a fork."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What one block changes, to be committed as one."""
+
+    received: list[Received] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    openers: list[OpenerRow] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store says before a block is opened."""
+
+    held: Mapping[bytes, int]  # ids of alerts already in the inbox, with their log index
+    refused: Mapping[int, Quarantined]  # by log index
+    answered: frozenset[int]  # log indexes of alerts that a receipt on its way speaks of
+
+
+class Receiver:
+    """Works through the hub's frames, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        standing: Standing,
+        identity: Identity,
+        keyring: Keyring,
+        clock: Clock,
+        evidence: Path,
+    ) -> None:
+        self._store = store
+        self._standing = standing
+        self._identity = identity
+        self._keyring = keyring
+        self._clock = clock
+        self._evidence = evidence
+
+    async def directory(self, frame: DirectoryUpdate) -> None:
+        """Accept directory versions. Raises what is wrong with them; then nothing was taken in durably."""
+        trusted = await self._trust(frame.checkpoint, frame.proof)
+        rows = []
+        for item in frame.items:
+            entry = verify_item(item.index, item.entry, item.path, trusted)
+            if not isinstance(entry, DirectoryEntry):
+                raise ProtocolError("a directory update carries an entry of another kind")
+            self._standing.history.accept(item.index, entry, item.body, trusted_root=self._standing.trusted_root)
+            rows.append(DirectoryRow(entry.directory, item.index, item.entry, item.body))
+
+        def commit(tables: Tables) -> None:
+            for row in rows:
+                tables.directory.add(row)
+            tables.held.set_checkpoint(_held(trusted))
+
+        await self._store.write(commit)
+        self._standing.stand_on(_held(trusted), now=self._clock())
+        log.info("directory", version=self._standing.version)
+
+    async def block(self, frame: Block) -> int:
+        """Take in alerts and receipts; returns how many alerts, whose credit can be granted anew."""
+        trusted = await self._trust(frame.checkpoint, frame.proof)
+        entries = [(item, verify_item(item.index, item.entry, item.path, trusted)) for item in frame.items]
+        known = await self._look_up(entries)
+        changes = _Changes()
+        for count, (item, entry) in enumerate(entries, start=1):
+            if isinstance(entry, AlertEntry):
+                await self._alert(item, entry, trusted, known, changes)
+            elif isinstance(entry, ReceiptEntry):
+                changes.notices.append(read_notice(item.index, entry, self._standing))
+            else:
+                raise ProtocolError("a block carries an entry that is neither an alert nor a receipt")
+            if count % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        await self._commit(trusted, changes)
+        return sum(item.is_alert for item in frame.items)
+
+    async def _trust(self, note: bytes, proof: Sequence[bytes]) -> TrustedCheckpoint:
+        """Step 2. A checkpoint that contradicts the one held stops the node's dealings with this hub."""
+        standing = self._standing
+        try:
+            return trust_checkpoint(
+                note, origin=standing.origin, keys=standing.log_keys, held=standing.checkpoint, proof=proof
+            )
+        except Fork as fork:
+            await self._halt(fork, note, proof)
+            raise
+
+    async def _halt(self, fork: Fork, note: bytes, proof: Sequence[bytes]) -> None:
+        now = self._clock()
+        held = await self._store.read(lambda tables: tables.held.checkpoint)
+        kept = await asyncio.to_thread(
+            keep_fork_evidence,
+            self._evidence,
+            held=held.note if held else b"",
+            received=note,
+            proof=proof,
+            now=now,
+        )
+        hint = f"show {kept} to the governors; then: bearing node resume"
+
+        def commit(tables: Tables) -> None:
+            tables.held.put(HALTED, str(kept).encode())
+            tables.alarms.raise_(fork.code, fork.message, hint, now=now)
+
+        await self._store.write(commit)
+        log.error("the log contradicts itself", code=fork.code, evidence=str(kept))
+
+    async def _look_up(self, entries: Sequence[tuple[Item, object]]) -> _Known:
+        """One read for the whole block: secrets, and what was received or refused before."""
+        headers: list[tuple[Item, Header]] = []
+        for item, entry in entries:
+            if isinstance(entry, AlertEntry):
+                try:
+                    headers.append((item, decode_header(entry.header)))
+                except EncodingRefusal:
+                    continue  # opening it names what is wrong
+        agency = self._identity.agency
+        named = {own_opener_id(header, agency) for _, header in headers}
+        missing = [wanted for wanted in named if wanted is not None and not self._keyring.knows(wanted)]
+
+        def read(tables: Tables) -> tuple[list[OpenerRow], _Known]:
+            rows = [row for row in map(tables.openers.get, missing) if row is not None]
+            before = [tables.alerts.get("in", header.id) for _, header in headers]
+            held = {row.id: row.index for row in before if row is not None and row.index is not None}
+            refused = {item.index: row for item, _ in headers if (row := tables.quarantine.get(item.index))}
+            answered: frozenset[int] = frozenset()
+            if held or refused:
+                answered = frozenset(
+                    said.index for receipt in tables.receipts.all() for said in decode_receipt(receipt.receipt).items
+                )
+            return rows, _Known(held, refused, answered)
+
+        rows, known = await self._store.read(read)
+        self._keyring.remember(rows)
+        return known
+
+    async def _alert(
+        self, item: Item, entry: AlertEntry, trusted: TrustedCheckpoint, known: _Known, changes: _Changes
+    ) -> None:
+        """Open one alert, or find why not."""
+        leaf = leaf_hash(item.entry)
+        try:
+            header = decode_header(entry.header)
+        except EncodingRefusal as refusal:
+            self._refuse(item, None, leaf, refusal, changes)
+            return
+        if (earlier := known.refused.get(item.index)) is not None:
+            if item.index not in known.answered:
+                said = ReceiptItem(item.index, header.id, leaf, earlier.code, earlier.step)
+                changes.words.append(Word(header.sender, "refused", said))
+            return
+        if known.held.get(header.id) == item.index:
+            if item.index not in known.answered:
+                changes.words.append(Word(header.sender, "stored", ReceiptItem(item.index, header.id, leaf)))
+            return
+        openers = await self._keyring.openers_for(header, item.openers)
+        found: list[OpenerRow] = []
+
+        def secret_for(wanted: bytes, sender: str, sender_key: bytes) -> bytes:
+            secret, row = self._keyring.secret(wanted, sender, sender_key, openers=openers)
+            found.extend([row] if row is not None else [])
+            return secret
+
+        try:
+            if header.id in known.held or any(received.id == header.id for received in changes.received):
+                raise ReplayDiffers(f"alert {format_id(header.id)} stands in the log twice")
+            opened = open_alert(
+                item.index,
+                item.entry,
+                item.path,
+                trusted,
+                history=self._standing.history,
+                me=self._identity.agency,
+                body=item.body,
+                secret_for=secret_for,
+            )
+        except DirectoryUnknown as unknown:
+            raise ProtocolError(f"an alert came before the directory it was entered under: {unknown.message}") from None
+        except Refusal as refusal:
+            self._refuse(item, header, leaf, refusal, changes)
+            return
+        changes.openers.extend(found)
+        self._keyring.remember(found)
+        changes.words.append(Word(header.sender, "stored", ReceiptItem(item.index, header.id, leaf)))
+        changes.received.append(
+            Received(
+                alert=opened.alert,
+                document=alert_to_wire(opened.alert),
+                index=item.index,
+                leaf=leaf,
+                header=entry.header,
+                signature=entry.signature,
+                id=header.id,
+                expires=header.expires,
+                entry=item.entry,
+                path=item.path,
+                size=trusted.checkpoint.size,
+                note=trusted.note,
+            )
+        )
+
+    def _refuse(self, item: Item, header: Header | None, leaf: bytes, refusal: Refusal, changes: _Changes) -> None:
+        """Quarantine an alert that did not open, and tell its sender if there is one to tell."""
+        step = refusal.context.get("step")
+        number = step if isinstance(step, int) else None
+        changes.quarantined.append(
+            Quarantined(
+                index=item.index,
+                id=header.id if header else None,
+                sender=header.sender if header else None,
+                code=refusal.code,
+                step=number,
+                message=refusal.message,
+                time=self._clock(),
+                entry=item.entry,
+                body=item.body,
+            )
+        )
+        if header is not None:
+            said = ReceiptItem(item.index, header.id, leaf, refusal.code, number)
+            changes.words.append(Word(header.sender, "refused", said))
+        log.warning("alert quarantined", index=item.index, code=refusal.code, step=number)
+
+    async def _commit(self, trusted: TrustedCheckpoint, changes: _Changes) -> None:
+        now = self._clock()
+        receipts, unsigned = self._sign(changes.words, now)
+
+        def commit(tables: Tables) -> None:
+            for opener in changes.openers:
+                tables.openers.add(opener, now=now)
+            for received in changes.received:
+                tables.inbox.add(received, now=now)
+            for quarantined in changes.quarantined:
+                tables.quarantine.add(quarantined)
+            for receipt, signature in receipts:
+                tables.receipts.add(receipt, signature, now=now)
+            if unsigned is not None:
+                tables.alarms.raise_(unsigned.code, unsigned.message, unsigned.hint, now=now)
+            apply_notices(tables, changes.notices, now=now)
+            tables.held.set_checkpoint(_held(trusted))
+
+        await self._store.write(commit)
+        self._standing.stand_on(_held(trusted), now=self._clock())
+        for received in changes.received:
+            log.info("alert received", alert=received.alert.id, sender=received.alert.sender, index=received.index)
+
+    def _sign(self, words: Sequence[Word], now: int) -> tuple[list[tuple[bytes, bytes]], KeyNotValid | None]:
+        """Receipts for a block; none without a valid key, and then the hub sends the alerts again until there is."""
+        if not words:
+            return [], None
+        try:
+            key = self._identity.signing_key(self._standing.directory, now)
+        except KeyNotValid as fault:
+            return [], fault
+        return sign_words(words, self._identity.agency, key, now=now), None
+
+
+def _held(trusted: TrustedCheckpoint) -> HeldCheckpoint:
+    return HeldCheckpoint(trusted.checkpoint.size, trusted.checkpoint.root, trusted.note)

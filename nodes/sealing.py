@@ -1,0 +1,121 @@
+"""Seal composed alerts for the recipients that the newest directory gives them.
+
+A pair key is drawn once for a recipient and used for 24 hours or 10,000 alerts, so that the post-quantum step is paid
+rarely. It ends sooner when either side has a new key: the recipient another sealing key, we another signing key.
+
+Sealing runs inside one transaction of the store: the sealed bytes, the pair keys they need and the recipients they
+were made for become durable together, before anything is submitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nodes.identity import Identity
+from nodes.ports import Random
+from nodes.store.pairs import PairRow
+from schemas.alert.document import alert_from_wire
+from schemas.envelope.header import decode_header
+from schemas.envelope.opener import make_opener, opener_id
+from schemas.envelope.seal import PairKey, seal
+from schemas.errors import AlertExpired
+from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
+from schemas.routing.resolve import query_of_alert, resolve
+
+if TYPE_CHECKING:
+    from nodes.store.database import Tables
+    from nodes.store.outbox import Outgoing
+    from schemas.directory.state import Directory
+    from schemas.keys import SigningKey
+
+SECRET_SIZE = 32
+
+
+def seal_outgoing(
+    tables: Tables, outgoing: Outgoing, *, identity: Identity, directory: Directory, now: int, random: Random
+) -> None:
+    """Seal one waiting alert and keep the sealed bytes.
+
+    Raises the Refusal that keeps it from being sent: no recipient, an unknown address, an expired alert, no valid key.
+    """
+    if outgoing.expires is not None and outgoing.expires <= now:
+        raise AlertExpired("the alert expired before it could be sent", hint="send it again if it still matters")
+    alert = alert_from_wire(tables.alerts.content(outgoing.number).document)
+    resolution = resolve(directory, query_of_alert(alert, at=now))
+    signing = identity.signing_key(directory, now)
+    pairs = {
+        recipient: pair_key(
+            tables, recipient, sender=identity.agency, signing=signing, directory=directory, now=now, random=random
+        )
+        for recipient in resolution.recipients
+    }
+    sealed = seal(
+        alert,
+        resolution=resolution,
+        directory_version=directory.version,
+        signing=signing,
+        pairs=pairs,
+        now=now,
+        random=random,
+    )
+    tables.pairs.use([pair.opener_id for pair in pairs.values()])
+    tables.outbox.set_sealed(
+        outgoing.number,
+        header=sealed.header,
+        signature=sealed.signature,
+        body=sealed.body,
+        directory=directory.version,
+        expires=decode_header(sealed.header).expires,
+        recipients=sealed.recipients,
+        now=now,
+    )
+
+
+def pair_key(
+    tables: Tables, recipient: str, *, sender: str, signing: SigningKey, directory: Directory, now: int, random: Random
+) -> PairKey:
+    """The pair key to use for a recipient now: the current one while it may live, else a new one.
+
+    Raises the directory's refusals when the recipient has no valid sealing key.
+    """
+    to = directory.sealing_key(recipient, now)
+    held = tables.pairs.newest(recipient)
+    if held is not None and _usable(held, to.key_id, signing.key_id, now):
+        return PairKey(recipient, held.secret, held.opener_id, held.opener)
+    secret = random(SECRET_SIZE)
+    opener = make_opener(
+        secret,
+        sender=sender,
+        recipient=recipient,
+        sender_key_id=signing.key_id,
+        recipient_public=to.public,
+    )
+    pair = PairRow(
+        opener_id=opener_id(opener),
+        recipient=recipient,
+        secret=secret,
+        opener=opener,
+        sealing_key=to.key_id,
+        signing_key=signing.key_id,
+        created=now,
+        uses=0,
+        known=False,
+    )
+    tables.pairs.add(pair)
+    return PairKey(recipient, secret, pair.opener_id, opener)
+
+
+def openers_to_send(tables: Tables, header: bytes) -> tuple[bytes, ...]:
+    """The openers the hub may not hold yet, of those an alert's header names."""
+    named: Sequence[bytes] = [recipient.opener_id for recipient in decode_header(header).recipients]
+    return tuple(pair.opener for pair in tables.pairs.get(named) if not pair.known)
+
+
+def _usable(pair: PairRow, sealing_key: bytes, signing_key: bytes, now: int) -> bool:
+    return (
+        pair.sealing_key == sealing_key
+        and pair.signing_key == signing_key
+        and 0 <= now - pair.created < PAIR_KEY_LIFE_MS
+        and pair.uses < PAIR_KEY_ALERTS
+    )

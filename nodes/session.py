@@ -1,0 +1,245 @@
+"""One session with the hub, from `Hello` to the end.
+
+Several things go on side by side: the reader takes frames off the connection; the receiver works through directory
+updates and blocks in the order they came; the outbox, the receipts and the downloads go out. When one of them ends,
+the session ends, and the next one goes on from what the store and the hub hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+import structlog
+
+from nodes.dispatch import Dispatch
+from nodes.identity import Identity
+from nodes.openers import Keyring
+from nodes.ports import Clock, Connection, Random
+from nodes.receipt_sender import ReceiptSender
+from nodes.receive import Receiver
+from nodes.standing import Standing
+from nodes.store.store import Store
+from nodes.transfers import Transfers
+from nodes.waiting import until_first
+from schemas.envelope.opener import OPENER_SIZE
+from schemas.errors import (
+    CheckpointUntrusted,
+    ClockOff,
+    EncodingRefusal,
+    IdleTimeout,
+    ProtocolError,
+    SessionRefusal,
+    Unreachable,
+    refusal_from_code,
+)
+from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT
+from schemas.session.frames import (
+    PROTOCOL,
+    Blob,
+    Block,
+    Bye,
+    Credit,
+    DirectoryUpdate,
+    Frame,
+    Hello,
+    Result,
+    Uploaded,
+    Welcome,
+)
+from schemas.session.machine import SessionMachine
+
+WELCOME_TIMEOUT: Final = 30.0
+"""Seconds for the hub to answer `Hello`."""
+CLOCK_RETRY: Final = 60.0
+"""Seconds after which a node whose clock was off asks the hub for the time again."""
+INBOUND: Final = 128
+"""Frames read and not yet worked through; then the connection is left unread until there is room."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session works with; all of it outlives the session."""
+
+    store: Store
+    standing: Standing
+    identity: Identity
+    clock: Clock
+    random: Random
+    evidence: Path
+
+
+class Session:
+    """One session. Use it once: `open`, then `run`."""
+
+    def __init__(self, parts: Parts, connection: Connection) -> None:
+        self._parts = parts
+        self._connection = connection
+        self._machine = SessionMachine("node")
+        self._inbound: asyncio.Queue[Block | DirectoryUpdate] = asyncio.Queue(INBOUND)
+        self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
+        self._expected = 0
+        self.transfers = Transfers(parts.store, self._send)
+        self._keyring = Keyring(parts.identity, self._fetch_opener)
+        self._receiver = Receiver(
+            store=parts.store,
+            standing=parts.standing,
+            identity=parts.identity,
+            keyring=self._keyring,
+            clock=parts.clock,
+            evidence=parts.evidence,
+        )
+        self._dispatch = Dispatch(
+            store=parts.store,
+            standing=parts.standing,
+            identity=parts.identity,
+            transfers=self.transfers,
+            send=self._send,
+            clock=parts.clock,
+            random=parts.random,
+        )
+        self._receipts = ReceiptSender(
+            store=parts.store, standing=parts.standing, identity=parts.identity, send=self._send, clock=parts.clock
+        )
+
+    async def open(self) -> int:
+        """Greet the hub; returns by how many ms our clock is ahead of its (negative: behind).
+
+        Raises Unreachable, a SessionRefusal, or CheckpointUntrusted when it serves another log.
+        """
+        standing = self._parts.standing
+        checkpoint = standing.checkpoint
+        notices = await self._parts.store.read(lambda tables: tables.held.notices)
+        await self._send(
+            Hello(
+                PROTOCOL,
+                standing.agency,
+                standing.version,
+                checkpoint.size,
+                checkpoint.root,
+                notices,
+                DEFAULT_CREDIT,
+            )
+        )
+        try:
+            frame = await asyncio.wait_for(self._receive(), WELCOME_TIMEOUT)
+        except TimeoutError:
+            raise IdleTimeout(f"the hub did not answer our greeting within {WELCOME_TIMEOUT:.0f} s") from None
+        if isinstance(frame, Bye):
+            self._farewell(frame)
+        if not isinstance(frame, Welcome):
+            raise ProtocolError("the hub answered our greeting with another frame than its welcome")
+        if frame.origin != standing.origin:
+            raise CheckpointUntrusted(
+                f"the hub serves the log {frame.origin[:80]}, this node trusts {standing.origin}",
+                hint="compare [log] in node.toml with what the hub's operator published",
+            )
+        self._expected = frame.directory
+        self._note_directory()
+        return self._parts.clock() - frame.time
+
+    async def run(self, offset: int) -> NoReturn:
+        """Exchange frames until the session ends. Always raises: Unreachable, or what ended it.
+
+        With a clock more than five minutes off (`offset`, ms) nothing is sent but credit, and the session ends after a
+        minute, to look at the clock again.
+        """
+        try:
+            if abs(offset) > CLOCK_SKEW_MS:
+                await until_first(self._read(), self._work(), self._clock_off(offset))
+            else:
+                await until_first(self._read(), self._work(), self._send_alerts(), self._receipts.run())
+        except (EncodingRefusal, SessionRefusal) as error:
+            await self._say_bye(error.code, error.message)
+            raise
+        finally:
+            self.transfers.fail()
+        raise Unreachable("the session with the hub ended")
+
+    async def leave(self) -> None:
+        """Say an orderly goodbye."""
+        await self._say_bye("", "")
+
+    # Frames -------------------------------------------------------------------------------------------------------
+
+    async def _send(self, frame: Frame) -> None:
+        if self._machine.state == "closed":
+            raise Unreachable("the session with the hub is over")
+        await self._connection.send(self._machine.send(frame))
+
+    async def _receive(self) -> Frame:
+        data = await self._connection.receive()
+        if data is None:
+            raise Unreachable("the hub closed the connection")
+        return self._machine.receive(data)
+
+    async def _read(self) -> None:
+        while True:
+            frame = await self._receive()
+            match frame:
+                case Block() | DirectoryUpdate():
+                    await self._inbound.put(frame)
+                case Result():
+                    await self._results(frame)
+                case Blob() | Uploaded():
+                    self.transfers.take(frame)
+                case Bye():
+                    self._farewell(frame)
+                case _:
+                    raise ProtocolError(f"the hub sent {type(frame).__name__} in an open session")
+
+    async def _work(self) -> None:
+        while True:
+            frame = await self._inbound.get()
+            if isinstance(frame, DirectoryUpdate):
+                await self._receiver.directory(frame)
+                self._note_directory()
+            else:
+                alerts = await self._receiver.block(frame)
+                if alerts:
+                    await self._send(Credit(alerts))
+
+    async def _results(self, frame: Result) -> None:
+        alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]
+        receipts = [item for item in frame.items if self._receipts.owns(item.ref)]
+        uploads = [item for item in frame.items if self.transfers.owns(item.ref)]
+        if len(alerts) + len(receipts) + len(uploads) != len(frame.items):
+            raise ProtocolError("the hub answered something that this node did not submit")
+        if alerts:
+            await self._dispatch.settle(alerts)
+        for item in uploads:
+            self.transfers.refuse(item)
+        if receipts:
+            await self._receipts.settle(receipts)
+
+    async def _send_alerts(self) -> None:
+        await self._current.wait()
+        await self._dispatch.run()
+
+    async def _clock_off(self, offset: int) -> NoReturn:
+        await asyncio.sleep(CLOCK_RETRY)
+        raise ClockOff(f"this machine's clock is {offset} ms off the hub's", offset=offset)
+
+    async def _fetch_opener(self, opener_id: bytes) -> bytes:
+        return await self.transfers.fetch(opener_id, limit=OPENER_SIZE)
+
+    def _note_directory(self) -> None:
+        if self._parts.standing.version >= self._expected:
+            self._current.set()
+
+    def _farewell(self, bye: Bye) -> NoReturn:
+        if not bye.code:
+            raise Unreachable("the hub ended the session")
+        raise refusal_from_code(bye.code, bye.message)
+
+    async def _say_bye(self, code: str, message: str) -> None:
+        if self._machine.state == "closed":
+            return
+        try:
+            await self._send(Bye(code, message[:500]))
+        except Unreachable:
+            log.debug("no goodbye: the connection is gone")
