@@ -1,0 +1,75 @@
+"""Judging one logged alert: would an honest hub have entered it, and can its sender be held to it?
+
+The checks are those of admission that the log lets anybody repeat: sender, key, signature, freshness, directory
+version, and the routing decision, which is taken again from the rules in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nodes.auditor import findings as found
+from nodes.auditor.findings import Kind
+from nodes.auditor.text import when
+from schemas.directory.history import Directory, DirectoryHistory
+from schemas.envelope.header import Header, verify_header
+from schemas.errors import BadSignature, CrossbearingError, KeyRefusal
+from schemas.limits import CLOCK_SKEW_MS
+from schemas.log.entry import AlertEntry
+from schemas.routing.resolve import query_of, resolve
+
+Problem = tuple[Kind, str]
+"""A kind of finding and what exactly is wrong, in words."""
+
+
+def alert_problems(
+    entry: AlertEntry, header: Header, directory: Directory, history: DirectoryHistory
+) -> Iterator[Problem]:
+    """Yield what is wrong with an alert under `directory`, the one in force at its place."""
+    yield from _sender_problems(entry, header, directory)
+    yield from _time_problems(entry, header)
+    if header.directory not in (directory.version, directory.version - 1):
+        message = f"it was made under directory version {header.directory}; version {directory.version} was in force"
+        yield found.VERSION_STALE, message
+    yield from _routing_problems(header, history)
+
+
+def _sender_problems(entry: AlertEntry, header: Header, directory: Directory) -> Iterator[Problem]:
+    sender = header.sender
+    if directory.document is None or sender not in directory.document.agencies:
+        yield found.SENDER_UNKNOWN, f"{sender} was no agency of directory version {directory.version}"
+        return
+    if not directory.is_active(sender):
+        yield found.SENDER_SUSPENDED, f"{sender} was suspended in directory version {directory.version}"
+    try:
+        verify_header(entry.header, entry.signature, directory.signing_key(sender, header.key, entry.time))
+    except BadSignature:
+        yield found.SENDER_SIGNATURE, f"the signature is not one of {sender} over this header"
+    except KeyRefusal as refusal:
+        yield found.SENDER_KEY, refusal.message
+
+
+def _time_problems(entry: AlertEntry, header: Header) -> Iterator[Problem]:
+    offset = header.created - entry.time
+    if abs(offset) > CLOCK_SKEW_MS:
+        direction = "after" if offset > 0 else "before"
+        yield (
+            found.NOT_FRESH,
+            f"it was sealed {abs(offset) // 1000} s {direction} it was entered, at {when(entry.time)}",
+        )
+    if header.expires <= entry.time:
+        yield found.NOT_FRESH, f"it had expired at {when(header.expires)} and was entered at {when(entry.time)}"
+
+
+def _routing_problems(header: Header, history: DirectoryHistory) -> Iterator[Problem]:
+    signed = {recipient.agency for recipient in header.recipients}
+    try:
+        due = set(resolve(history.version(header.directory), query_of(header)).recipients)
+    except CrossbearingError as refusal:
+        yield found.ROUTING_DIFFERS, f"the rules give no recipients: {refusal.message}"
+        return
+    if signed == due:
+        return
+    parts = [("too many", signed - due), ("missing", due - signed)]
+    names = "; ".join(f"{what}: {', '.join(sorted(agencies))}" for what, agencies in parts if agencies)
+    yield found.ROUTING_DIFFERS, f"the recipients are not those of directory version {header.directory} ({names})"

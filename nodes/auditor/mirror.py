@@ -1,0 +1,142 @@
+"""A copy of the log as plain files, laid out as C2SP tlog-tiles names them, so that other tools read it too.
+
+checkpoint                    the newest signed checkpoint
+checkpoints/<size>            every checkpoint ever fetched, to compare histories
+forks/<size>-<root>/          a checkpoint that contradicts those, with the tiles that show it: evidence
+tile/<level>/<n>[.p/<width>]  hash tiles
+tile/entries/<n>[.p/<width>]  entry bundles
+directory/<sha256>            the directory files that entries name
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import Missing, StorageFailed, StorageFull, TooLarge
+from schemas.limits import MAX_ENTRY, MAX_METADATA, MAX_NOTE
+from schemas.log.tiles import TILE_WIDTH, entries_path, tile_path
+
+CHECKPOINT = "checkpoint"
+KEPT = "checkpoints"
+FORKS = "forks"
+DIRECTORY = "directory"
+PART = ".part"
+MAX_TILE = TILE_WIDTH * 32
+MAX_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY)
+MAX_DIRECTORY_FILE = 2 * MAX_METADATA + 64
+"""Metadata, its target, and the few bytes of encoding around the two."""
+
+_DISK_FULL = {28, 122}  # ENOSPC, EDQUOT
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+def kept_path(size: int) -> str:
+    """Return where the checkpoint of a log of `size` entries is kept."""
+    return f"{KEPT}/{size}"
+
+
+def fork_path(size: int, root: bytes) -> str:
+    """Return the folder for a checkpoint that contradicts the kept ones, and its tiles."""
+    return f"{FORKS}/{size}-{root.hex()[:16]}"
+
+
+def directory_path(digest: bytes) -> str:
+    """Return where the directory file with this SHA-256 is kept."""
+    return f"{DIRECTORY}/{digest.hex()}"
+
+
+def path_limit(path: str) -> int:
+    """Return the most bytes the file at `path` can have."""
+    if "tile/entries/" in path:
+        return MAX_BUNDLE
+    if "tile/" in path:
+        return MAX_TILE
+    return MAX_DIRECTORY_FILE if path.startswith(f"{DIRECTORY}/") else MAX_NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class LogFolder:
+    """A folder with a copy of the log. Paths are relative, with forward slashes."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one file. Raises `Missing`, `TooLarge`, `StorageFailed`."""
+        limit = path_limit(path)
+        try:
+            with (self.root / path).open("rb") as file:
+                data = file.read(limit + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise Missing(f"{path} is not in the folder", path=path) from error
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be read: {error.strerror}", path=path) from error
+        if len(data) > limit:
+            raise TooLarge(f"{path} is larger than such a file can be", path=path)
+        return data
+
+    def has(self, path: str) -> bool:
+        """Tell whether the file is there."""
+        return (self.root / path).is_file()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file in place, whole and durable, or not at all. Raises `StorageFull` or `StorageFailed`."""
+        target = self.root / path
+        part = target.with_name(target.name + PART)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+            _sync_directory(target.parent)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            failure = StorageFull if error.errno in _DISK_FULL else StorageFailed
+            raise failure(f"{path} cannot be written: {error.strerror}", path=path) from error
+
+    def remove(self, path: str) -> None:
+        """Remove a file that the copy no longer needs. Raises `StorageFailed`."""
+        try:
+            (self.root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be removed: {error.strerror}", path=path) from error
+
+    def read_tile(self, level: int, index: int, width: int) -> bytes:
+        """Return a hash tile. Raises as `read`."""
+        return self.read(tile_path(level, index, width))
+
+    def read_bundle(self, index: int, width: int) -> bytes:
+        """Return an entry bundle. Raises as `read`."""
+        return self.read(entries_path(index, width))
+
+    def kept_sizes(self) -> list[int]:
+        """Return the sizes of the kept checkpoints, smallest first."""
+        folder = self.root / KEPT
+        names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
+        return sorted(int(name) for name in names if _SIZE.fullmatch(name))
+
+    def fork_names(self) -> list[str]:
+        """Return the names of the folders with evidence of a fork."""
+        folder = self.root / FORKS
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+
+    def files(self) -> Iterator[str]:
+        """Yield the path of every file in the folder, in a stable order, following no links."""
+        for parent, folders, names in os.walk(self.root):
+            folders.sort()
+            base = Path(parent).relative_to(self.root)
+            for name in sorted(names):
+                yield (base / name).as_posix()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

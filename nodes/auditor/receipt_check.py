@@ -1,0 +1,58 @@
+"""Judging one logged receipt: did the agency sign it, and does it speak of what the log holds?"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from nodes.auditor import findings as found
+from nodes.auditor.alert_check import Problem
+from nodes.auditor.ledger import UNRECEIPTED, Ledger, Logged
+from nodes.auditor.text import plain
+from schemas.directory.history import Directory
+from schemas.errors import BadSignature, DirectoryRefusal, KeyRefusal
+from schemas.ids import format_id
+from schemas.log.entry import ReceiptEntry
+from schemas.log.receipt import Receipt, ReceiptItem, verify_receipt
+
+REFUSED = "refused"
+RANK = {UNRECEIPTED: 0, REFUSED: 1, "stored": 2, "read": 3, "actioned": 4}
+"""How far a recipient got; a receipt that arrives late does not take a later one back."""
+
+
+def signer_problems(entry: ReceiptEntry, receipt: Receipt, directory: Directory) -> Iterator[Problem]:
+    """Yield what is wrong with the receipt's signer under `directory`, the one in force at its place."""
+    try:
+        verify_receipt(entry.receipt, entry.signature, directory.signing_key(receipt.agency, receipt.key, entry.time))
+    except BadSignature:
+        yield found.RECEIPT_SIGNATURE, f"the signature is not one of {receipt.agency} over this receipt"
+    except (DirectoryRefusal, KeyRefusal) as refusal:
+        yield found.RECEIPT_SIGNER, plain(refusal.message)
+
+
+def item_problems(index: int, receipt: Receipt, ledger: Ledger, damaged: Container[int]) -> Iterator[Problem]:
+    """Yield what is wrong with the items of a receipt entered at `index`, and note in `ledger` the states they give.
+
+    Items about entries that are `damaged` in this copy cannot be judged.
+    """
+    for item in receipt.items:
+        if item.index in damaged:
+            continue
+        alert = ledger.alert(item.index) if item.index < index else None
+        if alert is None or not _names(item, receipt.sender, alert):
+            what = f"alert {format_id(item.alert_id)} of {receipt.sender} at entry {item.index}"
+            yield found.RECEIPT_MISMATCH, f"{receipt.agency} signed for {what}, which the log does not hold so"
+            continue
+        if receipt.agency not in alert.recipients:
+            message = f"{receipt.agency} gave a receipt for entry {item.index}, which is addressed to others"
+            yield found.RECEIPT_NOT_ADDRESSED, message
+            continue
+        had = alert.states[alert.recipients.index(receipt.agency)]
+        if had != UNRECEIPTED and (had == REFUSED) != (receipt.state == REFUSED):
+            message = f"{receipt.agency} signed both {had} and {receipt.state} for entry {item.index}"
+            yield found.RECEIPT_CONTRADICTS, message
+        if RANK[receipt.state] > RANK[had]:
+            ledger.set_state(alert, receipt.agency, receipt.state)
+
+
+def _names(item: ReceiptItem, sender: str, alert: Logged) -> bool:
+    return (item.alert_id, item.leaf, sender) == (alert.alert_id, alert.leaf, alert.sender)
