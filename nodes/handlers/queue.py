@@ -70,7 +70,7 @@ class HandlerQueue:
                 try:
                     await self.work()
                 except StorageFull as full:
-                    log.warning("handler.waiting", handler=self.name, code=full.code, message=full.message)
+                    log.warning("handler waits", handler=self.name, code=full.code, message=full.message)
                     await asyncio.sleep(FULL_DISK_PAUSE)
                 else:
                     await self._wait(events, jobs)
@@ -106,11 +106,11 @@ class HandlerQueue:
         except CrossbearingError as error:
             await self._failed(job, error)
         except Exception:  # one handler's defect must not take the node down
-            log.exception("handler.internal", handler=self.name, alert=delivery.alert_id)
+            log.exception("delivery failed unforeseen", handler=self.name, alert=delivery.alert_id)
             await self._failed(job, Internal("the handler met a case it was not written for"))
         else:
             await self._store.write(lambda tables: tables.jobs.done(job.number))
-            log.info("handler.delivered", handler=self.name, alert=delivery.alert_id, attempt=delivery.attempt)
+            log.info("alert delivered", handler=self.name, alert=delivery.alert_id, attempt=delivery.attempt)
         return True
 
     async def _failed(self, job: Job, error: CrossbearingError) -> None:
@@ -118,14 +118,14 @@ class HandlerQueue:
         alert = format_id(job.alert)
         if attempts >= self._settings.attempts:
             await self._store.write(lambda tables: tables.jobs.bury(job.number, error.message, now=now))
-            log.error("handler.dead-letter", handler=self.name, alert=alert, attempts=attempts, message=error.message)
+            log.error("delivery given up", handler=self.name, alert=alert, attempts=attempts, message=error.message)
             return
         pause = backoff(attempts, self._random)
         await self._store.write(
             lambda tables: tables.jobs.retry_later(job.number, error.message, not_before=now + pause)
         )
         log.warning(
-            "handler.failed", handler=self.name, alert=alert, attempt=attempts, retry_ms=pause, message=error.message
+            "delivery failed", handler=self.name, alert=alert, attempt=attempts, retry_ms=pause, message=error.message
         )
 
     async def _wait(self, events: int, jobs: int) -> None:

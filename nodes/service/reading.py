@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -120,7 +120,7 @@ class Reading:
         """The number of the newest event."""
         return await self._store.read(lambda tables: tables.events.last())
 
-    async def events(self, after: int) -> AsyncIterator[list[dict[str, Any]]]:
+    async def events(self, after: int) -> AsyncGenerator[list[dict[str, Any]]]:
         """Events behind number `after`, in batches, and then each as soon as it happens. Never ends by itself."""
         while True:
             revision = self._store.revision("events")

@@ -71,8 +71,8 @@ class NodeService:
         now = await self._store.read(lambda tables: tables.alerts.by_number(row.number))
         return {"state": now.state}
 
-    async def attachment(self, text: str, number: int) -> tuple[StoredFile, bytes]:
-        """`GET /v1/alerts/{id}/attachments/{n}`: what it is, and its content.
+    async def attachment(self, text: str, number: int) -> bytes:
+        """`GET /v1/alerts/{id}/attachments/{n}`: the file's content.
 
         Raises `NotFound`, `NotReady` until the node has fetched all of it, and `AttachmentUnreadable`.
         """
@@ -81,7 +81,7 @@ class NodeService:
             return find_file(tables, tables.alerts.content(tables.alerts.find(text).number), number)
 
         file = await self._store.read(look)
-        return file, await asyncio.to_thread(open_file, file)
+        return await asyncio.to_thread(open_file, file)
 
     async def retry_dead_letter(self, number: int) -> dict[str, Any]:
         """`POST /v1/dead-letters/{n}/retry`: hand it to its handler again. Raises `NotFound`."""

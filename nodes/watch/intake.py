@@ -82,7 +82,7 @@ class WatchedFolder:
     def _take(self) -> list[Claim]:
         found = self._arrivals.scan()
         for name, reason in found.strangers:
-            log.warning("watch.left", file=name, reason=reason)
+            log.warning("file left in the watched folder", file=name, reason=reason)
         for path in found.complete:
             self._claims.take(path, uuid7(self._now(), self._random))
         return self._claims.open()
@@ -97,22 +97,22 @@ class WatchedFolder:
         except (Fault, OSError):
             raise
         except Exception:  # a document that trips the program must not stop all those behind it
-            log.exception("watch.internal", file=claim.name)
+            log.exception("document failed unforeseen", file=claim.name)
             await self._fail(claim, Internal("the node met a case it was not written for"))
             return False
         await asyncio.to_thread(self._claims.settle_done, claim)
-        log.info("watch.sent", file=claim.name, alert=format_id(claim.alert_id))
+        log.info("document sent", file=claim.name, alert=format_id(claim.alert_id))
         return True
 
     async def _fail(self, claim: Claim, error: CrossbearingError) -> None:
         text = describe_problems(claim.name, error)
         target = await asyncio.to_thread(self._claims.settle_failed, claim, text)
-        log.warning("watch.refused", file=claim.name, code=error.code, moved_to=str(target))
+        log.warning("document refused", file=claim.name, code=error.code, moved_to=str(target))
 
     def _log_trouble(self, fault: CrossbearingError) -> None:
         if self._trouble != fault.message:  # once per trouble, not once per scan
             self._trouble = fault.message
-            log.warning("watch.waiting", code=fault.code, message=fault.message, hint=fault.hint)
+            log.warning("watched folder waits", code=fault.code, message=fault.message, hint=fault.hint)
 
 
 def _load(claim: Claim) -> dict[str, object]:
