@@ -130,7 +130,7 @@ class Mark(Subject):
     type: Literal["mark"]
     kind: MarkKind
     description: Line
-    on: Short | None = optional("on what: bricks, bales, parcels")
+    found_on: Short | None = optional("on what: bricks, bales, parcels")
 
 
 class Concealment(Subject):
