@@ -1,0 +1,147 @@
+"""`bearing-broker`: make a hub, run it, ask it how it is, give it a new directory version."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+
+from schemas.errors import CrossbearingError, NotFound, Refusal, Unreachable
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+FAILED, MISSING, REFUSED, UNREACHABLE = 1, 3, 4, 5
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+_ANY = click.Path(path_type=Path)
+
+
+def _exit_code(error: CrossbearingError) -> int:
+    if isinstance(error, Unreachable):
+        return UNREACHABLE
+    if isinstance(error, NotFound):
+        return MISSING
+    return REFUSED if isinstance(error, Refusal) else FAILED
+
+
+def _explained(command: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Show an error as one sentence and a hint on standard error, and exit with its code."""
+
+    @wraps(command)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return command(*args, **kwargs)
+        except CrossbearingError as error:
+            click.echo(f"{error.code}: {error.message}\n{error.hint}", err=True)
+            sys.exit(_exit_code(error))
+
+    return wrapper
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crossbearing", prog_name="bearing-broker")
+def main() -> None:
+    """The hub of a Crossbearing exchange: logs sealed alerts, then delivers them."""
+
+
+@main.command()
+@click.argument("data", type=_ANY)
+@click.option("--repository", type=_DIRECTORY, required=True, help="The governed directory: root.json, targets.json …")
+@click.option("--tls-cert", type=_FILE, required=True, help="This hub's certificate, PEM.")
+@click.option("--tls-key", type=_FILE, required=True, help="Its private key, PEM, unencrypted.")
+@click.option("--ca", type=_FILE, required=True, help="The authority that certifies nodes and auditors, PEM.")
+@click.option("--log-seed", type=_FILE, required=True, help="The log key's seed, as `bearing-broker key` writes it.")
+@click.option("--listen", default="127.0.0.1:7443", show_default=True, help="Where nodes connect.")
+@click.option("--metrics", default="127.0.0.1:7480", show_default=True, help="Health and metrics, on loopback.")
+@_explained
+def init(
+    data: Path, *, repository: Path, tls_cert: Path, tls_key: Path, ca: Path, log_seed: Path, listen: str, metrics: str
+) -> None:
+    """Make the data directory DATA with a log that begins with the directory."""
+    from broker.config import parse_address
+    from broker.setup import Sources, make_hub
+
+    sources = Sources(repository, tls_cert, tls_key, ca, log_seed)
+    made = make_hub(data, sources, parse_address(listen, "--listen"), parse_address(metrics, "--metrics"))
+    click.echo(f"made {data}: log {made.origin}, {made.size} entries, directory version {made.directory}", err=True)
+    click.echo(made.vkey)
+
+
+@main.command()
+@click.argument("data", type=_DIRECTORY)
+@_explained
+def run(data: Path) -> None:
+    """Run the hub of DATA until SIGTERM or SIGINT."""
+    import structlog
+    import uvloop
+
+    from broker.config import load_config
+    from broker.hub import run_hub
+    from broker.logs import configure_logs
+
+    config = load_config(data)
+    configure_logs(config.log_level)
+    try:
+        uvloop.run(run_hub(config))
+    except CrossbearingError as error:
+        structlog.get_logger().critical("failed", **error.as_dict())
+        sys.exit(_exit_code(error))
+
+
+@main.command()
+@click.argument("data", type=_DIRECTORY)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@_explained
+def status(data: Path, as_json: bool) -> None:
+    """Show how the running hub of DATA is doing."""
+    from broker.config import load_config
+    from broker.control import ask
+
+    answer = ask(load_config(data).control_socket, {"command": "status"})
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    for name, value in answer.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        click.echo(f"{name}\t{shown or '-'}")
+
+
+@main.command()
+@click.argument("data", type=_DIRECTORY)
+@click.option("--repository", type=_DIRECTORY, required=True, help="Where the new version lies.")
+@click.argument("role")
+@_explained
+def publish(data: Path, repository: Path, role: str) -> None:
+    """Log a new directory version: ROLE is root, targets or an agency."""
+    from broker.config import load_config
+    from broker.control import ask
+    from broker.genesis import bundle_of
+
+    new = bundle_of(repository, role)
+    answer = ask(
+        load_config(data).control_socket,
+        {"command": "publish", "role": new.role, "version": new.version, "bundle": new.bundle},
+    )
+    click.echo(f"directory version {answer['directory']!s} at index {answer['index']!s}")
+
+
+@main.command()
+@click.argument("file", type=_ANY)
+@click.option("--origin", required=True, help="The log's name, such as example.org/log.")
+@_explained
+def key(file: Path, origin: str) -> None:
+    """Make a fresh log key in FILE and print its vkey, which the directory must list before `init`."""
+    from broker.setup import make_log_key
+
+    click.echo(make_log_key(file, origin, secrets.token_bytes))
+
+
+if __name__ == "__main__":
+    main()

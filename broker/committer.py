@@ -1,0 +1,137 @@
+"""One block, from what was submitted to a signed checkpoint. Runs in the one thread that writes.
+
+The order is what makes it safe: admit and apply inside the engine's open block, make the block durable, sign its tree
+head, swap that into the anchor, and only then let anyone know. A failure before the block is durable loses exactly this
+block and is answered; any later one leaves in doubt what is durable or signed, and ends the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from broker.draft import Draft, Entered, Verdict, Work
+from broker.engines.port import Anchor, Engine
+from broker.quota import Quotas
+from broker.tree import Tree
+from schemas.directory.history import Directory, DirectoryHistory
+from schemas.errors import DirectoryInvalid
+from schemas.keys import SigningKey
+from schemas.log.checkpoint import Checkpoint, sign_checkpoint
+from schemas.log.note import note_key
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest signed tree head, and the newest directory version in it."""
+
+    note: bytes
+    checkpoint: Checkpoint
+    directory: int
+
+    @property
+    def size(self) -> int:
+        """Entries in the log."""
+        return self.checkpoint.size
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a batch. `head` is None when nothing was logged; `seconds` is what the block took."""
+
+    verdicts: tuple[Verdict, ...]
+    head: Head | None
+    entered: tuple[Entered, ...]
+    directories: tuple[tuple[int, Directory], ...]
+    seconds: float
+
+
+class _NothingToLogError(Exception):
+    """Leaves an open block that would stay empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSigner:
+    """The log's name and key."""
+
+    origin: str
+    key: SigningKey
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """The signed note."""
+        return sign_checkpoint(checkpoint, self.key)
+
+    def check_directory(self, directory: Directory) -> None:
+        """Refuse a directory under which nobody would trust this log's signatures. Raises `DirectoryInvalid`."""
+        if directory.document is None:
+            return
+        own = note_key(self.origin, self.key.public)
+        if directory.document.log.origin != self.origin or own not in directory.log_keys():
+            raise DirectoryInvalid("the directory does not list this log's own origin and key")
+
+
+class Committer:
+    """Turns batches into blocks. `clock` gives ms since the epoch, `stopwatch` seconds for measuring."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        anchor: Anchor,
+        tree: Tree,
+        history: DirectoryHistory,
+        head: Head | None,
+        signer: LogSigner,
+        trusted_root: bytes,
+        quotas: Quotas,
+        clock: Callable[[], int],
+        stopwatch: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._anchor = anchor
+        self._tree = tree
+        self._history = history
+        self._head = head
+        self._signer = signer
+        self._trusted_root = trusted_root
+        self._quotas = quotas
+        self._clock = clock
+        self._stopwatch = stopwatch
+
+    def commit(self, batch: Sequence[Work]) -> Committed:
+        """Log what of `batch` may enter, as one block.
+
+        Raises `StorageFull` or `StorageFailed` when nothing was kept, and `StorageInDoubt`, `StorageTampered` or
+        `Fork` when something is wrong with what is durable: then nothing more may be signed.
+        """
+        started = self._stopwatch()
+        position = self._tree.size
+        verdicts: tuple[Verdict, ...] = ()
+        try:
+            with self._engine.block(position) as block:
+                draft = Draft(
+                    block,
+                    position=position,
+                    history=self._history,
+                    quotas=self._quotas,
+                    now=self._clock(),
+                    trusted_root=self._trusted_root,
+                    check_directory=self._signer.check_directory,
+                )
+                verdicts = tuple(draft.take(work) for work in batch)
+                if not draft.entered:
+                    raise _NothingToLogError
+                growth = self._tree.extend([entered.leaf for entered in draft.entered])
+                for level, index, data in growth.tiles:
+                    block.put_tile(level, index, data)
+        except _NothingToLogError:
+            return Committed(verdicts, None, (), (), self._stopwatch() - started)
+        checkpoint = Checkpoint(self._signer.origin, growth.size, growth.root())
+        note = self._signer.sign(checkpoint)
+        self._anchor.swap(self._head.note if self._head else None, note)
+        self._tree.accept(growth)
+        for index, directory in draft.directories:
+            self._history.add(index, directory)
+        self._head = Head(note, checkpoint, len(self._history))
+        seconds = self._stopwatch() - started
+        return Committed(verdicts, self._head, tuple(draft.entered), tuple(draft.directories), seconds)

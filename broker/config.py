@@ -1,0 +1,159 @@
+"""The hub's settings: `broker.toml` in its data directory, read strictly. `deploy/config/broker.toml` explains each."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from schemas.errors import BadConfig
+from schemas.example import is_loopback
+
+CONFIG_NAME = "broker.toml"
+_ADDRESS = re.compile(r"(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits that an operator may set; the defaults suit 31 agencies on one machine."""
+
+    receipts_per_minute: int = 6_000
+    refusals_per_minute: int = 10
+    block_entries: int = 512
+    block_bytes: int = 8_388_608
+    session_submissions: int = 64
+    session_bytes: int = 16_777_216
+    upload_bytes: int = 1_073_741_824
+    reserve_bytes: int = 67_108_864
+    hello_seconds: int = 10
+    ping_seconds: int = 20
+    idle_seconds: int = 60
+    probe_seconds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. Paths are absolute."""
+
+    data: Path
+    listen: Address
+    metrics: Address
+    tls_certificate: Path
+    tls_key: Path
+    tls_ca: Path
+    origin: str
+    log_key: Path
+    log: Path
+    anchor: Path
+    trusted_root: Path
+    log_level: str
+    settings: Settings
+
+    @property
+    def control_socket(self) -> Path:
+        """The Unix socket through which the operator's commands reach the running hub."""
+        return self.data / "broker.sock"
+
+
+def load_config(data: Path) -> Config:
+    """Read the settings of the data directory `data`. Raises `BadConfig` naming the setting at fault."""
+    path = data / CONFIG_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadConfig(f"{path} cannot be read: {error.strerror}", hint="Run `bearing-broker init` first.") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(f"{path} is not valid TOML: {error}") from error
+    return parse_config(data, values)
+
+
+def parse_config(data: Path, values: Mapping[str, object]) -> Config:
+    """The settings in the tables of a `broker.toml`. Raises `BadConfig`."""
+    reader = _Reader(values)
+    directory = data.resolve()
+    config = Config(
+        data=directory,
+        listen=parse_address(reader.text("listen", "sessions"), "listen.sessions"),
+        metrics=parse_address(reader.text("listen", "metrics"), "listen.metrics"),
+        tls_certificate=directory / reader.text("tls", "certificate"),
+        tls_key=directory / reader.text("tls", "key"),
+        tls_ca=directory / reader.text("tls", "ca"),
+        origin=reader.text("log", "origin"),
+        log_key=directory / reader.text("log", "key"),
+        log=directory / reader.text("log", "file"),
+        anchor=directory / reader.text("log", "anchor"),
+        trusted_root=directory / reader.text("log", "root"),
+        log_level=reader.text("logging", "level", default="info"),
+        settings=reader.settings(),
+    )
+    reader.done()
+    if not is_loopback(config.metrics.host):
+        raise BadConfig(
+            f"listen.metrics: {config.metrics} is not loopback", hint="Let a collector on this machine read it."
+        )
+    if config.log_level not in _LEVELS:
+        raise BadConfig(f"logging.level is none of {', '.join(_LEVELS)}")
+    if config.log == config.anchor:
+        raise BadConfig("log.file and log.anchor are the same file")
+    return config
+
+
+def parse_address(text: str, what: str) -> Address:
+    """`HOST:PORT`, with brackets around an IPv6 address. Raises `BadConfig`."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not int(match[2]) <= 65_535:
+        raise BadConfig(f"{what}: {text[:80]!a} is not HOST:PORT")
+    return Address(match[1].strip("[]"), int(match[2]))
+
+
+class _Reader:
+    """Takes settings out of the tables one by one; what is left over is a mistake."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._tables: dict[str, dict[str, object]] = {}
+        for name, table in values.items():
+            if not isinstance(table, dict):
+                raise BadConfig(f"{name} stands outside of any table")
+            self._tables[name] = dict(table)
+
+    def text(self, table: str, key: str, default: str | None = None) -> str:
+        value = self._tables.get(table, {}).pop(key, default)
+        if not isinstance(value, str) or not value:
+            raise BadConfig(f"{table}.{key} is missing or not text")
+        return value
+
+    def settings(self) -> Settings:
+        table = self._tables.get("limits", {})
+        given: dict[str, int] = {}
+        for field in fields(Settings):
+            if field.name not in table:
+                continue
+            value = table.pop(field.name)
+            if type(value) is not int or not 0 <= value < 2**40 or (value == 0 and field.name != "reserve_bytes"):
+                raise BadConfig(f"limits.{field.name} is not a whole number above zero")
+            given[field.name] = value
+        return Settings(**given)
+
+    def done(self) -> None:
+        for name, table in self._tables.items():
+            for key in table:
+                raise BadConfig(f"{name}.{key} is not a setting")
+            if name not in {"listen", "tls", "log", "logging", "limits"}:
+                raise BadConfig(f"{name} is not a table of settings")

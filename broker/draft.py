@@ -1,0 +1,206 @@
+"""A block in the making: each piece of work is admitted against everything before it, and applied at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.acknowledgement import admit_receipt
+from broker.admission import AlreadyLogged, admit_alert
+from broker.apply import apply_alert, apply_receipt
+from broker.engines.port import BlockWriter
+from broker.parcel import Parcel, make_parcel
+from broker.quota import Quotas
+from broker.state import Activation, Changes
+from schemas.codec import decode
+from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
+from schemas.errors import CrossbearingError, EncodingRefusal, Refusal
+from schemas.ids import ID_SIZE, sha256
+from schemas.limits import MAX_HEADER
+from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry, encode_entry
+from schemas.log.merkle import leaf_hash
+from schemas.session.frames import SendReceipt, Submit
+
+
+@dataclass(frozen=True, slots=True)
+class NewDirectory:
+    """A directory bundle to be logged: its role, that role's metadata version, and its bytes."""
+
+    role: str
+    version: int
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something submitted by `agency`; a `NewDirectory` comes from the operator and names none."""
+
+    agency: str
+    what: Submit | SendReceipt | NewDirectory
+
+
+Verdict = int | CrossbearingError
+"""The log index where a submission stands, or why it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An entry of a block, for those who are to hear of it; `parcel` is there for alerts."""
+
+    kind: str
+    index: int
+    entry: bytes
+    leaf: bytes
+    changes: Changes
+    parcel: Parcel | None = None
+
+
+def weight(work: Work) -> int:
+    """About how many bytes a piece of work adds to a block."""
+    match work.what:
+        case Submit(header=header, body=body, openers=openers):
+            return len(header) + len(body) + sum(map(len, openers))
+        case SendReceipt(receipt=receipt):
+            return len(receipt)
+        case NewDirectory(bundle=bundle):
+            return len(bundle)
+
+
+def reference(submission: Submit | SendReceipt) -> bytes:
+    """The 16 bytes by which a sender knows its submission again: the alert id, or the start of a SHA-256.
+
+    The digest is that of the receipt, or of a header out of which no id can be read.
+    """
+    if isinstance(submission, SendReceipt):
+        return sha256(submission.receipt)[:ID_SIZE]
+    try:
+        value = decode(submission.header, max_size=MAX_HEADER)
+    except EncodingRefusal:
+        value = None
+    identity = value.get("id") if isinstance(value, dict) else None
+    if isinstance(identity, bytes) and len(identity) == ID_SIZE:
+        return identity
+    return sha256(submission.header)[:ID_SIZE]
+
+
+class Draft:
+    """Collects one block in an open `BlockWriter` at the time `now` (ms).
+
+    `check_directory` refuses a directory that this hub could not serve under.
+    """
+
+    def __init__(
+        self,
+        block: BlockWriter,
+        *,
+        position: int,
+        history: DirectoryHistory,
+        quotas: Quotas,
+        now: int,
+        trusted_root: bytes,
+        check_directory: Callable[[Directory], None],
+    ) -> None:
+        self._block = block
+        self._position = position
+        self._history = history
+        self._quotas = quotas
+        self._now = now
+        self._trusted_root = trusted_root
+        self._check_directory = check_directory
+        self.entered: list[Entered] = []
+        self.directories: list[tuple[int, Directory]] = []  # versions that this block creates, and where
+
+    def take(self, work: Work) -> Verdict:
+        """Admit and append one piece of work. Refusals are returned, and logged within the agency's allowance."""
+        try:
+            match work.what:
+                case Submit():
+                    return self._take_alert(work.agency, work.what)
+                case SendReceipt():
+                    return self._take_receipt(work.agency, work.what)
+                case NewDirectory():
+                    return self._take_directory(work.what)
+        except Refusal as refusal:
+            self._log_refusal(work, refusal)
+            return refusal
+
+    def _newest(self) -> Directory:
+        return self.directories[-1][1] if self.directories else self._history.latest
+
+    def _version(self, number: int) -> Directory:
+        for _, directory in self.directories:
+            if directory.version == number:
+                return directory
+        return self._history.version(number)
+
+    def _take_alert(self, agency: str, submission: Submit) -> int:
+        newest = self._newest()
+        admitted = admit_alert(
+            submission,
+            agency=agency,
+            view=self._block,
+            directories=self._version,
+            newest=newest,
+            now=self._now,
+            spend=lambda per_minute: self._quotas.spend_alert(agency, self._now, per_minute),
+        )
+        if isinstance(admitted, AlreadyLogged):
+            return admitted.index
+        entry = encode_entry(AlertEntry(self._now, newest.version, submission.header, submission.signature))
+        self._block.put_blob(admitted.header.body_digest, submission.body)
+        for identity, opener in admitted.openers.items():
+            self._block.put_blob(identity, opener)
+        leaf, index = leaf_hash(entry), self._next()
+        changes = apply_alert(self._block, index, leaf, admitted)
+        parcel = make_parcel(index, entry, submission.body, admitted.header)
+        return self._append(Entered("alert", index, entry, leaf, changes, parcel))
+
+    def _take_receipt(self, agency: str, submission: SendReceipt) -> int:
+        newest = self._newest()
+        admitted = admit_receipt(
+            submission,
+            agency=agency,
+            view=self._block,
+            newest=newest,
+            now=self._now,
+            spend=lambda: self._quotas.spend_receipt(agency, self._now),
+        )
+        if isinstance(admitted, AlreadyLogged):
+            return admitted.index
+        entry = encode_entry(ReceiptEntry(self._now, newest.version, submission.receipt, submission.signature))
+        index = self._next()
+        return self._append(Entered("receipt", index, entry, leaf_hash(entry), apply_receipt(index, admitted)))
+
+    def _take_directory(self, new: NewDirectory) -> int:
+        held = self._newest() if self.directories or len(self._history) else None
+        directory = apply_bundle(held, new.role, new.version, new.bundle, at=self._now, trusted_root=self._trusted_root)
+        self._check_directory(directory)
+        digest = sha256(new.bundle)
+        entry = encode_entry(
+            DirectoryEntry(self._now, directory.version, new.role, new.version, digest, len(new.bundle))
+        )
+        self._block.put_blob(digest, new.bundle)
+        index = self._next()
+        activation = Activation(directory.version, index, new.role, new.version, digest)
+        self._append(Entered("directory", index, entry, leaf_hash(entry), Changes(activation=activation)))
+        self.directories.append((index, directory))
+        return index
+
+    def _log_refusal(self, work: Work, refusal: Refusal) -> None:
+        match work.what:
+            case Submit(header=sent) | SendReceipt(receipt=sent):
+                if not self._quotas.logs_refusal(work.agency, self._now):
+                    return
+            case NewDirectory():
+                return  # it came from this hub's own operator, who reads the answer
+        refused = RefusalEntry(self._now, self._newest().version, work.agency, refusal.code, sha256(sent))
+        entry = encode_entry(refused)
+        self._append(Entered("refusal", self._next(), entry, leaf_hash(entry), Changes()))
+
+    def _next(self) -> int:
+        return self._position + len(self.entered)
+
+    def _append(self, entered: Entered) -> int:
+        self._block.append(entered.entry, entered.changes)
+        self.entered.append(entered)
+        return entered.index

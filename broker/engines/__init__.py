@@ -1,0 +1,1 @@
+"""Where blocks become durable."""

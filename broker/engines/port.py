@@ -1,0 +1,122 @@
+"""The port through which the hub makes things durable.
+
+An engine keeps the log (entries, full hash tiles), what follows from it (see `broker.state`), and blobs. It is written
+by one thread and read by another. Failures come as two kinds and the difference matters:
+
+* `StorageFull`, `StorageFailed`: nothing of the block was kept. The hub answers its senders and goes on.
+* `StorageInDoubt`: the block may or may not be durable. The hub stops; start-up finds out.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from broker.state import Activation, Changes, Delivery, View
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of an attachment is stored: `have` of `total` bytes, counted from the start."""
+
+    have: int
+    total: int
+
+
+class BlockWriter(View, Protocol):
+    """A block in the making. Its view already includes what it has appended; leaving it normally makes it durable."""
+
+    def append(self, entry: bytes, changes: Changes) -> int:
+        """Add an entry with what it changes; returns its index."""
+
+    def put_tile(self, level: int, index: int, data: bytes) -> None:
+        """Add a full hash tile (8,192 bytes)."""
+
+    def put_blob(self, digest: bytes, data: bytes) -> None:
+        """Keep `data` under its name; a name that is held already stays as it is."""
+
+
+class Engine(View, Protocol):
+    """The durable log. As a `View` it shows committed blocks only."""
+
+    def size(self) -> int:
+        """Number of entries in the log."""
+
+    def last_block(self) -> int:
+        """Size of the log before its newest block; 0 for an empty log."""
+
+    def block(self, position: int) -> AbstractContextManager[BlockWriter]:
+        """Open the block that starts at log size `position`.
+
+        Raises `StorageInDoubt` when the log does not end there: someone else wrote. An exception raised inside
+        abandons the block. Leaving it raises one of the two kinds of failure named above.
+        """
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """The entries from `start` to before `stop`, as many as there are."""
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """A full hash tile."""
+
+    def blob(self, digest: bytes) -> bytes | None:
+        """What `put_blob` keeps under that name."""
+
+    def delete_blob(self, digest: bytes) -> None:
+        """Forget a blob; entries that name its digest stand."""
+
+    def activations(self, after: int) -> list[Activation]:
+        """Directory entries with versions above `after`, oldest first."""
+
+    def activation_of(self, digest: bytes) -> Activation | None:
+        """The first directory entry whose bundle has that digest."""
+
+    def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
+        """Deliveries waiting for `agency` that have not expired, by rank then index.
+
+        Those beyond `after` (a rank and an index) are given, at indexes under `below`, at most `limit`.
+        """
+
+    def waiting_by_rank(self, now: int) -> dict[int, int]:
+        """How many deliveries wait and have not expired, for each rank of precedence that has any."""
+
+    def notices(self, agency: str, start: int, stop: int, limit: int) -> list[int]:
+        """Log indexes in `start..stop` of receipts about alerts of `agency`, in order."""
+
+    def party(self, agency: str, digest: bytes) -> bool:
+        """Whether `agency` sent or received an alert that names that attachment."""
+
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
+        """Keep a piece of an attachment durably if it continues what is held; returns what is held afterwards.
+
+        The piece that completes it makes it whole only if the digest is right; raises `BodyMismatch` otherwise and
+        forgets all of it. Raises `StorageFull` or `StorageFailed` when nothing of the piece was kept.
+        """
+
+    def pending_uploads(self, owner: str) -> int:
+        """Bytes of attachments of `owner` that no alert in the log names yet."""
+
+    def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
+        """The stored piece of a whole attachment that starts at `offset`, and the total; empty and 0 when none does."""
+
+    def free_bytes(self) -> int:
+        """Room left on the disk that holds the log."""
+
+    def close(self) -> None:
+        """Let go of the storage."""
+
+
+class Anchor(Protocol):
+    """The newest signed checkpoint, kept apart from the log so that rolling back one of the two shows."""
+
+    def read(self) -> bytes | None:
+        """The signed note, or None before the first one."""
+
+    def swap(self, expected: bytes | None, note: bytes) -> None:
+        """Replace `expected` by `note` durably, or raise.
+
+        Raises `Fork` when another note is there, `StorageInDoubt` when the outcome is unknown.
+        """
+
+    def close(self) -> None:
+        """Let go of the storage."""

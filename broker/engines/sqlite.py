@@ -1,0 +1,185 @@
+"""The embedded engine: one SQLite file, one writer, group commit.
+
+A block's entries, tiles, state and blobs are one transaction, made durable by one fsync of the write-ahead log
+(`synchronous=FULL`). An error before COMMIT is certain to have kept nothing; an error of COMMIT itself may have kept
+everything, and is reported as doubt. A margin of free space is left untouched, so that a full disk shows before COMMIT.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from broker.engines.port import BlockWriter, Held
+from broker.engines.sqlite_files import certain_failures, check_format, create, lock, open_connection
+from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SqliteIndex
+from broker.engines.sqlite_uploads import Uploads
+from broker.state import Changes
+from schemas.errors import StorageFailed, StorageFull, StorageInDoubt
+
+WAL_PAGES = 4_000  # about 16 MB between checkpoints: few enough to restart fast, enough to spare the disk
+CACHE_KIB = 32_768
+_TILE_LEVEL_SHIFT = 56  # a tile's key is its level and its index in one integer
+
+
+def create_log(path: Path) -> None:
+    """Make the file of a new, empty log. Raises `BadConfig` when the file exists."""
+    create(path, SCHEMA)
+
+
+class SqliteEngine(SqliteIndex):
+    """`Engine` on one SQLite file. Its reading methods have a connection of their own and see committed blocks only.
+
+    `reserve` is the free disk space (bytes) below which nothing more is written; `vfs` names an SQLite file layer.
+    """
+
+    def __init__(self, path: Path, *, reserve: int = 0, vfs: str | None = None) -> None:
+        if not path.exists():
+            raise StorageFailed(f"there is no log at {path}", hint="Run `bearing-broker init` first.")
+        self._path = path
+        self._reserve = reserve
+        self._lock = lock(path)
+        try:
+            with certain_failures():
+                self._writer = open_connection(path, vfs=vfs)
+                check_format(self._writer, path, APPLICATION_ID, SCHEMA_VERSION)
+                self._writer.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+                self._reader = open_connection(path, vfs=vfs)
+                self._reader.execute("PRAGMA query_only = 1")
+                for db in (self._writer, self._reader):
+                    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        except BaseException:
+            os.close(self._lock)
+            raise
+        super().__init__(self._reader)
+        self._uploads = Uploads(self._writer)
+
+    def close(self) -> None:
+        """See `Engine`."""
+        # Closing the last connection empties the write-ahead log; should that fail, the next start does it.
+        with suppress(apsw.Error):
+            self._reader.close()
+        with suppress(apsw.Error):
+            self._writer.close()
+        os.close(self._lock)
+
+    def size(self) -> int:
+        """See `Engine`."""
+        with certain_failures():
+            return _size(self._reader)
+
+    def last_block(self) -> int:
+        """See `Engine`."""
+        row = self._row("SELECT start FROM newest_block")
+        return row[0] if row else 0  # type: ignore[return-value]  # a STRICT INTEGER column
+
+    @contextmanager
+    def block(self, position: int) -> Iterator[BlockWriter]:
+        """See `Engine`."""
+        with self._transaction():
+            if (size := _size(self._writer)) != position:
+                raise StorageInDoubt(f"the log has {size} entries where {position} were left")
+            self._writer.execute("INSERT OR REPLACE INTO newest_block VALUES (1, ?)", (position,))
+            yield _Block(self._writer, position)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if (free := self.free_bytes()) < self._reserve:
+            raise StorageFull(f"{free} bytes are free where {self._reserve} are held in reserve")
+        try:
+            with certain_failures():
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield
+        except BaseException:
+            with suppress(apsw.Error):  # SQLite may have rolled back by itself, and nothing is committed either way
+                self._writer.execute("ROLLBACK")
+            raise
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.Error as error:
+            with suppress(apsw.Error):
+                self._writer.execute("ROLLBACK")
+            raise StorageInDoubt(f"a commit failed and may or may not be durable: {error}") from error
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """See `Engine`."""
+        with certain_failures():
+            rows = self._reader.execute("SELECT data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop))
+            return [data for (data,) in rows]
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """See `Engine`."""
+        row = self._row("SELECT data FROM tile WHERE key = ?", level << _TILE_LEVEL_SHIFT | index)
+        return row[0] if row else None  # type: ignore[return-value]  # a STRICT BLOB column
+
+    def blob(self, digest: bytes) -> bytes | None:
+        """See `Engine`."""
+        row = self._row("SELECT data FROM blob WHERE digest = ?", digest)
+        return row[0] if row else None  # type: ignore[return-value]  # a STRICT BLOB column
+
+    def delete_blob(self, digest: bytes) -> None:
+        """See `Engine`."""
+        with self._transaction():
+            self._writer.execute("DELETE FROM blob WHERE digest = ?", (digest,))
+
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
+        """See `Engine`."""
+        with self._transaction():
+            held, wrong = self._uploads.add(owner, digest, offset, total, data)
+        if wrong is not None:
+            raise wrong
+        return held
+
+    def pending_uploads(self, owner: str) -> int:
+        """See `Engine`."""
+        row = self._row("SELECT coalesce(sum(have), 0) FROM attachment WHERE owner = ? AND used = 0", owner)
+        return row[0] if row else 0  # type: ignore[return-value]  # a sum of STRICT INTEGER values
+
+    def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
+        """See `Engine`."""
+        total = self.attachment(digest)
+        if total is None or offset >= total:
+            return b"", 0
+        sql = (
+            "SELECT substr(data, ? - start + 1) FROM piece WHERE digest = ? AND start <= ? ORDER BY start DESC LIMIT 1"
+        )
+        row = self._row(sql, offset, digest, offset)
+        return (row[0], total) if row else (b"", 0)  # type: ignore[return-value]  # a STRICT BLOB column
+
+    def free_bytes(self) -> int:
+        """See `Engine`."""
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize
+
+
+class _Block(SqliteIndex):
+    """`BlockWriter` inside the open transaction."""
+
+    def __init__(self, writer: apsw.Connection, position: int) -> None:
+        super().__init__(writer)
+        self._next = position
+
+    def append(self, entry: bytes, changes: Changes) -> int:
+        """See `BlockWriter`."""
+        index = self._next
+        self._db.execute("INSERT INTO entry VALUES (?, ?)", (index, entry))
+        self.record(index, changes)
+        self._next += 1
+        return index
+
+    def put_tile(self, level: int, index: int, data: bytes) -> None:
+        """See `BlockWriter`."""
+        self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << _TILE_LEVEL_SHIFT | index, data))
+
+    def put_blob(self, digest: bytes, data: bytes) -> None:
+        """See `BlockWriter`."""
+        self._db.execute("INSERT OR IGNORE INTO blob (digest, data) VALUES (?, ?)", (digest, data))
+
+
+def _size(db: apsw.Connection) -> int:
+    newest = next(iter(db.execute("SELECT max(idx) FROM entry")))[0]
+    return 0 if newest is None else newest + 1

@@ -1,0 +1,167 @@
+"""The SQL behind `broker.state`: the tables of the log and what follows from it, read and written by one connection."""
+
+from __future__ import annotations
+
+import apsw
+
+from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
+
+# The number 0 below is `Standing.WAITING`: a partial index serves only queries that spell it the same way.
+SCHEMA = f"""
+CREATE TABLE entry (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE newest_block (one INTEGER PRIMARY KEY CHECK (one = 1), start INTEGER NOT NULL) STRICT;
+CREATE TABLE tile (key INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE blob (key INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
+CREATE TABLE alert (
+    idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, fingerprint BLOB NOT NULL,
+    leaf BLOB NOT NULL
+) STRICT;
+CREATE TABLE delivery (
+    idx INTEGER NOT NULL, agency TEXT NOT NULL, rank INTEGER NOT NULL, expires INTEGER NOT NULL,
+    standing INTEGER NOT NULL, receipt INTEGER NOT NULL, PRIMARY KEY (idx, agency)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_waiting ON delivery (agency, rank, idx) WHERE standing = 0;
+CREATE TABLE opener (id BLOB PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE notice (agency TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (agency, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE activation (
+    version INTEGER PRIMARY KEY, idx INTEGER NOT NULL, role TEXT NOT NULL, role_version INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+CREATE INDEX activation_digest ON activation (digest);
+CREATE TABLE attachment (
+    digest BLOB PRIMARY KEY, owner TEXT NOT NULL, have INTEGER NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attachment_unused ON attachment (owner) WHERE used = 0;
+CREATE TABLE attachment_use (
+    digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE piece (
+    key INTEGER PRIMARY KEY, digest BLOB NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (digest, start)
+) STRICT;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+_ALERT = "SELECT idx, id, sender, fingerprint, leaf FROM alert"
+_DELIVERY = "SELECT agency, idx, rank, expires, standing, receipt FROM delivery"
+_PUT_DELIVERY = (
+    "INSERT OR REPLACE INTO delivery (agency, idx, rank, expires, standing, receipt) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_WAITING_BY_RANK = "SELECT rank, count(*) FROM delivery WHERE standing = 0 AND expires > ? GROUP BY rank"
+_ACTIVATION = "SELECT version, idx, role, role_version, digest FROM activation"
+
+
+class SqliteIndex:
+    """The state as one connection sees it: the writer's sees what it has not committed yet, the reader's does not."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+
+    def _row(self, sql: str, *values: object) -> tuple[object, ...] | None:
+        row: tuple[object, ...] | None = next(iter(self._db.execute(sql, values)), None)
+        return row
+
+    def alert(self, alert_id: bytes) -> KnownAlert | None:
+        """See `View`."""
+        row = self._row(f"{_ALERT} WHERE id = ?", alert_id)
+        return KnownAlert(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+
+    def alert_at(self, index: int) -> KnownAlert | None:
+        """See `View`."""
+        row = self._row(f"{_ALERT} WHERE idx = ?", index)
+        return KnownAlert(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+
+    def delivery(self, agency: str, index: int) -> Delivery | None:
+        """See `View`."""
+        rows = self._deliveries(f"{_DELIVERY} WHERE idx = ? AND agency = ?", index, agency)
+        return rows[0] if rows else None
+
+    def waiting(self, index: int) -> tuple[Delivery, ...]:
+        """See `View`."""
+        return tuple(self._deliveries(f"{_DELIVERY} WHERE idx = ? AND standing = 0", index))
+
+    def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
+        """See `Engine`."""
+        return self._deliveries(
+            f"{_DELIVERY} WHERE agency = ? AND standing = 0 AND (rank, idx) > (?, ?) AND idx < ?"
+            " AND expires > ? ORDER BY rank, idx LIMIT ?",
+            agency,
+            *after,
+            below,
+            now,
+            limit,
+        )
+
+    def waiting_by_rank(self, now: int) -> dict[int, int]:
+        """See `Engine`."""
+        return dict(self._db.execute(_WAITING_BY_RANK, (now,)))
+
+    def _deliveries(self, sql: str, *values: object) -> list[Delivery]:
+        return [
+            Delivery(agency, index, rank, expires, Standing(standing), receipt)
+            for agency, index, rank, expires, standing, receipt in self._db.execute(sql, values)
+        ]
+
+    def opener(self, opener_id: bytes) -> KnownOpener | None:
+        """See `View`."""
+        row = self._row("SELECT id, sender, recipient FROM opener WHERE id = ?", opener_id)
+        return KnownOpener(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+
+    def attachment(self, digest: bytes) -> int | None:
+        """See `View`."""
+        row = self._row("SELECT total FROM attachment WHERE digest = ? AND have = total", digest)
+        return row[0] if row else None  # type: ignore[return-value]  # a STRICT INTEGER column
+
+    def party(self, agency: str, digest: bytes) -> bool:
+        """See `Engine`."""
+        row = self._row(
+            "SELECT 1 FROM attachment_use u WHERE digest = ? AND ("
+            "EXISTS (SELECT 1 FROM alert WHERE idx = u.idx AND sender = ?) OR "
+            "EXISTS (SELECT 1 FROM delivery WHERE idx = u.idx AND agency = ?)) LIMIT 1",
+            digest,
+            agency,
+            agency,
+        )
+        return row is not None
+
+    def notices(self, agency: str, start: int, stop: int, limit: int) -> list[int]:
+        """See `Engine`."""
+        sql = "SELECT idx FROM notice WHERE agency = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
+        return [index for (index,) in self._db.execute(sql, (agency, start, stop, limit))]
+
+    def activations(self, after: int) -> list[Activation]:
+        """See `Engine`."""
+        rows = self._db.execute(f"{_ACTIVATION} WHERE version > ? ORDER BY version", (after,))
+        return [Activation(*row) for row in rows]
+
+    def activation_of(self, digest: bytes) -> Activation | None:
+        """See `Engine`."""
+        row = self._row(f"{_ACTIVATION} WHERE digest = ? ORDER BY version LIMIT 1", digest)
+        return Activation(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+
+    def record(self, index: int, changes: Changes) -> None:
+        """Write what the entry at `index` changes."""
+        if changes.alert is not None:
+            a = changes.alert
+            self._db.execute(
+                "INSERT INTO alert VALUES (?, ?, ?, ?, ?)", (a.index, a.id, a.sender, a.fingerprint, a.leaf)
+            )
+        if changes.deliveries:
+            self._db.executemany(
+                _PUT_DELIVERY,
+                [(d.agency, d.index, d.rank, d.expires, int(d.standing), d.receipt) for d in changes.deliveries],
+            )
+        for opener in changes.openers:
+            self._db.execute("INSERT INTO opener VALUES (?, ?, ?)", (opener.id, opener.sender, opener.recipient))
+        for digest in changes.attachments:
+            self._db.execute("INSERT OR IGNORE INTO attachment_use VALUES (?, ?)", (digest, index))
+            self._db.execute("UPDATE attachment SET used = 1 WHERE digest = ?", (digest,))
+        if changes.notice is not None:
+            self._db.execute("INSERT INTO notice VALUES (?, ?)", (changes.notice, index))
+        if changes.activation is not None:
+            v = changes.activation
+            row = (v.version, v.index, v.role, v.role_version, v.digest)
+            self._db.execute("INSERT INTO activation VALUES (?, ?, ?, ?, ?)", row)

@@ -1,0 +1,172 @@
+"""The running hub without its sockets: what is submitted goes in, what is logged goes to those who wait for it.
+
+Three threads share the work. The event loop talks to nodes; one thread writes blocks; one thread reads the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+import structlog
+
+from broker.committer import Committed, Committer, Head
+from broker.config import Settings
+from broker.delivery import Key
+from broker.draft import Verdict, Work
+from broker.engines.port import Engine
+from broker.metrics import Metrics
+from broker.parcel import ParcelCache
+from broker.sequencer import Sequencer
+from broker.shipping import Shipping
+from broker.state import Changes, Standing
+from schemas.directory.history import DirectoryHistory
+from schemas.errors import CrossbearingError
+
+log = structlog.get_logger()
+_T = TypeVar("_T")
+
+
+class Subscriber(Protocol):
+    """A connected agency, told on the event loop of what concerns it; it must not block."""
+
+    def logged(self, key: Key) -> None:
+        """An alert for it was logged."""
+
+    def settled(self, index: int) -> None:
+        """It need not be sent the alert at `index` any more."""
+
+    def noticed(self) -> None:
+        """A receipt about one of its alerts was logged."""
+
+    def directory_changed(self) -> None:
+        """A new directory version is in force."""
+
+
+class Exchange:
+    """Owns the two threads and the sequencer; `head` and `history` are what was last published."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        committer: Committer,
+        shipping: Shipping,
+        cache: ParcelCache,
+        history: DirectoryHistory,
+        head: Head,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self.engine = engine
+        self.shipping = shipping
+        self.history = history
+        self.head = head
+        self.settings = settings
+        self.metrics = metrics
+        self.clock = clock
+        self.fault: CrossbearingError | None = None
+        self.stopping = False
+        self._committer = committer
+        self._cache = cache
+        self._subscribers: dict[str, Subscriber] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._sequencer = Sequencer(
+            self._commit, self._publish, max_entries=settings.block_entries, max_bytes=settings.block_bytes
+        )
+        self._show_head(head)
+
+    async def run(self) -> None:
+        """Form blocks until `stop`. Raises the fault that ends the hub, which `fault` then names too."""
+        try:
+            await self._sequencer.run()
+        except CrossbearingError as fault:
+            self.fault = fault
+            self.metrics.storage_ok.set(0)
+            raise
+
+    def stop(self) -> None:
+        """Refuse new work; `run` returns when what is pending is logged."""
+        self.stopping = True
+        self._sequencer.close()
+
+    def close(self) -> None:
+        """Wait for the threads and let go of them."""
+        self._writer.shutdown()
+        self._reader.shutdown()
+
+    @property
+    def ready(self) -> bool:
+        """Whether submissions are taken."""
+        return self.fault is None and not self.stopping
+
+    @property
+    def pending(self) -> int:
+        """Submissions that no block has taken yet."""
+        return self._sequencer.pending
+
+    @property
+    def connected(self) -> list[str]:
+        """The agencies that have a session."""
+        return sorted(self._subscribers)
+
+    def submit(self, work: Work) -> asyncio.Future[Verdict]:
+        """Have `work` logged; see `Sequencer.submit`."""
+        return self._sequencer.submit(work)
+
+    async def read(self, function: Callable[[], _T]) -> _T:
+        """Run a function of the reading kind in the thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+
+    async def write(self, function: Callable[[], _T]) -> _T:
+        """Run a function that writes beside the log in the thread that writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, function)
+
+    def subscribe(self, agency: str, subscriber: Subscriber) -> None:
+        """Tell `subscriber` from now on of what concerns `agency`."""
+        self._subscribers[agency] = subscriber
+
+    def unsubscribe(self, agency: str, subscriber: Subscriber) -> None:
+        """Stop telling `subscriber`."""
+        if self._subscribers.get(agency) is subscriber:
+            del self._subscribers[agency]
+
+    async def _commit(self, batch: Sequence[Work]) -> Committed:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
+
+    def _publish(self, committed: Committed) -> None:
+        if committed.head is None:
+            return
+        self.head = committed.head
+        for entered in committed.entered:
+            if entered.parcel is not None:
+                self._cache.put(entered.parcel)
+            self._tell(entered.changes)
+            self.metrics.entries.labels(entered.kind).inc()
+        self.metrics.block_entries.observe(len(committed.entered))
+        self.metrics.block_seconds.observe(committed.seconds)
+        self._show_head(committed.head)
+        if committed.directories:
+            log.info("directory", version=committed.head.directory, size=committed.head.size)
+            for subscriber in list(self._subscribers.values()):
+                subscriber.directory_changed()
+
+    def _tell(self, changes: Changes) -> None:
+        for delivery in changes.deliveries:
+            subscriber = self._subscribers.get(delivery.agency)
+            if subscriber is None:
+                continue
+            if delivery.standing is Standing.WAITING:
+                subscriber.logged((delivery.rank, delivery.index))
+            else:
+                subscriber.settled(delivery.index)
+        if changes.notice is not None and (sender := self._subscribers.get(changes.notice)) is not None:
+            sender.noticed()
+
+    def _show_head(self, head: Head) -> None:
+        self.metrics.log_size.set(head.size)
+        self.metrics.directory.set(head.directory)

@@ -1,0 +1,59 @@
+"""The operator's listener on loopback, without TLS: is the hub alive, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from broker.config import Address
+from broker.exchange import Exchange
+from broker.metrics import CONTENT_TYPE, PRECEDENCES
+from schemas.errors import BadConfig
+
+
+class Health:
+    """Serves `/healthz`, `/readyz` and `/metrics`. `ready` is set once nodes are accepted."""
+
+    def __init__(self, exchange: Exchange, address: Address) -> None:
+        self._exchange = exchange
+        self._address = address
+        self._runner: web.AppRunner | None = None
+        self.ready = False
+
+    async def start(self) -> None:
+        """Listen. Raises `BadConfig` when the address cannot be had."""
+        app = web.Application()
+        app.add_routes(
+            [web.get("/healthz", self._alive), web.get("/readyz", self._readiness), web.get("/metrics", self._metrics)]
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+        except OSError as error:
+            raise BadConfig(f"cannot listen on {self._address}: {error.strerror}") from error
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _readiness(self, _request: web.Request) -> web.Response:
+        exchange = self._exchange
+        if exchange.fault is not None:
+            return web.json_response({"ready": False, "reason": exchange.fault.as_dict()}, status=503)
+        if not self.ready or not exchange.ready:
+            what = "stopping" if exchange.stopping else "starting"
+            return web.json_response({"ready": False, "reason": {"code": "not-ready", "message": what}}, status=503)
+        return web.json_response({"ready": True, "size": exchange.head.size, "directory": exchange.head.directory})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        exchange = self._exchange
+        waiting = await exchange.read(lambda: exchange.engine.waiting_by_rank(exchange.clock()))
+        for rank, precedence in enumerate(PRECEDENCES):
+            exchange.metrics.outstanding.labels(precedence).set(waiting.get(rank, 0))
+        exchange.metrics.pending.set(exchange.pending)
+        exchange.metrics.disk_free.set(exchange.engine.free_bytes())
+        return web.Response(body=exchange.metrics.expose(), headers={"Content-Type": CONTENT_TYPE})

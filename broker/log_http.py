@@ -1,0 +1,83 @@
+"""The log over HTTP, as C2SP tlog-tiles: checkpoint and hash tiles for members, entries and bundles for auditors."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from broker.exchange import Exchange
+from broker.identity import Party
+from broker.tree import TILE_WIDTH
+from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound
+from schemas.log.tiles import entry_bundle, parse_tile_path
+
+BRIEFLY: Final = {"Cache-Control": "no-cache"}
+FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class LogHttp:
+    """Answers requests for the log's resources."""
+
+    def __init__(self, exchange: Exchange, party: web.RequestKey[Party]) -> None:
+        self._exchange = exchange
+        self._party = party
+
+    async def checkpoint(self, request: web.Request) -> web.Response:
+        """`GET /checkpoint`: the newest signed tree head."""
+        del request
+        note = self._exchange.head.note
+        return web.Response(body=note, content_type="text/plain", charset="utf-8", headers=BRIEFLY)
+
+    async def tile(self, request: web.Request) -> web.Response:
+        """`GET /tile/…`: a hash tile or, for auditors, an entry bundle, of the size asked for."""
+        try:
+            level, index, width = parse_tile_path(request.path.removeprefix("/"))
+        except CrossbearingError as error:
+            raise NotFound(error.message) from error
+        if level is None:
+            self._auditors_only(request)
+            data = await self._exchange.read(partial(self._bundle, index, width))
+        else:
+            data = await self._exchange.read(partial(self._exchange.shipping.tile, level, index, width))
+        return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
+
+    async def directory(self, request: web.Request) -> web.Response:
+        """`GET /directory/<sha256>`: the bundle of a directory entry."""
+        self._auditors_only(request)
+        text = request.match_info["digest"]
+        if not _DIGEST.fullmatch(text):
+            raise NotFound("a bundle is named by the SHA-256 of its bytes, in lower-case hex")
+        data = await self._exchange.read(partial(self._directory_bundle, bytes.fromhex(text)))
+        return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
+
+    def _bundle(self, index: int, width: int) -> bytes:
+        start = index * TILE_WIDTH
+        if start + width > self._exchange.head.size:
+            raise Missing(f"the log has {self._exchange.head.size} entries")
+        return entry_bundle(self._exchange.engine.entries(start, start + width))
+
+    def _directory_bundle(self, digest: bytes) -> bytes:
+        engine = self._exchange.engine
+        data = engine.blob(digest) if engine.activation_of(digest) is not None else None
+        if data is None:
+            raise NotFound("no directory entry names that bundle")
+        return data
+
+    def _auditors_only(self, request: web.Request) -> None:
+        party = request[self._party]
+        if party.kind != "auditor":
+            raise NotAParty(f"{party.id} is no auditor", hint="An agency reads its own entries over its session.")
+
+
+def log_routes(exchange: Exchange, party: web.RequestKey[Party]) -> list[web.RouteDef]:
+    """The routes of the log."""
+    handlers = LogHttp(exchange, party)
+    return [
+        web.get("/checkpoint", handlers.checkpoint),
+        web.get("/tile/{path:.+}", handlers.tile),
+        web.get("/directory/{digest}", handlers.directory),
+    ]

@@ -1,0 +1,131 @@
+"""What one session sends next. No socket here: frames come out when asked for, as far as credit goes.
+
+Order: answers to the node's own submissions, pieces of attachments, new directory versions, then alerts by precedence
+with the receipts that are due.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from broker.delivery import REFILL, DeliveryQueue, Key
+from broker.exchange import Exchange
+from schemas.session.frames import Blob, Frame, Hello, Result, ResultItem, Uploaded
+
+RESULTS = 256  # in one frame
+ALERTS = 256  # in one frame; large bodies fill it sooner
+OPENERS = 4_096  # ids remembered as sent; a forgotten one is sent again
+
+
+class Outgoing:
+    """The sending side of one session of `agency`, from where its `hello` says it stands. `wake` is called when idle
+    and there may be something to send."""
+
+    def __init__(self, exchange: Exchange, hello: Hello, wake: Callable[[], None]) -> None:
+        self._exchange = exchange
+        self._agency = hello.agency
+        self._wake = wake
+        self._proven = hello.size
+        self._directory = hello.directory
+        self._notices_from = hello.notices
+        self._notices_due = True
+        self._queue = DeliveryQueue()
+        self._results: deque[ResultItem] = deque()
+        self._pieces: deque[Blob | Uploaded] = deque()
+        self._openers: dict[bytes, None] = {}
+
+    def answer(self, item: ResultItem) -> None:
+        """The fate of a submission is to be told."""
+        self._results.append(item)
+        self._wake()
+
+    def piece(self, frame: Blob | Uploaded) -> None:
+        """An answer about an attachment is to be sent."""
+        self._pieces.append(frame)
+        self._wake()
+
+    def logged(self, key: Key) -> None:
+        """See `Subscriber`."""
+        self._queue.push(key)
+        self._wake()
+
+    def settled(self, index: int) -> None:
+        """See `Subscriber`."""
+        self._queue.settle(index)
+
+    def noticed(self) -> None:
+        """See `Subscriber`."""
+        self._notices_due = True
+        self._wake()
+
+    async def next_frame(self, credit: int) -> Frame | None:
+        """The next frame, when `credit` alerts may be sent; None when there is nothing to send now."""
+        if self._results:
+            return Result(tuple(self._results.popleft() for _ in range(min(RESULTS, len(self._results)))))
+        if self._pieces:
+            return self._pieces.popleft()
+        if self._directory < self._exchange.head.directory:
+            return await self._next_directory()
+        return await self._next_block(credit)
+
+    async def _next_directory(self) -> Frame:
+        head = self._exchange.head
+        shipping = self._exchange.shipping
+        build = partial(shipping.directory, self._directory, head=head, proven=self._proven)
+        frame, self._directory = await self._exchange.read(build)
+        self._proven = head.size
+        return frame
+
+    async def _next_block(self, credit: int) -> Frame | None:
+        while True:
+            if credit > 0 and self._queue.needs_refill:
+                await self._refill()
+            keys = self._queue.take(min(credit, ALERTS))
+            if not keys and not self._notices_due:
+                return None
+            frame = await self._ship(keys)
+            if frame is not None or not keys:
+                return frame
+            # All of these had expired or lost their body; what lies behind them may not have.
+
+    async def _ship(self, keys: list[Key]) -> Frame | None:
+        head, exchange = self._exchange.head, self._exchange
+        self._notices_due = False  # one that is logged meanwhile sets it again
+        build = partial(
+            exchange.shipping.block,
+            self._agency,
+            keys,
+            head=head,
+            proven=self._proven,
+            now=exchange.clock(),
+            openers=self._openers,
+            notices_from=self._notices_from,
+        )
+        shipment = await exchange.read(build)
+        self._queue.put_back(shipment.left)
+        for index in shipment.gone:
+            self._queue.settle(index)
+        self._remember(shipment.openers)
+        self._notices_from = shipment.notices_to
+        if shipment.notices_to < head.size:
+            self._notices_due = True
+        exchange.metrics.expired.inc(len(shipment.gone))
+        if shipment.frame is None:
+            return None
+        self._proven = head.size
+        exchange.metrics.deliveries.inc(len(keys) - len(shipment.left) - len(shipment.gone))
+        return shipment.frame
+
+    async def _refill(self) -> None:
+        after, below = self._queue.begin_refill(), self._exchange.head.size
+        shipping = self._exchange.shipping
+        now = self._exchange.clock()
+        found = await self._exchange.read(partial(shipping.outstanding, self._agency, after, below, now, REFILL))
+        self._queue.refill(found, more=len(found) == REFILL)
+
+    def _remember(self, openers: tuple[bytes, ...]) -> None:
+        self._openers |= dict.fromkeys(openers)
+        while len(self._openers) > OPENERS:
+            del self._openers[next(iter(self._openers))]

@@ -1,0 +1,293 @@
+"""One node's session over its WebSocket: frames in, frames out, and the ends it can come to.
+
+Two coroutines serve it. One takes what the node sends, and stops reading while too much of it awaits a verdict; the
+other sends what `Outgoing` has, as fast as this node reads. So a slow node, or one that floods, holds up only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from aiohttp import ClientConnectionResetError, WSMsgType, web
+
+from broker.delivery import Key
+from broker.draft import Verdict, Work, reference, weight
+from broker.exchange import Exchange
+from broker.outgoing import Outgoing
+from broker.transfers import Transfers, refused
+from schemas.errors import (
+    CrossbearingError,
+    DirectoryUnknown,
+    Fork,
+    IdleTimeout,
+    NotReady,
+    ProtocolError,
+    WrongSender,
+)
+from schemas.limits import MAX_MESSAGE
+from schemas.session.frames import (
+    PROTOCOL,
+    Bye,
+    Credit,
+    Fetch,
+    Frame,
+    Hello,
+    ResultItem,
+    SendReceipt,
+    Submit,
+    Upload,
+    Uploaded,
+    Welcome,
+)
+from schemas.session.machine import SessionMachine
+
+log = structlog.get_logger()
+FAREWELL_SECONDS = 2.0  # for a peer that no longer reads, before the connection is cut
+_CLOSED = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}
+_GONE = (ClientConnectionResetError, ConnectionError)
+
+
+class Session:
+    """The hub's end of one session with the node of `agency`.
+
+    `check` raises once the directory no longer lets it stay; `abort` cuts the connection without a word.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        agency: str,
+        socket: web.WebSocketResponse,
+        *,
+        check: Callable[[], object],
+        abort: Callable[[], None],
+    ) -> None:
+        self.agency = agency
+        self.finished = asyncio.Event()
+        self.last_heard = asyncio.get_running_loop().time()
+        self._exchange = exchange
+        self._socket = socket
+        self._check = check
+        self._abort = abort
+        self._machine = SessionMachine("hub")
+        self._transfers = Transfers(exchange, agency)
+        self._outgoing: Outgoing | None = None
+        self._wake = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._over: asyncio.Future[CrossbearingError] = asyncio.get_running_loop().create_future()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the node until either side ends the session."""
+        tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._pump())]
+        ending: CrossbearingError | None = None
+        try:
+            waiting: list[asyncio.Future[Any]] = [*tasks, self._over]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            ending = self._why(tasks)
+        finally:
+            self._exchange.unsubscribe(self.agency, self)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._farewell(ending)
+            self.finished.set()
+
+    def end(self, error: CrossbearingError) -> None:
+        """Say goodbye for the reason given, and end."""
+        if not self._over.done():
+            self._over.set_result(error)
+
+    def _why(self, tasks: Iterable[asyncio.Task[None]]) -> CrossbearingError | None:
+        if self._over.done():
+            return self._over.result()
+        for task in tasks:
+            match task.exception() if task.done() else None:
+                case None | ConnectionError():
+                    pass
+                case CrossbearingError() as error:
+                    return error
+                case error:
+                    log.error("session failed", agency=self.agency, exc_info=error)
+                    return NotReady("the hub failed to serve this session")
+        return None
+
+    async def _farewell(self, error: CrossbearingError | None) -> None:
+        if error is not None:
+            log.warning("session ended", agency=self.agency, code=error.code, reason=error.message)
+        bye = Bye(error.code, error.message[:MAX_MESSAGE]) if error is not None else Bye("", "")
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                if self._machine.state != "closed" and not self._socket.closed:
+                    await self._send(bye)
+                await self._socket.close()
+        except (TimeoutError, *_GONE):
+            self._abort()
+
+    async def probe(self, seconds: float) -> bool:
+        """Whether the node still answers: anything heard within `seconds` of a ping counts."""
+        if not self._room.is_set():
+            return True  # it has sent more than it was answered, and is not being read just now
+        self._heard.clear()
+        with suppress(TimeoutError, *_GONE):
+            async with asyncio.timeout(seconds):
+                await self._socket.ping()
+                await self._heard.wait()
+                return True
+        return self.finished.is_set()
+
+    async def keep(self, now: float) -> None:
+        """Ping a silent node, and end the session of one that stays silent. `now` is the event loop's time."""
+        silent = now - self.last_heard
+        settings = self._exchange.settings
+        if silent > settings.idle_seconds and self._room.is_set():
+            self.end(IdleTimeout(f"nothing was heard for {settings.idle_seconds} seconds"))
+        elif silent > settings.ping_seconds:
+            with suppress(*_GONE):
+                await self._socket.ping()
+
+    # -- what the hub tells --------------------------------------------------------------------------------------------
+
+    def logged(self, key: Key) -> None:
+        """See `Subscriber`."""
+        if self._outgoing is not None:
+            self._outgoing.logged(key)
+
+    def settled(self, index: int) -> None:
+        """See `Subscriber`."""
+        if self._outgoing is not None:
+            self._outgoing.settled(index)
+
+    def noticed(self) -> None:
+        """See `Subscriber`."""
+        if self._outgoing is not None:
+            self._outgoing.noticed()
+
+    def directory_changed(self) -> None:
+        """See `Subscriber`."""
+        try:
+            self._check()
+        except CrossbearingError as error:
+            self.end(error)
+        self._wake.set()
+
+    # -- receiving -----------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(self._exchange.settings.hello_seconds):
+                hello = await self._next()
+        except TimeoutError:
+            raise IdleTimeout("no hello came") from None
+        if not isinstance(hello, Hello):
+            return
+        outgoing = await self._open(hello)
+        while (frame := await self._next()) is not None:
+            if isinstance(frame, Bye):
+                return
+            await self._handle(frame, outgoing)
+
+    async def _next(self) -> Frame | None:
+        """The next frame; None when the connection is closed."""
+        while True:
+            await self._room.wait()
+            message = await self._socket.receive()
+            self.last_heard = asyncio.get_running_loop().time()
+            self._heard.set()
+            if message.type is WSMsgType.BINARY:
+                return self._machine.receive(message.data)
+            if message.type is WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type in _CLOSED or message.type is WSMsgType.ERROR:
+                return None
+            elif message.type is not WSMsgType.PONG:
+                raise ProtocolError("a message is not binary")
+
+    async def _open(self, hello: Hello) -> Outgoing:
+        exchange, head = self._exchange, self._exchange.head
+        if hello.agency != self.agency:
+            raise WrongSender(f"the hello names {hello.agency[:80]}, the certificate {self.agency}")
+        if hello.directory > head.directory:
+            raise DirectoryUnknown(f"the node holds directory version {hello.directory}, the log {head.directory}")
+        if hello.size > head.size:
+            raise Fork(f"the node holds a checkpoint of {hello.size} entries, the log has {head.size}")
+        if await exchange.read(partial(exchange.shipping.root_at, hello.size)) != hello.root:
+            raise Fork(f"the node holds another history of {hello.size} entries")
+        self._check()  # the directory may have changed since the connection was accepted
+        await self._send(Welcome(PROTOCOL, head.checkpoint.origin, head.directory, head.size, self._exchange.clock()))
+        outgoing = self._outgoing = Outgoing(exchange, hello, self._wake.set)
+        exchange.subscribe(self.agency, self)
+        self._wake.set()
+        log.info("session", agency=self.agency, size=hello.size, directory=hello.directory)
+        return outgoing
+
+    async def _handle(self, frame: Frame, outgoing: Outgoing) -> None:
+        match frame:
+            case Submit() | SendReceipt():
+                self._submit(frame)
+            case Credit():
+                self._wake.set()
+            case Fetch():
+                outgoing.piece(await self._transfers.fetch(frame))
+            case Upload():
+                answer = await self._transfers.upload(frame)
+                if isinstance(answer, Uploaded):
+                    outgoing.piece(answer)
+                else:
+                    outgoing.answer(answer)
+
+    def _submit(self, frame: Submit | SendReceipt) -> None:
+        work = Work(self.agency, frame)
+        self._waiting += 1
+        self._waiting_bytes += weight(work)
+        self._make_room()
+        started = asyncio.get_running_loop().time()
+        self._exchange.submit(work).add_done_callback(partial(self._answered, work, frame, started))
+
+    def _answered(
+        self, work: Work, frame: Submit | SendReceipt, started: float, answer: asyncio.Future[Verdict]
+    ) -> None:
+        self._waiting -= 1
+        self._waiting_bytes -= weight(work)
+        self._make_room()
+        if answer.cancelled() or self._outgoing is None:
+            return
+        metrics, kind = self._exchange.metrics, "alert" if isinstance(frame, Submit) else "receipt"
+        metrics.accept_seconds.observe(asyncio.get_running_loop().time() - started)
+        verdict = answer.result()
+        if isinstance(verdict, CrossbearingError):
+            metrics.refused.labels(kind, verdict.code).inc()
+            log.info("refused", agency=self.agency, kind=kind, code=verdict.code, step=verdict.context.get("step"))
+            self._outgoing.answer(refused(reference(frame), verdict))
+        else:
+            metrics.accepted.labels(kind).inc()
+            self._outgoing.answer(ResultItem(reference(frame), True, verdict, "", "", ""))
+
+    def _make_room(self) -> None:
+        settings = self._exchange.settings
+        if self._waiting >= settings.session_submissions or self._waiting_bytes >= settings.session_bytes:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outgoing is not None and (frame := await self._outgoing.next_frame(self._machine.credit)):
+                await self._send(frame)
+
+    async def _send(self, frame: Frame) -> None:
+        await self._socket.send_bytes(self._machine.send(frame))

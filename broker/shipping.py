@@ -1,0 +1,150 @@
+"""Puts together what goes to nodes: entries with proofs, bodies and openers. Runs in the one thread that reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from broker.committer import Head
+from broker.delivery import Key
+from broker.engines.port import Engine
+from broker.parcel import Parcel, ParcelCache, make_parcel
+from broker.tree import Tree
+from schemas.envelope.header import decode_header
+from schemas.errors import StorageTampered
+from schemas.log.entry import AlertEntry, decode_entry
+from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency, prove_inclusion, root
+from schemas.session.frames import Block, DirectoryUpdate, Item
+
+NOTICES = 256  # receipts in one frame
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A `Block` to send, and what became of the alerts it was asked to carry."""
+
+    frame: Block | None  # None when there is nothing to send
+    left: tuple[Key, ...]  # did not fit
+    gone: tuple[int, ...]  # expired, or without a body any more
+    openers: tuple[bytes, ...]  # ids of those inside
+    notices_to: int  # every receipt below this log index was sent
+
+
+class Shipping:
+    """Reads for the sessions; `budget` is about how many bytes one frame may take."""
+
+    def __init__(self, engine: Engine, tree: Tree, cache: ParcelCache, *, budget: int) -> None:
+        self._engine = engine
+        self._tree = tree
+        self._cache = cache
+        self._budget = budget
+
+    def root_at(self, size: int) -> bytes:
+        """The log's root when it had `size` entries."""
+        return root(size, self._tree.read) if size else EMPTY_ROOT
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """The first `width` hashes of a tile; see `Tree.tile`."""
+        return self._tree.tile(level, index, width)
+
+    def outstanding(self, agency: str, after: Key, below: int, now: int, limit: int) -> list[Key]:
+        """What waits for `agency` beyond `after`, in order of delivery; see `Engine.outstanding`."""
+        found = self._engine.outstanding(agency, after, below, now, limit)
+        return [(delivery.rank, delivery.index) for delivery in found]
+
+    def block(
+        self,
+        agency: str,
+        keys: Sequence[Key],
+        *,
+        head: Head,
+        proven: int,
+        now: int,
+        openers: Collection[bytes],
+        notices_from: int,
+    ) -> Shipment:
+        """The alerts at `keys`, as many as fit, then receipts about alerts of `agency` from `notices_from` on.
+
+        The proof runs from the tree of `proven` entries; `openers` names those the node was sent already.
+        """
+        items: list[Item] = []
+        gone: list[int] = []
+        sent: list[bytes] = []
+        room, taken = self._budget, 0
+        while taken < len(keys) and room > 0:
+            index = keys[taken][1]
+            taken += 1
+            parcel = self._parcel(index)
+            if parcel is None or parcel.expires <= now:
+                gone.append(index)
+                continue
+            opener = parcel.openers[agency]
+            new = opener not in openers and opener not in sent
+            items.append(self._alert(parcel, head.size, opener if new else None))
+            sent += [opener] if new else []
+            room -= _weight(items[-1])
+        notices_to = notices_from
+        if room > 0 and taken == len(keys):
+            indexes = self._engine.notices(agency, notices_from, head.size, NOTICES)
+            items += self._entries(indexes, head.size)
+            notices_to = head.size if len(indexes) < NOTICES else indexes[-1] + 1
+        frame = Block(head.note, self._consistency(proven, head.size), tuple(items)) if items else None
+        return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(sent), notices_to)
+
+    def directory(self, after: int, *, head: Head, proven: int) -> tuple[DirectoryUpdate, int]:
+        """Directory entries of versions above `after`, as many as fit, and the last version among them."""
+        items: list[Item] = []
+        room, last = self._budget, after
+        for activation in self._engine.activations(after):
+            if room <= 0 or activation.version > head.directory:
+                break
+            bundle = self._blob(activation.digest)
+            (item,) = self._entries([activation.index], head.size, bundle)
+            items.append(item)
+            room, last = room - _weight(item), activation.version
+        return DirectoryUpdate(head.note, self._consistency(proven, head.size), tuple(items)), last
+
+    def _alert(self, parcel: Parcel, size: int, opener: bytes | None) -> Item:
+        path = tuple(prove_inclusion(parcel.index, size, self._tree.read))
+        return Item(parcel.index, parcel.entry, path, parcel.body, () if opener is None else (self._blob(opener),))
+
+    def _entries(self, indexes: Sequence[int], size: int, body: bytes = b"") -> Iterator[Item]:
+        for index in indexes:
+            path = tuple(prove_inclusion(index, size, self._tree.read))
+            yield Item(index, self._entry(index), path, body, ())
+
+    def _entry(self, index: int) -> bytes:
+        """An entry as stored, provided that the tree was built over it. Raises `StorageTampered`."""
+        found = self._engine.entries(index, index + 1)
+        if not found or leaf_hash(found[0]) != self._tree.read(0, index):
+            raise StorageTampered(f"the entry at index {index} is missing or was altered")
+        return found[0]
+
+    def _blob(self, digest: bytes) -> bytes:
+        data = self._engine.blob(digest)
+        if data is None:
+            raise StorageTampered(f"the blob {digest.hex()} is missing")
+        return data
+
+    def _parcel(self, index: int) -> Parcel | None:
+        """What delivering the alert at `index` takes; None when its body was deleted."""
+        if (parcel := self._cache.get(index)) is not None:
+            return parcel
+        stored = self._entry(index)
+        entry = decode_entry(stored)
+        if not isinstance(entry, AlertEntry):
+            raise StorageTampered(f"the entry at index {index} is no alert")
+        header = decode_header(entry.header)
+        body = self._engine.blob(header.body_digest)
+        if body is None:
+            return None
+        parcel = make_parcel(index, stored, body, header)
+        self._cache.put(parcel)
+        return parcel
+
+    def _consistency(self, proven: int, size: int) -> tuple[bytes, ...]:
+        return tuple(prove_consistency(proven, size, self._tree.read))
+
+
+def _weight(item: Item) -> int:
+    return len(item.entry) + len(item.body) + sum(map(len, item.openers)) + 32 * len(item.path)

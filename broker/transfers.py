@@ -1,0 +1,65 @@
+"""Attachments and openers on request: pieces in, pieces out, with the access rules of docs/spec/session.md."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from broker.exchange import Exchange
+from schemas.errors import CrossbearingError, Malformed, Quota, TooLarge
+from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_MESSAGE
+from schemas.session.frames import Blob, Fetch, ResultItem, Upload, Uploaded
+
+REFERENCE_SIZE = 16
+SMALLEST_PIECE = 16_384  # but for the last one: tiny pieces would cost more than they carry
+
+
+class Transfers:
+    """What `agency` uploads and fetches on one session."""
+
+    def __init__(self, exchange: Exchange, agency: str) -> None:
+        self._exchange = exchange
+        self._agency = agency
+
+    async def upload(self, frame: Upload) -> Uploaded | ResultItem:
+        """Keep a piece. The answer says up to where all is held; a refusal names the digest's first 16 bytes."""
+        try:
+            self._check(frame)
+            engine = self._exchange.engine
+            pending = await self._exchange.read(partial(engine.pending_uploads, self._agency))
+            if pending + len(frame.data) > self._exchange.settings.upload_bytes:
+                raise Quota(f"{pending} bytes of attachments wait for an alert that names them")
+            keep = partial(engine.upload, self._agency, frame.digest, frame.offset, frame.total, frame.data)
+            held = await self._exchange.write(keep)
+        except CrossbearingError as error:
+            return refused(frame.digest[:REFERENCE_SIZE], error)
+        return Uploaded(frame.digest, held.have)
+
+    @staticmethod
+    def _check(frame: Upload) -> None:
+        if not 0 < frame.total <= MAX_ATTACHMENT:
+            raise TooLarge(f"an attachment has 1 to {MAX_ATTACHMENT} bytes, not {frame.total}")
+        last = frame.offset + len(frame.data) == frame.total
+        if len(frame.data) > 4 * CHUNK or (0 < len(frame.data) < SMALLEST_PIECE and not last):
+            raise Malformed(f"a piece has {SMALLEST_PIECE} to {4 * CHUNK} bytes")
+
+    async def fetch(self, frame: Fetch) -> Blob:
+        """The piece asked for; total 0 when there is none, or none for this agency."""
+        data, total = await self._exchange.read(partial(self._read, frame))
+        return Blob(frame.digest, frame.offset if total else 0, total, data)
+
+    def _read(self, frame: Fetch) -> tuple[bytes, int]:
+        engine = self._exchange.engine
+        if len(frame.digest) == REFERENCE_SIZE:
+            opener = engine.opener(frame.digest)
+            if opener is None or self._agency not in {opener.sender, opener.recipient}:
+                return b"", 0
+            data = engine.blob(frame.digest) or b""
+            return data[frame.offset :], len(data)
+        if not engine.party(self._agency, frame.digest):
+            return b"", 0
+        return engine.piece(frame.digest, frame.offset)
+
+
+def refused(reference: bytes, error: CrossbearingError) -> ResultItem:
+    """The result item that tells a node of a refusal."""
+    return ResultItem(reference, False, 0, error.code, error.message[:MAX_MESSAGE], error.hint[:MAX_MESSAGE])
