@@ -123,9 +123,26 @@ class BearingGroup(click.Group):
         ]
 
 
+def _version_option() -> click.Option:
+    def show(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            from importlib.metadata import PackageNotFoundError, version
+
+            try:
+                number = version("crossbearing")
+            except PackageNotFoundError:
+                number = "(not installed: run from a checkout)"
+            click.echo(f"bearing {number}")
+            context.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version and exit."
+    )
+
+
 cli = BearingGroup(
     "bearing",
-    params=common_options(),
+    params=[*common_options(), _version_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="""Exchange signed and sealed alerts with partner agencies.
 

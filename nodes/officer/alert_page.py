@@ -146,16 +146,16 @@ def _other(screen: Screen, name: str, value: object) -> None:
     """The part that belongs to the kind, dates, partners, links, references: by their names, whatever they are."""
     _part(screen, spoken(name).capitalize())
     if isinstance(value, Mapping):
-        screen.fields([(spoken(key), phrase(item, key)) for key, item in value.items()])
+        screen.fields([(spoken(key), phrase(item)) for key, item in value.items()])
     elif not isinstance(value, list):
-        screen.prose(phrase(value, name))
+        screen.prose(phrase(value))
     elif name == "dates":
         screen.fields([(spoken(str(entry.get("event", ""))), _date(entry)) for entry in value])
     elif name == "partners":
         screen.fields([(str(entry.get("agency") or entry.get("name") or ""), _partner(entry)) for entry in value])
     else:
         for item in value:
-            screen.prose(phrase(item, name))
+            screen.prose(phrase(item))
 
 
 def _date(entry: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 Fields = Mapping[str, Any]
 
 _QUALIFIERS = {"exact": "exactly", "at-least": "at least", "up-to": "up to", "estimated": "an estimated", "range": ""}
+_TELLING_A_PLACE = {"unlocode", "region", "relative", "country", "latitude", "certainty", "according_to"}
+_PLACE = _TELLING_A_PLACE | {"name", "kind", "longitude", "note"}
 _UNIT_PLURALS = {"tablet": "tablets", "capsule": "capsules", "piece": "pieces"}
 
 
@@ -20,7 +22,7 @@ def spoken(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").replace("x ray", "X-ray")
 
 
-def phrase(value: object, field: str = "") -> str:
+def phrase(value: object) -> str:
     """Any value of a document in words; empty for what says nothing."""
     if value is None or value is False or value in ("", [], {}):
         return ""
@@ -29,7 +31,7 @@ def phrase(value: object, field: str = "") -> str:
     if isinstance(value, Mapping):
         return _map(value)
     if isinstance(value, list | tuple):
-        texts = [phrase(item, field) for item in value]
+        texts = [phrase(item) for item in value]
         return ("; " if any(isinstance(item, Mapping) for item in value) else ", ").join(filter(None, texts))
     return str(value)
 
@@ -112,9 +114,9 @@ def _map(value: Fields) -> str:
         "note",
     }:
         return quantity(value)
-    if keys & {"unlocode", "region", "relative", "country", "latitude"} and "method" not in keys and "law" not in keys:
+    if keys & _TELLING_A_PLACE and keys <= _PLACE:
         return place(value)
-    return joined(f"{spoken(key)} {text}" for key, item in value.items() if (text := phrase(item, key)))
+    return joined(f"{spoken(key)} {text}" for key, item in value.items() if (text := phrase(item)))
 
 
 def _plural(number: str, unit: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from nodes.officer.settings import Settings, command, common_options
+from nodes.officer.settings import OfficerCommand, OfficerGroup, Settings, command, common_options
 
 HEAD = """# The `bearing` command
 
@@ -61,7 +61,9 @@ def _prose(current: click.Command) -> str:
 
 
 def _parameters(context: click.Context) -> Iterator[str]:
-    shared = {option.name for option in common_options()} | {"help"}
+    shared = {"help"}
+    if isinstance(context.command, OfficerCommand | OfficerGroup):
+        shared |= {str(option.name) for option in common_options()}
     records = []
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)

@@ -97,36 +97,35 @@ def send(
     """
     if file is not None and template is not None:
         raise click.UsageError("give FILE or --template, not both")
-    document, ask = _start(file, template, given, may_ask=at_terminal() and not yes)
     node, screen, files = settings.node(), settings.screen(), load(attach)
-    if ask:
-        from nodes.officer.interview import complete
+    if file is not None:
+        document = apply_flags(read_document(file), given)
+    elif yes or _says_enough(given) or not at_terminal():
+        document = _from_flags(template, given)
+    else:
+        from nodes.officer.interview import write
 
-        document = complete(node, screen, document, given)
-        if not dry_run and not _confirmed(settings, document, officer):
+        written = write(node, screen, template, given)
+        if written is None or not (dry_run or _confirmed(settings, written, officer)):
             return
+        document = written
     answer = node.send(document, attachments=files, officer=officer, dry_run=dry_run)
     show_outcome(screen, answer, dry_run=dry_run)
 
 
-def _start(
-    file: Path | None, template: str | None, given: dict[str, Any], *, may_ask: bool
-) -> tuple[dict[str, Any], bool]:
-    """The document as far as it is known without asking, and whether anything is left to ask."""
-    from nodes.officer.forms import form_document
+def _says_enough(given: dict[str, Any]) -> bool:
+    """Whether the flags alone make an alert, so that there is nothing to ask."""
+    return bool(given["to"] and (given["containers"] or given["vessels"] or (given["kind"] and given["title"])))
 
-    if file is not None:
-        return apply_flags(read_document(file), given), False
-    if template is None and any(given[name] for name in ("containers", "vessels", "kind", "title")):
-        document = apply_flags({}, given)
-        return document, may_ask and not document.get("to")
-    if template is None:
-        if not may_ask:
-            raise click.UsageError("there is nothing to send: give FILE, --template, or --to with --container")
-        from nodes.officer.interview import ask_form
 
-        template = ask_form()
-    return apply_flags(form_document(template), given), may_ask
+def _from_flags(template: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    if template is not None:
+        from nodes.officer.forms import form_document
+
+        return apply_flags(form_document(template), given)
+    if not any(given.values()):
+        raise click.UsageError("there is nothing to send: give FILE, --template, or --to with --container")
+    return apply_flags({}, given)
 
 
 def _confirmed(settings: Settings, document: dict[str, Any], officer: str | None) -> bool:

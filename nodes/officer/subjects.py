@@ -82,7 +82,7 @@ def describe(subject: Fields) -> Described:
     details = [
         (spoken(name), text)
         for name, value in subject.items()
-        if name not in used and name not in _SHARED and (text := phrase(value, name))
+        if name not in used and name not in _SHARED and (text := phrase(value))
     ]
     if subject.get("label"):
         details.insert(0, ("called", str(subject["label"])))
@@ -100,8 +100,8 @@ def _headline(kind: str, subject: Fields) -> tuple[str, set[str]]:
         role = phrase(subject.get("role"))
         return joined([f"{role}:" if role else "", place(subject)], " "), used
     if kind == "value":
-        covers = subject.get("covers") or spoken(subject.get("scope") or "")
-        text = joined([money(subject), phrase(subject.get("basis")), covers])
+        scope = spoken(subject.get("scope") or "")
+        text = joined([money(subject), phrase(subject.get("basis")), scope, phrase(subject.get("covers"))])
         return text, {"amount", "upper", "currency", "qualifier", "basis", "covers", "scope"}
     if kind == "arrests":
         return _arrests(subject), {"status", "number"}
@@ -116,7 +116,7 @@ def _by_table(parts: tuple[Part, ...], subject: Fields) -> tuple[str, set[str]]:
         if value is None or value is False or value in ("", []):
             continue
         used.add(name)
-        texts.append(wording(value) if callable(wording) else wording.format(phrase(value, name)))
+        texts.append(wording(value) if callable(wording) else wording.format(phrase(value)))
     return joined(texts), used
 
 
@@ -133,7 +133,7 @@ def _step(step: Fields) -> str:
     """`selection: risk profiling, anomaly, by Tokyo Customs (loose screws)`."""
     instrument = joined(phrase(value) for value in (step.get("instrument") or {}).values())
     reading = step.get("reading") or {}
-    shown = joined(f"{spoken(key)} {phrase(value, key)}" for key, value in reading.items() if phrase(value))
+    shown = joined(f"{spoken(key)} {phrase(value)}" for key, value in reading.items() if phrase(value))
     text = joined(
         [
             f"{spoken(step['stage'])}: {spoken(step['method'])}",

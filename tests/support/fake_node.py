@@ -1,4 +1,4 @@
-"""A node's local API without the node: HTTP on a Unix socket, answers from memory, documents checked by the real schema."""
+"""A node's local API without the node: HTTP on a Unix socket, answers from memory, the real check of documents."""
 
 from __future__ import annotations
 

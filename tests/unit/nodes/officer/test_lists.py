@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tests.support.fake_node import FakeNode, identity, received, sent
 from tests.unit.nodes.officer.conftest import OnTerminal, Run
 
-RECIPIENTS = [
+RECIPIENTS: list[dict[str, Any]] = [
     {"agency": "nz-customs", "state": "actioned", "time": 1_795_400_000_000, "code": None, "officer": "Desk 4"},
     {"agency": "sg-cnb", "state": "refused", "time": 1_795_400_060_000, "code": "body-unreadable", "officer": None},
     {"agency": "au-abf", "state": "accepted", "time": None, "code": None, "officer": None},

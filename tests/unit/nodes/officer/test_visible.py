@@ -40,7 +40,7 @@ def test_what_could_act_on_the_terminal_is_shown_as_an_escape(hostile: str, show
     assert visible(hostile) == shown
 
 
-@pytest.mark.parametrize("text", ["海關", "ด่านศุลกากร", "می‌خواهم", "สวัสดี", "Đà Nẵng", "ශ්‍රී ලංකා", "“quoted” – 5 °C", "👮"])
+@pytest.mark.parametrize("text", ["海關", "ด่านศุลกากร", "می‌خواهم", "สวัสดี", "Đà Nẵng", "ශ්‍රී ලංකා", "“quoted” 5 °C", "👮"])
 def test_letters_of_every_script_stay(text: str) -> None:
     assert visible(text) == text
 
