@@ -143,8 +143,6 @@ def parse_directory(data: bytes) -> DirectoryDocument:
     value = load_json(data, "directory.json")
     try:
         document = _directory(value)
-    except DirectoryInvalid:
-        raise
     except CrossbearingError as error:
         raise DirectoryInvalid(f"directory.json: {error.message}") from error
     _check_references(document)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-from securesystemslib.signer import Key  # type: ignore[attr-defined]  # public, but the package names no __all__
+from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # public, but no __all__ names them
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import (  # type: ignore[attr-defined]  # public, but the module names no __all__
     Metadata,
@@ -59,9 +59,6 @@ MAX_BUNDLE: Final = 2 * MAX_METADATA + 16
 """A metadata file, a target file and the encoding around them."""
 MAX_METADATA_VERSION: Final = (1 << 53) - 1
 """The largest whole number that every JSON reader keeps exactly."""
-
-_KEY_TYPES = frozenset({"ed25519", "ecdsa", "rsa", "ml-dsa"})
-"""Keys verified by ``cryptography`` alone; key types that call other programs or networks are refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Signed = TypeVar("_Signed", Root, Targets)
@@ -222,10 +219,10 @@ def _check_delegations(signed: Targets) -> None:
 
 
 def _identity(key: Key, what: str) -> bytes:
-    """The key itself, however it is written."""
-    public = key.keyval.get("public")
-    if key.keytype not in _KEY_TYPES or not isinstance(public, str):
-        raise DirectoryInvalid(f"{what} lists a key of type {key.keytype[:40]!a}, which is not accepted")
+    """The key itself, however it is written; only of schemes that ``cryptography`` verifies, and no other program."""
+    if not isinstance(key, SSlibKey):
+        raise DirectoryInvalid(f"{what} lists a key of scheme {key.scheme[:40]!a}, which is not accepted")
+    public: str = key.keyval["public"]
     try:
         if key.keytype == "ed25519":
             raw = bytes.fromhex(public)

@@ -1,0 +1,106 @@
+"""``directory.json``: what is read is complete and consistent in itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.directory.documents import Operation, encode_directory, parse_directory
+from schemas.errors import DirectoryInvalid
+from schemas.routing.rules import Condition, Rule, Target
+from tests.support.directory import DAY_MS, NOW, make_world
+
+RULES = (
+    Rule(
+        "copy-sea", "add", Condition(modes=("sea",), sender_regions=("asia",)), Target(regions=("asia",)), None, "sea"
+    ),
+    Rule("host", "add", Condition(operations=("marker",)), Target(operation_host=True), None, "host knows all"),
+    Rule("cap", "ceiling", Condition(senders=("sg-cnb",)), Target(agencies=("au-abf",)), "green", "agreement of 2024"),
+)
+
+
+def document() -> dict[str, Any]:
+    loaded = json.loads(encode_directory(make_world(rules=RULES, publish=False).document))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    value = document()
+    change(value)
+    return json.dumps(value).encode()
+
+
+def test_round_trip() -> None:
+    world = make_world(rules=RULES, publish=False)
+    world.change_agency("sg-cnb", contact="Duty officer +65 0000 0000")
+    made = world.document
+    assert parse_directory(encode_directory(made)) == made
+
+
+def test_days_of_an_operation_are_both_included() -> None:
+    day = NOW - NOW % DAY_MS
+    operation = Operation("blink", "One day", "au-abf", day, day + DAY_MS, ("au-abf", "sg-cnb"))
+    made = make_world(operations=[operation], publish=False).document
+    written = json.loads(encode_directory(made))["operations"][0]
+    assert written["starts"] == written["ends"] == "2026-09-21"
+    assert parse_directory(encode_directory(made)).operations["blink"] == operation
+
+
+DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "unknown field": (lambda d: d.update(surprise=1), "surprise"),
+    "missing field": (lambda d: d.pop("limits"), "limits is missing"),
+    "unknown field in an agency": (lambda d: d["agencies"][0].update(surprise=1), "surprise"),
+    "other format": (lambda d: d.update(format=2), "format 2"),
+    "format as a flag": (lambda d: d.update(format=True), "format"),
+    "agency twice": (lambda d: d["agencies"].append(d["agencies"][0]), "twice"),
+    "agency is no object": (lambda d: d["agencies"].append("au-abf"), "not an object"),
+    "agency id": (lambda d: d["agencies"][0].update(id="AU-ABF"), "not an agency id"),
+    "agency country": (lambda d: d["agencies"][0].update(country="XX"), "ISO 3166"),
+    "agency status": (lambda d: d["agencies"][0].update(status="asleep"), "neither active nor suspended"),
+    "agency timezone": (lambda d: d["agencies"][0].update(timezone="+08:00"), "IANA"),
+    "agency region unknown": (lambda d: d["agencies"][0].update(regions=["atlantis"]), "atlantis"),
+    "agency region twice": (lambda d: d["agencies"][0].update(regions=["asia", "asia"]), "twice"),
+    "agency name empty": (lambda d: d["agencies"][0].update(name=""), "printable"),
+    "agency name with control": (lambda d: d["agencies"][0].update(name="a\x1b[0m"), "printable"),
+    "agency contact": (lambda d: d["agencies"][0].update(contact=" "), "contact"),
+    "nobody active": (lambda d: [a.update(status="suspended") for a in d["agencies"]], "no active agency"),
+    "region called all": (lambda d: d["regions"].append({"id": "all", "name": "All"}), "all"),
+    "operation called all": (lambda d: d["operations"][0].update(id="all"), "all"),
+    "operation host unknown": (lambda d: d["operations"][0].update(host="jp-customs"), "jp-customs"),
+    "operation host no participant": (lambda d: d["operations"][0].update(participants=["sg-cnb"]), "no participant"),
+    "operation participant unknown": (
+        lambda d: d["operations"][0].update(participants=["au-abf", "jp-customs"]),
+        "jp-customs",
+    ),
+    "operation participant twice": (lambda d: d["operations"][0].update(participants=["au-abf", "au-abf"]), "twice"),
+    "operation ends early": (lambda d: d["operations"][0].update(ends="2020-01-01"), "before it starts"),
+    "operation day": (lambda d: d["operations"][0].update(starts="2026-02-30"), "calendar"),
+    "operation day form": (lambda d: d["operations"][0].update(starts="20260901"), "date"),
+    "rule twice": (lambda d: d["rules"].append(d["rules"][0]), "twice"),
+    "rule region unknown": (lambda d: d["rules"][0]["to"].update(regions=["atlantis"]), "atlantis"),
+    "rule sender region unknown": (lambda d: d["rules"][0]["when"].update(sender_regions=["atlantis"]), "atlantis"),
+    "rule operation unknown": (lambda d: d["rules"][1]["when"].update(operations=["mystery"]), "mystery"),
+    "rule sender unknown": (lambda d: d["rules"][2]["when"].update(senders=["jp-customs"]), "jp-customs"),
+    "limit zero": (lambda d: d["limits"].update(alerts_per_minute=0), "alerts_per_minute"),
+    "limit above the format's": (lambda d: d["limits"].update(body_bytes=1 << 30), "body_bytes"),
+    "auditor pin": (lambda d: d["auditors"][0].update(tls=["zz"]), "hex"),
+    "broker pin twice": (lambda d: d["brokers"][0].update(tls=d["brokers"][0]["tls"] * 2), "twice"),
+    "log without keys": (lambda d: d["log"].update(keys=[]), "at least one"),
+    "log key of another origin": (lambda d: d["log"].update(origin="other.example/log"), "origin"),
+    "log key damaged": (lambda d: d["log"].update(keys=[d["log"]["keys"][0][:-4]]), "directory.json"),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_defects_are_named(defect: str) -> None:
+    change, words = DEFECTS[defect]
+    with pytest.raises(DirectoryInvalid, match=words):
+        parse_directory(changed(change))
+
+
+def test_the_base_of_the_defects_is_good() -> None:
+    assert parse_directory(changed(lambda _: None)).name == "Test directory"
