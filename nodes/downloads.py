@@ -1,4 +1,4 @@
-"""Fetches a sealed attachment when somebody asks for it, resuming where a broken line left off."""
+"""Fetches the attachments of received alerts in the background, one after the other, resuming where a line broke."""
 
 from __future__ import annotations
 
@@ -7,55 +7,66 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from nodes.ports import Clock
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from schemas.errors import AttachmentUnreadable
+from schemas.errors import AttachmentUnreadable, NotFound
 
 if TYPE_CHECKING:
     from nodes.store.attachments import AttachmentRow
     from nodes.store.database import Tables
 
-
-async def download(store: Store, transfers: Transfers, digest: bytes, size: int, *, clock: Clock) -> None:
-    """Have the attachment of that digest and sealed size complete in the store.
-
-    Raises NotFound when the hub does not hold it, AttachmentUnreadable when it sent other bytes (which are forgotten),
-    Unreachable when the line broke: what came before is kept, and the next call goes on from there.
-    """
-    begin = partial(_begin, digest, size, clock())
-    row = await store.write(begin)
-    if row.complete:
-        return
-    if row.stored < size:
-        async with aclosing(transfers.pieces(digest, offset=row.stored, limit=size)) as pieces:
-            async for piece in pieces:
-                await store.write(partial(_append, digest, piece))
-    if await _digest(store, digest) != digest:
-        await store.write(lambda tables: tables.attachments.drop(digest))
-        raise AttachmentUnreadable(f"the hub sent other bytes for attachment {digest.hex()[:16]} than its digest names")
-    await store.write(lambda tables: tables.attachments.finish(digest))
+log = structlog.get_logger(__name__)
 
 
-async def _digest(store: Store, digest: bytes) -> bytes:
-    """SHA-256 of what is stored, read part by part."""
-    found, offset = hashlib.sha256(), 0
-    while part := await store.read(partial(_part, digest, offset)):
-        found.update(part)
-        offset += len(part)
-    return found.digest()
+class Downloads:
+    """The downloads of one session."""
 
+    def __init__(self, store: Store, transfers: Transfers, clock: Clock) -> None:
+        self._store = store
+        self._transfers = transfers
+        self._clock = clock
+        self._given_up: set[bytes] = set()
 
-def _begin(digest: bytes, size: int, now: int, tables: Tables) -> AttachmentRow:
-    tables.attachments.begin(digest, size, now=now)
-    row = tables.attachments.get(digest)
-    if row is not None and row.size != size and not row.complete:
-        tables.attachments.drop(digest)
-        tables.attachments.begin(digest, size, now=now)
-        row = tables.attachments.get(digest)
-    if row is None:
-        raise TypeError("a download that was begun has a row")
-    return row
+    async def run(self) -> None:
+        """Fetch what is incomplete, and whatever new alerts bring, as long as the session lasts.
+
+        An attachment that the hub does not hold, or of which it sends other bytes, is left until the next session.
+        """
+        while True:
+            seen = self._store.revision("downloads")
+            for row in await self._store.read(lambda tables: tables.attachments.incomplete()):
+                if row.digest not in self._given_up:
+                    await self._fetch(row)
+            await self._store.wait("downloads", seen)
+
+    async def _fetch(self, row: AttachmentRow) -> None:
+        try:
+            await self._complete(row)
+        except (NotFound, AttachmentUnreadable) as error:
+            self._given_up.add(row.digest)
+            log.warning("attachment not fetched", digest=row.digest.hex(), code=error.code)
+
+    async def _complete(self, row: AttachmentRow) -> None:
+        """Fetch the rest, then compare the whole with the digest that the alert's signed header names."""
+        if row.stored < row.size:
+            async with aclosing(self._transfers.pieces(row.digest, offset=row.stored, limit=row.size)) as pieces:
+                async for piece in pieces:
+                    await self._store.write(partial(_append, row.digest, piece))
+        if await self._digest(row.digest) != row.digest:
+            await self._store.write(partial(_restart, row, self._clock()))
+            raise AttachmentUnreadable(f"the hub sent other bytes for attachment {row.digest.hex()[:16]}")
+        await self._store.write(lambda tables: tables.attachments.finish(row.digest))
+
+    async def _digest(self, digest: bytes) -> bytes:
+        """SHA-256 of what is stored, read part by part."""
+        found, offset = hashlib.sha256(), 0
+        while part := await self._store.read(partial(_part, digest, offset)):
+            found.update(part)
+            offset += len(part)
+        return found.digest()
 
 
 def _append(digest: bytes, piece: bytes, tables: Tables) -> None:
@@ -64,3 +75,14 @@ def _append(digest: bytes, piece: bytes, tables: Tables) -> None:
 
 def _part(digest: bytes, offset: int, tables: Tables) -> bytes:
     return tables.attachments.part(digest, offset)
+
+
+def _restart(row: AttachmentRow, now: int, tables: Tables) -> None:
+    tables.attachments.drop(row.digest)
+    tables.attachments.begin(row.digest, row.size, now=now)
+    tables.alarms.raise_(
+        AttachmentUnreadable.code,
+        f"the hub sent other bytes for attachment {row.digest.hex()[:16]} than the alert names",
+        "ask the hub's operator; the sender can send the file again in a follow-up",
+        now=now,
+    )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from nodes.downloads import download
 from nodes.ports import Connection, Link, Sleep
 from nodes.receive import HALTED
 from nodes.service.ports import LinkState
@@ -68,21 +67,12 @@ class Exchange:
         self._parts = parts
         self._link = link
         self._sleep = sleep
-        self._session: Session | None = None
         self._state = LinkState(connected=False)
-        self._fetching = asyncio.Lock()
 
     @property
     def state(self) -> LinkState:
         """How the connection is."""
         return replace(self._state, checkpoint_time=self._parts.standing.checkpoint_time)
-
-    async def fetch_attachment(self, digest: bytes, size: int) -> None:
-        """Have a sealed attachment complete in the store. Raises Unreachable, NotFound, AttachmentUnreadable."""
-        async with self._fetching:
-            if self._session is None:
-                raise Unreachable("the hub is not connected", hint="try again when it is: bearing status")
-            await download(self._parts.store, self._session.transfers, digest, size, clock=self._parts.clock)
 
     async def run(self) -> None:
         """Stay in touch until cancelled; then say goodbye."""
@@ -106,14 +96,12 @@ class Exchange:
         session = Session(self._parts, connection)
         try:
             offset = await session.open()
-            self._session = session
             await self._opened(offset)
             await until_first(session.run(offset), self._prove())
         except asyncio.CancelledError:
             await session.leave()
             raise
         finally:
-            self._session = None
             await _close(connection)
 
     async def _opened(self, offset: int) -> None:

@@ -247,6 +247,7 @@ class Receiver:
                 signature=entry.signature,
                 id=header.id,
                 expires=header.expires,
+                attachments=header.attachments,
                 entry=item.entry,
                 path=item.path,
                 size=trusted.checkpoint.size,
@@ -285,6 +286,8 @@ class Receiver:
                 tables.openers.add(opener, now=now)
             for received in changes.received:
                 tables.inbox.add(received, now=now)
+                for digest, size in received.attachments:
+                    tables.attachments.begin(digest, size, now=now)
             for quarantined in changes.quarantined:
                 tables.quarantine.add(quarantined)
             for receipt, signature in receipts:

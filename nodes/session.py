@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 import structlog
 
 from nodes.dispatch import Dispatch
+from nodes.downloads import Downloads
 from nodes.identity import Identity
 from nodes.openers import Keyring
 from nodes.ports import Clock, Connection, Random
@@ -83,7 +84,7 @@ class Session:
         self._inbound: asyncio.Queue[Block | DirectoryUpdate] = asyncio.Queue(INBOUND)
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
         self._expected = 0
-        self.transfers = Transfers(parts.store, self._send)
+        self._transfers = Transfers(parts.store, self._send)
         self._keyring = Keyring(parts.identity, self._fetch_opener)
         self._receiver = Receiver(
             store=parts.store,
@@ -97,7 +98,7 @@ class Session:
             store=parts.store,
             standing=parts.standing,
             identity=parts.identity,
-            transfers=self.transfers,
+            transfers=self._transfers,
             send=self._send,
             clock=parts.clock,
             random=parts.random,
@@ -105,6 +106,7 @@ class Session:
         self._receipts = ReceiptSender(
             store=parts.store, standing=parts.standing, identity=parts.identity, send=self._send, clock=parts.clock
         )
+        self._downloads = Downloads(parts.store, self._transfers, parts.clock)
 
     async def open(self) -> int:
         """Greet the hub; returns by how many ms our clock is ahead of its (negative: behind).
@@ -152,12 +154,14 @@ class Session:
             if abs(offset) > CLOCK_SKEW_MS:
                 await until_first(self._read(), self._work(), self._clock_off(offset))
             else:
-                await until_first(self._read(), self._work(), self._send_alerts(), self._receipts.run())
+                await until_first(
+                    self._read(), self._work(), self._send_alerts(), self._receipts.run(), self._downloads.run()
+                )
         except (EncodingRefusal, SessionRefusal) as error:
             await self._say_bye(error.code, error.message)
             raise
         finally:
-            self.transfers.fail()
+            self._transfers.fail()
         raise Unreachable("the session with the hub ended")
 
     async def leave(self) -> None:
@@ -186,7 +190,7 @@ class Session:
                 case Result():
                     await self._results(frame)
                 case Blob() | Uploaded():
-                    self.transfers.take(frame)
+                    self._transfers.take(frame)
                 case Bye():
                     self._farewell(frame)
                 case _:
@@ -206,13 +210,13 @@ class Session:
     async def _results(self, frame: Result) -> None:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]
         receipts = [item for item in frame.items if self._receipts.owns(item.ref)]
-        uploads = [item for item in frame.items if self.transfers.owns(item.ref)]
+        uploads = [item for item in frame.items if self._transfers.owns(item.ref)]
         if len(alerts) + len(receipts) + len(uploads) != len(frame.items):
             raise ProtocolError("the hub answered something that this node did not submit")
         if alerts:
             await self._dispatch.settle(alerts)
         for item in uploads:
-            self.transfers.refuse(item)
+            self._transfers.refuse(item)
         if receipts:
             await self._receipts.settle(receipts)
 
@@ -225,7 +229,7 @@ class Session:
         raise ClockOff(f"this machine's clock is {offset} ms off the hub's", offset=offset)
 
     async def _fetch_opener(self, opener_id: bytes) -> bytes:
-        return await self.transfers.fetch(opener_id, limit=OPENER_SIZE)
+        return await self._transfers.fetch(opener_id, limit=OPENER_SIZE)
 
     def _note_directory(self) -> None:
         if self._parts.standing.version >= self._expected:

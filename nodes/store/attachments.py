@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from nodes.store.topics import Topics
 from schemas import limits
 from schemas.errors import NotFound
 
@@ -29,8 +30,9 @@ class AttachmentRow:
 class Attachments:
     """Writes and reads sealed attachments."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, topics: Topics) -> None:
         self._db = connection
+        self._topics = topics
 
     def get(self, digest: bytes) -> AttachmentRow | None:
         """What is here of that attachment."""
@@ -58,6 +60,17 @@ class Attachments:
             "INSERT OR IGNORE INTO attachment (digest, size, stored, complete, time) VALUES (?, ?, 0, 0, ?)",
             (digest, size, now),
         )
+        self._topics.add("downloads")
+
+    def incomplete(self) -> list[AttachmentRow]:
+        """Downloads not yet finished, oldest first."""
+        rows = self._db.execute(
+            "SELECT digest, size, stored, complete, uploaded FROM attachment WHERE complete = 0 ORDER BY time, digest"
+        )
+        return [
+            AttachmentRow(digest, size, stored, bool(complete), bool(uploaded))
+            for digest, size, stored, complete, uploaded in rows
+        ]
 
     def append(self, digest: bytes, data: bytes) -> None:
         """Keep the next bytes."""

@@ -47,7 +47,7 @@ class Tables:
         self.receipts = Receipts(connection, self.topics)
         self.quarantine = Quarantine(connection, self.events)
         self.jobs = Jobs(connection, self.topics)
-        self.attachments = Attachments(connection)
+        self.attachments = Attachments(connection, self.topics)
 
 
 Work = Callable[[Tables], T]

@@ -22,7 +22,7 @@ _STATES = ("unread", "read", "actioned")
 class Received:
     """An opened alert with the evidence it came with.
 
-    `document` is its wire map; `expires` (ms) is the header's.
+    `document` is its wire map; `expires` (ms) and `attachments` (digest, sealed size) are the header's.
     """
 
     alert: Alert
@@ -33,6 +33,7 @@ class Received:
     signature: bytes
     id: bytes
     expires: int
+    attachments: tuple[tuple[bytes, int], ...]
     entry: bytes
     path: tuple[bytes, ...]
     size: int

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-Topic = Literal["outbox", "receipts", "events", "jobs"]
+Topic = Literal["outbox", "receipts", "events", "jobs", "downloads"]
 Topics = set[Topic]

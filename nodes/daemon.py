@@ -1,0 +1,130 @@
+"""The node as one process: the store, the dealings with the hub, the local API, the watched folder, the handlers.
+
+Everything a user or a partner was promised is in the store before the promise is given, so the parts can be stopped
+in any order and at any instant; a stop in good order only says goodbye.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from nodes.api import LocalApi
+from nodes.config import NodeConfig
+from nodes.exchange import Exchange
+from nodes.handlers.runner import Handlers
+from nodes.identity import Identity, refuse_example_keys
+from nodes.keystore import Seeds
+from nodes.link import WebSocketLink
+from nodes.lock import home_lock
+from nodes.ports import Clock, Link, Random, system_clock, system_random
+from nodes.receipts import Acknowledgements
+from nodes.service.service import NodeService
+from nodes.session import Parts
+from nodes.standing import Standing
+from nodes.store.database import Tables
+from nodes.store.store import Store
+from nodes.waiting import until_first
+from nodes.watch.intake import WatchedFolder
+from schemas.errors import BadConfig
+
+HOUSEKEEPING: Final = 3_600.0
+"""Seconds between two rounds of forgetting what nobody needs any more."""
+KEEP_EVENTS_MS: Final = 30 * 86_400_000
+KEEP_PAIRS_MS: Final = 400 * 86_400_000
+"""Longer than the longest life of an alert: one sealed with a pair key may wait that long for the hub."""
+KEEP_OPENERS_MS: Final = 400 * 86_400_000
+
+log = structlog.get_logger(__name__)
+
+
+async def run_node(
+    config: NodeConfig,
+    seeds: Seeds,
+    *,
+    link: Link | None = None,
+    clock: Clock = system_clock,
+    random: Random = system_random,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run the node until `stop` is set, or SIGTERM or SIGINT comes.
+
+    Raises StorageLocked when another daemon runs on this home, ExampleKeys, BadConfig, the store's faults.
+    """
+    if seeds.agency != config.agency:
+        raise BadConfig(f"the keystore is of {seeds.agency}, node.toml says {config.agency}")
+    refuse_example_keys(seeds, config.hub.host)
+    stop = stop or _stop_on_signals()
+    with home_lock(config.lock):
+        async with AsyncExitStack() as closing:
+            store = Store(config.database, seeds.database)
+            closing.push_async_callback(store.close)
+            standing = Standing(config.agency, first_key=config.log.key, trusted_root=_trusted_root(config))
+            await store.read(standing.restore)
+            identity = Identity(seeds)
+            parts = Parts(store, standing, identity, clock, random, config.evidence)
+            exchange = Exchange(parts, link or WebSocketLink(config.hub))
+            service = NodeService(
+                config=config,
+                store=store,
+                standing=standing,
+                identity=identity,
+                acknowledgements=Acknowledgements(store, identity, standing, clock),
+                link=lambda: exchange.state,
+                clock=clock,
+                random=random,
+            )
+            api = LocalApi(service, config.socket)
+            await api.start()
+            closing.push_async_callback(api.close)
+            works: list[Coroutine[Any, Any, object]] = [exchange.run(), _housekeeping(store, clock)]
+            if config.watch.enabled:
+                works.append(_watch(config, service, clock, random).run())
+            if config.handlers:
+                handlers = Handlers(config.handlers, store, environment=os.environ, now=clock, random=random)
+                works.append(handlers.run())
+            log.info("ready", agency=config.agency, hub=config.hub.url, directory=standing.version, pid=os.getpid())
+            await until_first(stop.wait(), *works)
+    log.info("stopped", agency=config.agency)
+
+
+def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Random) -> WatchedFolder:
+    async def submit(document: dict[str, Any], alert_id: bytes) -> object:
+        return await service.sending.send(document, alert_id=alert_id)
+
+    return WatchedFolder(config.watch.folder, submit, now=clock, random=random)
+
+
+async def _housekeeping(store: Store, clock: Clock) -> None:
+    """Forget old events and old secrets, now and every hour."""
+    while True:
+        await store.write(partial(_forget, now=clock()))
+        await asyncio.sleep(HOUSEKEEPING)
+
+
+def _forget(tables: Tables, *, now: int) -> None:
+    tables.events.prune(now - KEEP_EVENTS_MS)
+    tables.pairs.prune(now - KEEP_PAIRS_MS)
+    tables.openers.prune(now - KEEP_OPENERS_MS)
+
+
+def _trusted_root(config: NodeConfig) -> bytes:
+    try:
+        return config.log.root.read_bytes()
+    except OSError as error:
+        raise BadConfig(f"the trusted root metadata {config.log.root} cannot be read: {error.strerror}") from None
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,134 @@
+"""`bearing node`: set up a node's home, run the daemon, and let it go on after a fork was looked at."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_PASSPHRASE = click.option(
+    "--passphrase-file",
+    type=_FILE,
+    help="File with the keystore's passphrase, mode 0600. Without it: BEARING_PASSPHRASE_FILE, a systemd credential "
+    "named passphrase, or a prompt.",
+)
+
+
+@click.group()
+def node() -> None:
+    """Set up and run the node itself."""
+
+
+@node.command()
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--agency", required=True, metavar="ID", help="The agency's id in the directory, such as hk-customs.")
+@click.option("--hub", required=True, metavar="URL", help="The hub's address, such as wss://127.0.0.1:7443/session.")
+@click.option("--hub-pin", required=True, metavar="HEX", help="SHA-256 of the hub's certificate key (SPKI).")
+@click.option("--ca", required=True, type=_FILE, help="Certificate authority of the hub's certificate, PEM.")
+@click.option("--tls-cert", required=True, type=_FILE, help="This node's certificate, PEM.")
+@click.option("--tls-key", required=True, type=_FILE, help="The certificate's key, PEM.")
+@click.option("--root", required=True, type=_FILE, help="The governors' first root metadata (root.json).")
+@click.option("--log-vkey", required=True, metavar="TEXT", help="The log's public key, as its operator published it.")
+@click.option("--keys", type=_FILE, help="Import private keys from this JSON file instead of making fresh ones.")
+@_PASSPHRASE
+def init(
+    home: Path,
+    *,
+    agency: str,
+    hub: str,
+    hub_pin: str,
+    ca: Path,
+    tls_cert: Path,
+    tls_key: Path,
+    root: Path,
+    log_vkey: str,
+    keys: Path | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Make the node's directory HOME.
+
+    With fresh keys the public key document is printed: the agency's administrators sign and publish it.
+    """
+    from nodes.keystore import fresh_seeds
+    from nodes.ports import system_clock, system_random
+    from nodes.setup import HomePlan, create_home, import_seeds, public_document
+    from schemas.ids import check_agency_id
+
+    check_agency_id(agency)
+    passphrase = _passphrase(passphrase_file, confirm=True)
+    seeds = import_seeds(keys, agency, system_random) if keys else fresh_seeds(agency, system_random)
+    plan = HomePlan(
+        agency=agency,
+        hub=hub,
+        hub_pin=hub_pin,
+        log_vkey=log_vkey,
+        ca=ca,
+        tls_certificate=tls_cert,
+        tls_key=tls_key,
+        root=root,
+    )
+    create_home(home, plan, seeds, passphrase, system_random)
+    click.echo(f"Made {home} for {agency}. Run it: bearing node run {home}", err=True)
+    if keys is None:
+        click.echo(public_document(seeds, tls_cert, now=system_clock()).decode(), nl=False)
+
+
+@node.command()
+@click.argument("home", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_PASSPHRASE
+def run(home: Path, passphrase_file: Path | None) -> None:
+    """Run the daemon of HOME until it is told to stop (SIGTERM, Ctrl-C)."""
+    import uvloop
+
+    from nodes.config import load_config
+    from nodes.daemon import run_node
+    from nodes.keystore import read_keystore
+    from nodes.logs import configure_logs
+
+    home = home.absolute()
+    config = load_config(home)
+    seeds = read_keystore(config.keystore, _passphrase(passphrase_file))
+    configure_logs()
+    uvloop.run(run_node(config, seeds))
+
+
+@node.command()
+@click.argument("home", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_PASSPHRASE
+def resume(home: Path, passphrase_file: Path | None) -> None:
+    """Let the stopped node of HOME call the hub again after the log showed two histories.
+
+    The evidence stays in HOME/evidence. Do this only once the governors have said which history holds.
+    """
+    from nodes.config import load_config
+    from nodes.keystore import read_keystore
+    from nodes.lock import home_lock
+    from nodes.setup import clear_halt
+
+    config = load_config(home.absolute())
+    seeds = read_keystore(config.keystore, _passphrase(passphrase_file))
+    with home_lock(config.lock):
+        was_halted = clear_halt(config.database, seeds.database)
+    click.echo("The node will call the hub again." if was_halted else "The node was not halted.", err=True)
+
+
+def _passphrase(file: Path | None, *, confirm: bool = False) -> bytes:
+    from nodes.passphrase import find_passphrase
+
+    ask: Callable[[], str] | None = None
+    if sys.stdin.isatty():
+
+        def prompt() -> str:
+            return str(
+                click.prompt("Passphrase of the keystore", hide_input=True, confirmation_prompt=confirm, err=True)
+            )
+
+        ask = prompt
+    return find_passphrase(file, os.environ, ask)
