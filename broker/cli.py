@@ -66,10 +66,12 @@ def init(
 ) -> None:
     """Make the data directory DATA with a log that begins with the directory."""
     from broker.config import parse_address
+    from broker.hub import now_ms
     from broker.setup import Sources, make_hub
 
     sources = Sources(repository, tls_cert, tls_key, ca, log_seed)
-    made = make_hub(data, sources, parse_address(listen, "--listen"), parse_address(metrics, "--metrics"))
+    addresses = parse_address(listen, "--listen"), parse_address(metrics, "--metrics")
+    made = make_hub(data, sources, *addresses, now_ms)
     click.echo(f"made {data}: log {made.origin}, {made.size} entries, directory version {made.directory}", err=True)
     click.echo(made.vkey)
 

@@ -11,11 +11,11 @@ from schemas.errors import BadConfig
 
 
 class Health:
-    """Serves `/healthz`, `/readyz` and `/metrics`. `ready` is set once nodes are accepted."""
+    """Serves `/healthz`, `/readyz` and `/metrics` at `address`. `ready` is set once nodes are accepted."""
 
     def __init__(self, exchange: Exchange, address: Address) -> None:
         self._exchange = exchange
-        self._address = address
+        self.address = address
         self._runner: web.AppRunner | None = None
         self.ready = False
 
@@ -28,9 +28,10 @@ class Health:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+            await web.TCPSite(self._runner, self.address.host, self.address.port).start()
         except OSError as error:
-            raise BadConfig(f"cannot listen on {self._address}: {error.strerror}") from error
+            raise BadConfig(f"cannot listen on {self.address}: {error.strerror}") from error
+        self.address = Address(self.address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Stop listening."""

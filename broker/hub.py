@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from broker.keyfiles import check_example_keys, read_private, read_seed
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
 from broker.quota import Quotas
-from broker.recovery import Recovered, recover
+from broker.recovery import recover
 from broker.server import Server
 from broker.shipping import Shipping
 from broker.tree import Tree
@@ -35,6 +35,9 @@ log = structlog.get_logger()
 
 FRAME_BUDGET = 1_048_576  # about what a frame carries; the largest item may exceed it and still fit MAX_FRAME
 CACHE_BYTES = 33_554_432
+
+
+Clock = Callable[[], int]
 
 
 def now_ms() -> int:
@@ -69,9 +72,9 @@ def open_storage(config: Config) -> Iterator[Storage]:
 
 
 def make_committer(
-    storage: Storage, config: Config, *, tree: Tree, history: DirectoryHistory, head: Head | None
+    storage: Storage, config: Config, clock: Clock, *, tree: Tree, history: DirectoryHistory, head: Head | None
 ) -> Committer:
-    """A committer over the storage, with the real clocks."""
+    """A committer over the storage."""
     settings = config.settings
     return Committer(
         engine=storage.engine,
@@ -84,69 +87,81 @@ def make_committer(
         quotas=Quotas(
             receipts_per_minute=settings.receipts_per_minute, refusals_per_minute=settings.refusals_per_minute
         ),
-        clock=now_ms,
+        clock=clock,
         stopwatch=time.perf_counter,
     )
 
 
-def make_exchange(storage: Storage, config: Config, recovered: Recovered) -> Exchange:
-    """The exchange over recovered storage."""
+def make_exchange(storage: Storage, config: Config, clock: Clock) -> Exchange:
+    """The exchange over what the storage holds, once that agrees with what was signed. Raises as `recover` does."""
+    recovered = recover(storage.engine, storage.anchor, storage.signer, storage.trusted_root)
+    if recovered.resigned:
+        log.warning("signed the block that a crash had left unsigned", size=recovered.head.size)
     cache = ParcelCache(CACHE_BYTES)
+    committer = make_committer(
+        storage, config, clock, tree=recovered.tree, history=recovered.history, head=recovered.head
+    )
     return Exchange(
         engine=storage.engine,
-        committer=make_committer(storage, config, tree=recovered.tree, history=recovered.history, head=recovered.head),
+        committer=committer,
         shipping=Shipping(storage.engine, recovered.tree, cache, budget=FRAME_BUDGET),
         cache=cache,
         history=recovered.history,
         head=recovered.head,
         settings=config.settings,
         metrics=Metrics(),
-        clock=now_ms,
+        clock=clock,
     )
+
+
+class Hub:
+    """A running hub: the exchange and its listeners. `failed` is done when it must end by itself."""
+
+    def __init__(self, exchange: Exchange, config: Config) -> None:
+        self.exchange = exchange
+        self.server = Server(exchange, config)
+        self.health = Health(exchange, config.metrics)
+        self.control = Control(exchange, config.control_socket)
+        self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
+
+    async def start(self) -> None:
+        """Listen for nodes, auditors, the operator and collectors. Raises `BadConfig`."""
+        await self.health.start()
+        await self.control.start()
+        await self.server.start()
+        self.health.ready = True
+        log.info(
+            "ready",
+            listen=str(self.server.address),
+            metrics=str(self.health.address),
+            size=self.exchange.head.size,
+            directory=self.exchange.head.directory,
+        )
+
+    async def stop(self) -> None:
+        """Take no more work, log what is pending, tell the nodes, and stop listening."""
+        self.exchange.stop()
+        await asyncio.wait([self.failed])
+        await self.server.stop(self.exchange.fault or ShuttingDown("the hub is shutting down"))
+        await self.control.stop()
+        await self.health.stop()
+        self.exchange.close()
 
 
 async def run_hub(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises what prevents a start, and the fault that ends a hub in doubt."""
     check_example_keys(read_seed(config.log_key), read_private(config.tls_key), (config.listen.host,))
-    with open_storage(config) as storage:
-        recovered = recover(storage.engine, storage.anchor, storage.signer, storage.trusted_root)
-        if recovered.resigned:
-            log.warning("signed the block that a crash had left unsigned", size=recovered.head.size)
-        exchange = make_exchange(storage, config, recovered)
-        try:
-            await _serve(exchange, config)
-        finally:
-            exchange.close()
-
-
-async def _serve(exchange: Exchange, config: Config) -> None:
-    health = Health(exchange, config.metrics)
-    control = Control(exchange, config.control_socket)
-    server = Server(exchange, config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    blocks = asyncio.create_task(exchange.run())
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        await health.start()
-        await control.start()
-        await server.start()
-        health.ready = True
-        head = exchange.head
-        log.info(
-            "ready", listen=str(config.listen), metrics=str(config.metrics), size=head.size, version=head.directory
-        )
-        await asyncio.wait([blocks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-        exchange.stop()
-        await asyncio.wait([blocks])
-        await server.stop(exchange.fault or ShuttingDown("the hub is shutting down"))
-        await control.stop()
-        await health.stop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-    blocks.result()
-    log.info("stopped", size=exchange.head.size)
+    with open_storage(config) as storage:
+        hub = Hub(make_exchange(storage, config, now_ms), config)
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await hub.start()
+            await asyncio.wait([hub.failed, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            await hub.stop()
+        hub.failed.result()
+        log.info("stopped", size=hub.exchange.head.size)

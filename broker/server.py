@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from broker.config import Config
+from broker.config import Address, Config
 from broker.exchange import Exchange
 from broker.identity import Party, identify
 from broker.log_http import log_routes
@@ -40,11 +40,12 @@ def tls_context(config: Config) -> ssl.SSLContext:
 
 
 class Server:
-    """Accepts nodes and auditors while the exchange runs."""
+    """Accepts nodes and auditors at `address` while the exchange runs."""
 
     def __init__(self, exchange: Exchange, config: Config) -> None:
         self._exchange = exchange
         self._config = config
+        self.address = config.listen
         self._sessions: dict[str, Session] = {}
         self._arrivals: dict[str, asyncio.Lock] = {}
         self._runner: web.AppRunner | None = None
@@ -56,12 +57,13 @@ class Server:
         app.add_routes([web.get("/session", self._session), *log_routes(self._exchange, PARTY)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0, handle_signals=False)
         await self._runner.setup()
-        listen = self._config.listen
+        listen = self.address
         site = web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls_context(self._config))
         try:
             await site.start()
         except OSError as error:
             raise BadConfig(f"cannot listen on {listen}: {error.strerror}") from error
+        self.address = Address(listen.host, self._runner.addresses[0][1])
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self, reason: CrossbearingError) -> None:

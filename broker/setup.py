@@ -14,7 +14,7 @@ from broker.config import CONFIG_NAME, Address, load_config
 from broker.engines.sqlite import create_log
 from broker.engines.sqlite_anchor import create_anchor
 from broker.genesis import begin, read_repository
-from broker.hub import make_committer, open_storage
+from broker.hub import Clock, make_committer, open_storage
 from broker.keyfiles import check_example_keys, parse_seed
 from broker.recovery import restore_tree
 from schemas.directory.history import DirectoryHistory
@@ -67,7 +67,7 @@ class NewHub:
     directory: int
 
 
-def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address) -> NewHub:
+def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address, clock: Clock) -> NewHub:
     """Make `data`, all of it or nothing. Raises `BadConfig` when something is there already, and what else is wrong."""
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BadConfig(f"{data} exists already", hint="Choose a new or an empty directory.")
@@ -79,7 +79,7 @@ def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address) ->
         shutil.rmtree(draft)
     draft.mkdir(mode=0o700)
     try:
-        made = _fill(draft, sources, seed, listen, metrics)
+        made = _fill(draft, sources, seed, (listen, metrics), clock)
         with suppress(FileNotFoundError):
             data.rmdir()
         draft.rename(data)
@@ -100,7 +100,7 @@ def make_log_key(path: Path, origin: str, random: Callable[[int], bytes]) -> str
     return public
 
 
-def _fill(data: Path, sources: Sources, seed: bytes, listen: Address, metrics: Address) -> NewHub:
+def _fill(data: Path, sources: Sources, seed: bytes, addresses: tuple[Address, Address], clock: Clock) -> NewHub:
     root, document = read_repository(sources.repository)
     origin = document.log.origin
     _write(data / "root.json", root, 0o644)
@@ -109,7 +109,7 @@ def _fill(data: Path, sources: Sources, seed: bytes, listen: Address, metrics: A
     _write(data / "tls.key", _read(sources.tls_key), 0o600)
     _write(data / "log.key", seed.hex().encode() + b"\n", 0o600)
     settings = TEMPLATE.format(
-        sessions=json.dumps(str(listen)), metrics=json.dumps(str(metrics)), origin=json.dumps(origin)
+        sessions=json.dumps(str(addresses[0])), metrics=json.dumps(str(addresses[1])), origin=json.dumps(origin)
     )
     _write(data / CONFIG_NAME, settings.encode(), 0o600)
     config = load_config(data)
@@ -117,7 +117,7 @@ def _fill(data: Path, sources: Sources, seed: bytes, listen: Address, metrics: A
     create_anchor(config.anchor)
     with open_storage(config) as storage:
         committer = make_committer(
-            storage, config, tree=restore_tree(storage.engine), history=DirectoryHistory(), head=None
+            storage, config, clock, tree=restore_tree(storage.engine), history=DirectoryHistory(), head=None
         )
         head = begin(committer, sources.repository)
     return NewHub(origin, vkey(origin, ED25519, SigningKey(seed).public), head.size, head.directory)
