@@ -17,8 +17,8 @@ _FILLED_IN = ("version", "id", "sender", "composed")
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a document; what the node fills in is there too, marked read-only."""
-    schema = Document.model_json_schema()
-    whole = Alert.model_json_schema()["properties"]
+    schema = _tidy(Document.model_json_schema())
+    whole = _tidy(Alert.model_json_schema())["properties"]
     for name in _FILLED_IN:
         schema["properties"][name] = {**whole[name], "readOnly": True}
     schema["title"] = "Crossbearing alert document"
@@ -29,3 +29,19 @@ def json_schema() -> dict[str, Any]:
 def render() -> str:
     """Return the schema as the text of `alert.schema.json`, ready to commit."""
     return json.dumps(json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _tidy(node: Any) -> Any:
+    """Leave out derived titles and null defaults, and write patterns as ECMA 262 knows them (no `\\z`)."""
+    if isinstance(node, list):
+        return [_tidy(member) for member in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: _tidy(value)
+        for key, value in node.items()
+        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
+    }
+    if isinstance(kept.get("pattern"), str):
+        kept["pattern"] = kept["pattern"].replace(r"\z", "$")
+    return kept

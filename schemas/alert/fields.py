@@ -63,7 +63,7 @@ def close_to(word: str, known: Any) -> str:
     """Return ' Did you mean ...?' for the nearest of `known`, or nothing."""
     import difflib
 
-    near = difflib.get_close_matches(word.lower(), {str(k).lower(): None for k in known}, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:40].lower(), {str(k).lower(): None for k in known}, n=1, cutoff=0.6)
     match = next((str(k) for k in known if near and str(k).lower() == near[0]), None)
     return f"Did you mean {match!r}? " if match else ""
 

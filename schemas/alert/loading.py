@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from schemas.limits import MAX_DEPTH, MAX_DOCUMENT
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})\.[0-9]{1,30}", re.ASCII)
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is built in; the events are the same
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -33,7 +33,11 @@ def load_document(
 
     Raises TooLarge, TooDeep, Malformed (not YAML or JSON), BadDocument (a construct refused, with its line).
     """
-    if len(text) > MAX_DOCUMENT or len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT:
+    try:
+        size = len(text) if len(text) > MAX_DOCUMENT else len(text.encode())
+    except UnicodeEncodeError:
+        raise Malformed("The document holds half a character.", hint="Save it as UTF-8.") from None
+    if size > MAX_DOCUMENT:
         raise TooLarge(
             f"The document is larger than {MAX_DOCUMENT} bytes.",
             hint="Shorten it, or send long reports as attachments.",
@@ -51,35 +55,9 @@ class _Refused(Exception):
         self.problem = Problem(f"line {line}", code, message, hint)
 
 
-class _Loader(yaml.SafeLoader):
-    """Composes nodes without resolving tags, refusing aliases, anchors, tags and depth as it goes."""
-
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
-        line = event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _Refused(
-                "yaml-alias", line, "Anchors and aliases are not used here.", "Write the text out, or in quotes."
-            )
-        if getattr(event, "tag", None):
-            raise _Refused(
-                "yaml-tag", line, "Tags (!...) are not used here.", "Leave the tag out, or put quotes around it."
-            )
-        if self.depth >= MAX_DEPTH:
-            raise TooDeep(f"Line {line} is nested deeper than {MAX_DEPTH} levels.", hint="Flatten the document.")
-        self.depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-
-
 def _load_yaml(text: str) -> object:
     try:
-        node = _compose(text)
-        return None if node is None else _build(node)
+        return _Reader(text).document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "its beginning"
@@ -92,30 +70,58 @@ def _load_yaml(text: str) -> object:
         raise BadDocument(refused.problem.message, hint=refused.problem.hint, problems=(refused.problem,)) from None
 
 
-def _compose(text: str) -> yaml.Node | None:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_node()
-    finally:
-        loader.dispose()
+class _Reader:
+    """Builds values straight from the parser's events, so that nothing refused is ever built."""
 
+    def __init__(self, text: str) -> None:
+        self._events = iter(yaml.parse(text, Loader=_PARSER))
 
-def _build(node: yaml.Node) -> object:
-    if isinstance(node, yaml.ScalarNode):
-        return node.value if node.style in ("'", '"', "|", ">") else _plain(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(member) for member in node.value]
-    fields: dict[Hashable, object] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise _Refused("bad-key", line, "A field name must be a word.", "Write 'name: value'.")
-        if key_node.value in fields:
+    def document(self) -> object:
+        next(self._events)  # stream start
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return None
+        value = self._value(next(self._events), 0)
+        next(self._events)  # document end
+        after: Any = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
             raise _Refused(
-                "duplicate-key", line, f"The field {key_node.value[:60]!r} stands here twice.", "Keep one of them."
+                "bad-key", after.start_mark.line + 1, "A second document begins here.", "Send one document per file."
             )
-        fields[key_node.value] = _build(value_node)
-    return fields
+        return value
+
+    def _value(self, event: Any, depth: int) -> object:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            raise _Refused("yaml-alias", line, "Anchors and aliases are not used here.", "Write it out, or in quotes.")
+        if event.tag:
+            raise _Refused("yaml-tag", line, "Tags (!...) are not used here.", "Leave it out, or put quotes around it.")
+        if isinstance(event, yaml.ScalarEvent):
+            return _plain(event.value) if event.implicit[0] else event.value
+        if depth == MAX_DEPTH:
+            raise TooDeep(f"Line {line} is nested deeper than {MAX_DEPTH} levels.", hint="Flatten the document.")
+        return self._list(depth + 1) if isinstance(event, yaml.SequenceStartEvent) else self._fields(depth + 1)
+
+    def _list(self, depth: int) -> list[object]:
+        members = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            members.append(self._value(event, depth))
+        return members
+
+    def _fields(self, depth: int) -> dict[str, object]:
+        fields: dict[str, object] = {}
+        event: Any
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            line = event.start_mark.line + 1
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _Refused("bad-key", line, "A field name must be a word.", "Write 'name: value'.")
+            self._value(event, depth)  # refuses an anchor or a tag
+            name = event.value
+            if name in fields:
+                raise _Refused(
+                    "duplicate-key", line, f"The field {name[:60]!r} stands here twice.", "Keep one of them."
+                )
+            fields[name] = self._value(next(self._events), depth)
+        return fields
 
 
 def _plain(text: str) -> object:

@@ -23,6 +23,49 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
 
+CODES = {
+    "missing": "a field that is needed is not there",
+    "unknown-field": "there is no such field at this place",
+    "wrong-type": "text where a list belongs, and the like",
+    "too-short": "an empty text",
+    "too-long": "a text over its bound",
+    "too-few": "an empty list where one entry is needed",
+    "too-many": "a list over its bound",
+    "out-of-range": "a number outside what is possible",
+    "bad-choice": "a word outside the vocabulary of the field",
+    "bad-form": "a code or number not of its form",
+    "check-digit": "a container, ship, substance or waybill number whose check digit is wrong",
+    "bad-character": "a control or text-direction character",
+    "bad-number": "not a decimal number",
+    "bad-quantity": "a quantity in words that is not an amount with a unit",
+    "bad-unit": "a unit not known here",
+    "bad-date": "not a date in one of the forms taken",
+    "bad-country": "not a country code of ISO 3166",
+    "bad-currency": "not a currency code of ISO 4217",
+    "bad-language": "not a language tag of BCP 47",
+    "bad-address": "not the form of an address",
+    "duplicate": "an entry or a label stands twice",
+    "needs-one-of": "a part that says nothing: one of several fields is needed",
+    "needs-together": "two fields that are given together or not at all",
+    "needs-subject": "a watch without anything to look out for",
+    "contradiction": "two fields exclude each other",
+    "date-order": "an end before its beginning",
+    "minor-named": "a minor with a name or document number",
+    "not-for-kind": "a part that belongs to another kind of alert",
+    "marking-address": "an address that the marking does not allow",
+    "unknown-label": "`within` names no other subject",
+    "too-deep": "nesting beyond the bound",
+    "not-canonical": "an alert from the wire in another than the canonical form",
+    "yaml-alias": "an anchor or alias in YAML",
+    "yaml-tag": "a tag in YAML",
+    "duplicate-key": "a field that stands twice in one group",
+    "bad-key": "a field name that is not a word, or a second document in the file",
+    "nothing-seized": "warning: a seizure without substance or item",
+    "unknown-port": "warning: a UN/LOCODE in a country that does not exist",
+    "unknown-hs": "warning: a chapter that the Harmonized System does not use",
+}
+"""Every problem code and what it means."""
+
 _TYPES = {
     "string_type": "a text",
     "int_type": "a whole number",
@@ -77,7 +120,8 @@ def _path(loc: tuple[int | str, ...], document: object) -> str:
             path += f"[{step}]"
             here = here[step] if isinstance(here, list) and step < len(here) else None
         elif not (isinstance(here, Mapping) and path.endswith("]") and here.get("type") == step and step not in here):
-            path += f".{step}" if path else step
+            name = step if step.isidentifier() else ascii(step[:60])
+            path += f".{name}" if path else name
             here = here.get(step) if isinstance(here, Mapping) else None
     return path
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from iso3166 import countries_by_alpha2
 
+from schemas.alert import codes
 from schemas.alert.problems import Problem
 
 PARTS = ("watch", "method", "risk", "request", "response", "sitrep", "bulletin", "correction", "recall")
+_KINDS = get_args(codes.Kind)
 _NEEDED = {"method", "risk", "request", "response", "sitrep", "bulletin", "correction", "recall"}
 _RELATIONS = {"correction": "correct", "recall": "recall", "response": "reply"}
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
@@ -34,7 +36,7 @@ def cross_check(document: Mapping[str, object]) -> Iterator[Problem]:
 def _parts(document: Mapping[str, object]) -> Iterator[Problem]:
     kind = document.get("kind")
     for part in PARTS:
-        if document.get(part) is not None and kind != part:
+        if document.get(part) is not None and kind in _KINDS and kind != part:
             yield Problem(
                 part,
                 "not-for-kind",
@@ -113,8 +115,8 @@ def _labels(document: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _substance_of(document: Mapping[str, object]) -> Iterator[Problem]:
-    found = {subject.get("type") for _, subject in _maps(document.get("subjects"))}
-    if document.get("kind") == "seizure" and not found & {"substance", "item"}:
+    found = [subject.get("type") for _, subject in _maps(document.get("subjects"))]
+    if document.get("kind") == "seizure" and "substance" not in found and "item" not in found:
         yield Problem(
             "subjects",
             "nothing-seized",
