@@ -19,8 +19,9 @@ def apply_flags(document: Document, given: Mapping[str, Any]) -> Document:
             result[field] = given[field]
     if given.get("to"):
         result["to"] = [part for text in given["to"] for part in re.split(r"[,\s]+", text) if part]
-    if given.get("caveats"):
-        result["caveats"] = list(given["caveats"])
+    for field in ("caveats", "modes"):
+        if given.get(field):
+            result[field] = list(given[field])
     subjects = [dict(subject) for subject in result.get("subjects") or ()]
     subjects = put_subjects(subjects, "container", [{"number": number} for number in given.get("containers") or ()])
     subjects = put_subjects(subjects, "vessel", [vessel(text) for text in given.get("vessels") or ()])
@@ -50,15 +51,18 @@ def vessel(text: str) -> Document:
 
 
 def with_defaults(document: Document) -> Document:
-    """Fill in what follows from the rest: an alert about a container or vessel is a watch, and its title says so."""
+    """Fill in what follows from the rest: what names a container or vessel is a watch, by sea, and titled after it."""
     result = dict(document)
     subjects = result.get("subjects") or ()
     if subjects:
         result.setdefault("kind", "watch")
-    if not result.get("title") and result.get("kind") == "watch":
-        title = watch_title(subjects)
-        if title:
-            result["title"] = title
+    if result.get("kind") != "watch":
+        return result
+    title = watch_title(subjects)
+    if title and not result.get("title"):
+        result["title"] = title
+    if not result.get("modes") and {subject.get("type") for subject in subjects} & {"container", "vessel"}:
+        result["modes"] = ["sea"]  # routing rules look at it; --mode says otherwise
     return result
 
 

@@ -1,9 +1,14 @@
-"""The templates that come with the program: documents with some fields left to fill in."""
+"""The templates that come with the program: whole documents, with made-up facts, marked as an exercise.
+
+They show an officer how each kind of alert is written. What is made up in them must never go out as real, so without
+an editor only their skeleton serves as a start: how such an alert is marked and routed, what is asked of its readers.
+"""
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.errors import NotFound
 
@@ -11,6 +16,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 SUFFIX = ".yaml"
+_SKELETON = ("kind", "marking", "caveats", "precedence", "modes")
 
 
 def forms() -> list[str]:
@@ -27,9 +33,9 @@ def form_text(name: str) -> str:
 
 
 def form_summary(name: str) -> str:
-    """What it is for: the first sentence of the comment it begins with."""
+    """What it is for: the first clause of the comment it begins with."""
     first = form_text(name).split("\n", 1)[0]
-    return first.removeprefix("#").strip().rstrip(".") if first.startswith("#") else ""
+    return re.split(r"[.:,]", first.removeprefix("#").strip(), maxsplit=1)[0] if first.startswith("#") else ""
 
 
 def form_document(name: str) -> dict[str, object]:
@@ -37,6 +43,16 @@ def form_document(name: str) -> dict[str, object]:
     from schemas.alert.document import load_document
 
     return load_document(form_text(name), format="yaml")
+
+
+def form_skeleton(name: str) -> dict[str, Any]:
+    """A template without its facts: kind, marking, caveats, precedence, transport modes and the actions asked for."""
+    document: dict[str, Any] = form_document(name)
+    skeleton = {field: document[field] for field in _SKELETON if field in document}
+    watch = document.get("watch")
+    if isinstance(watch, dict) and "actions" in watch:
+        skeleton["watch"] = {"actions": watch["actions"]}
+    return skeleton
 
 
 def _folder() -> Traversable:

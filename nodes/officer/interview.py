@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from nodes.officer import answers, drafts
 from nodes.officer.editing import edit_document
-from nodes.officer.forms import form_document, form_summary, form_text, forms
+from nodes.officer.forms import form_skeleton, form_summary, form_text, forms
 from nodes.officer.partners import show_addresses
 from nodes.officer.questions import Unacceptable, ask_choice, ask_line, ask_prose, say
 from nodes.officer.screen import Screen
-from schemas.alert.codes import Marking, Precedence
+from schemas.alert.codes import Marking, Precedence, Status, WatchAction
 
 if TYPE_CHECKING:
     from nodes.client import NodeClient
 
-FIRST_CHOICE = "container-watch"
-"""What officers send most."""
+ASKED = ("container-watch", "vessel-watch")
+"""Templates that are filled in by question and answer, what officers send most first; others open in the editor."""
+
+OWN_COMMANDS = {"correction", "recall", "response"}
+"""Templates of alerts about an alert: `bearing correct`, `recall` and `reply` fill them in."""
+
+
+def write(node: NodeClient, screen: Screen, template: str | None, given: dict[str, Any]) -> dict[str, Any] | None:
+    """A whole document: what the flags in `given` say, and the answers to the rest. None when it was given up.
+
+    Raises `Unreachable` before the first question when the node is away, `NotFound` for an unknown template.
+    """
+    directory = node.directory()
+    if template is None:
+        template = _from_flags(given) or ask_form()
+    if template not in ASKED:
+        document = edit_document(form_text(template))
+        return None if document is None else drafts.apply_flags(document, given)
+    start = drafts.apply_flags(form_skeleton(template), given)
+    if not given["containers"] and not given["vessels"]:
+        start["subjects"] = _ask_containers() if template == "container-watch" else _ask_vessels()
+    return _ask_rest(node, screen, drafts.with_defaults(start), given, directory)
 
 
 def ask_form() -> str:
     """Which template to start from, by its number or name."""
-    names = forms()
-    names.sort(key=lambda name: name != FIRST_CHOICE)
+    names = [*ASKED, *(name for name in forms() if name not in ASKED and name not in OWN_COMMANDS)]
     say("What do you want to send?")
     width = max(map(len, names))
     for number, name in enumerate(names, 1):
@@ -39,56 +59,56 @@ def ask_form() -> str:
     return ask_line("Number or name", default="1", check=check)
 
 
-def write(node: NodeClient, screen: Screen, template: str | None, given: dict[str, Any]) -> dict[str, Any] | None:
-    """A whole document: what the flags in `given` say, what the template says, and the answers to the rest.
-
-    A watch for containers or vessels is asked for; anything richer is written in the officer's editor. None when it
-    was given up. Raises `Unreachable` before the first question when the node is away.
-    """
-    directory = node.directory()
-    if template is None:
-        template = None if given["containers"] or given["vessels"] else ask_form()
-    if template is not None and not _is_watch(form_document(template)):
-        document = edit_document(form_text(template))
-        return None if document is None else drafts.apply_flags(document, given)
-    start = drafts.apply_flags(form_document(template) if template else {}, given)
-    return _ask_watch(node, screen, start, given, directory)
+def _from_flags(given: dict[str, Any]) -> str | None:
+    return "container-watch" if given["containers"] else "vessel-watch" if given["vessels"] else None
 
 
-def _ask_watch(
+def _ask_rest(
     node: NodeClient, screen: Screen, start: dict[str, Any], given: dict[str, Any], directory: dict[str, Any]
 ) -> dict[str, Any]:
     result = dict(start)
-    for kind, named, ask in (("container", "containers", _ask_containers), ("vessel", "vessels", _ask_vessels)):
-        if not given[named] and _has(start, kind):
-            result["subjects"] = drafts.put_subjects(list(result["subjects"]), kind, ask())
-    if not given["precedence"]:
-        default = str(result.get("precedence") or "priority")
-        result["precedence"] = ask_choice("Precedence", get_args(Precedence), default=default)
-    if not given["marking"]:
-        result["marking"] = ask_choice("Marking", get_args(Marking), default=str(result.get("marking") or "amber"))
+    result["watch"] = {"actions": _ask_actions((start.get("watch") or {}).get("actions", ["report"]))}
+    for field, words in (
+        ("precedence", get_args(Precedence)),
+        ("marking", get_args(Marking)),
+        ("status", get_args(Status)),
+    ):
+        if not given[field]:
+            default = str(result.get(field) or words[0])
+            result[field] = ask_choice(field.capitalize(), words, default=default)
     if not given["to"]:
         result["to"] = _ask_address(node, screen, result, directory)
     if not given["title"]:
-        suggested = drafts.watch_title(result.get("subjects") or ()) or str(result.get("title") or "")
-        result["title"] = ask_line("Title", default=suggested, check=answers.title)
+        result["title"] = ask_line("Title", default=result["title"], check=answers.title)
     if not given["narrative"]:
-        result.pop("narrative", None)  # a template's narrative says what to write, not what happened
         narrative = ask_prose("What should they know", optional=True)
         if narrative:
             result["narrative"] = narrative
     return result
 
 
+def _ask_actions(default: list[str]) -> list[str]:
+    known = get_args(WatchAction)
+
+    def check(answer: str) -> str:
+        unknown = [word for word in re.split(r"[,\s]+", answer) if word not in known]
+        if unknown:
+            raise Unacceptable(f"{unknown[0]!r} is not one of: {', '.join(known)}.")
+        return answer
+
+    answer = ask_line(f"What should they do ({', '.join(known)})", default=", ".join(default), check=check)
+    return list(dict.fromkeys(re.split(r"[,\s]+", answer)))
+
+
 def _ask_containers() -> list[dict[str, Any]]:
     numbers = [ask_line("Container number", check=answers.container)]
     while another := ask_line("Another container", optional=True, check=answers.container):
         numbers.append(another)
-    return [{"number": number} for number in numbers]
+    return [{"type": "container", "number": number} for number in numbers]
 
 
 def _ask_vessels() -> list[dict[str, Any]]:
-    return [drafts.vessel(ask_line("Vessel, by name or IMO number", check=answers.vessel))]
+    return [{"type": "vessel", **drafts.vessel(ask_line("Vessel, by name or IMO number", check=answers.vessel))}]
 
 
 def _ask_address(node: NodeClient, screen: Screen, document: dict[str, Any], directory: dict[str, Any]) -> list[str]:
@@ -104,11 +124,3 @@ def _ask_address(node: NodeClient, screen: Screen, document: dict[str, Any], dir
     say("Who should get it: agencies, region:NAME, operation:NAME or all; ? lists them")
     ask_line("To", check=check)
     return found
-
-
-def _is_watch(document: dict[str, Any]) -> bool:
-    return document.get("kind") == "watch" and (_has(document, "container") or _has(document, "vessel"))
-
-
-def _has(document: dict[str, Any], kind: str) -> bool:
-    return any(subject.get("type") == kind for subject in document.get("subjects") or ())

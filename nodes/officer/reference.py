@@ -29,6 +29,9 @@ without a heading. `NO_COLOR` turns colours off. A failure prints one sentence, 
 """
 
 
+_UNWRAPPED = "\b\n"
+
+
 @command("reference")
 @click.pass_context
 def reference(context: click.Context, _settings: Settings) -> None:
@@ -56,18 +59,22 @@ def _section(context: click.Context, level: int) -> Iterator[str]:
 
 
 def _prose(current: click.Command) -> str:
-    text = inspect.cleandoc(current.help or "").split("\f")[0]
-    return text.replace("\b\n", "").strip()
+    """The help text; what click is told not to wrap becomes a block of code."""
+    paragraphs = inspect.cleandoc(current.help or "").split("\f", maxsplit=1)[0].strip().split("\n\n")
+    return "\n\n".join(
+        f"```\n{inspect.cleandoc(text.removeprefix(_UNWRAPPED))}\n```" if text.startswith(_UNWRAPPED) else text
+        for text in paragraphs
+    )
 
 
 def _parameters(context: click.Context) -> Iterator[str]:
-    shared = {"help"}
-    if isinstance(context.command, OfficerCommand | OfficerGroup):
-        shared |= {str(option.name) for option in common_options()}
+    """A table of what has a help text, but for the options all officer's commands share."""
+    officers = isinstance(context.command, OfficerCommand | OfficerGroup)
+    shared = {option.name for option in common_options()} if officers else set()
     records = []
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.name not in shared:
+        if record is not None and record[1] and parameter.name not in shared and "--help" not in parameter.opts:
             records.append(record)
     if records:
         yield "| option | |\n|---|---|"

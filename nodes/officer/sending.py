@@ -16,15 +16,23 @@ from nodes.officer.failure import say_problems
 from nodes.officer.outcome import show_outcome
 from nodes.officer.questions import at_terminal, say
 from nodes.officer.settings import Settings, command, officer_option
-from schemas.alert.codes import Caveat, Kind, Marking, Precedence, Status
+from schemas.alert.codes import Caveat, Kind, Marking, Mode, Precedence, Status
 from schemas.errors import CrossbearingError
 
 
 @command("send")
 @click.argument(
-    "file", required=False, metavar="[FILE]", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False)
+    "file",
+    required=False,
+    metavar="[FILE]",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
-@click.option("--template", metavar="NAME", shell_complete=complete_templates, help="Start from a template.")
+@click.option(
+    "--template",
+    metavar="NAME",
+    shell_complete=complete_templates,
+    help="Start from a template; without real facts beside it, it goes out as the exercise it is.",
+)
 @click.option(
     "--to",
     multiple=True,
@@ -49,6 +57,13 @@ from schemas.errors import CrossbearingError
     "--marking", type=click.Choice(get_args(Marking)), help="How far it may be shared (TLP 2.0). [default: amber]"
 )
 @click.option("--status", type=click.Choice(get_args(Status)), help="Real, an exercise, or a test. [default: actual]")
+@click.option(
+    "--mode",
+    "modes",
+    type=click.Choice(get_args(Mode)),
+    multiple=True,
+    help="A mode of transport; repeat it. [default: sea for a container or vessel]",
+)
 @click.option("--operation", metavar="NAME", shell_complete=complete_operations, help="The operation it belongs to.")
 @click.option(
     "--caveat",
@@ -120,9 +135,11 @@ def _says_enough(given: dict[str, Any]) -> bool:
 
 def _from_flags(template: str | None, given: dict[str, Any]) -> dict[str, Any]:
     if template is not None:
-        from nodes.officer.forms import form_document
+        from nodes.officer.forms import form_document, form_skeleton
 
-        return apply_flags(form_document(template), given)
+        # The facts of a template are made up: beside real ones they would go out as real.
+        has_facts = any(given[name] for name in ("containers", "vessels", "title", "narrative"))
+        return apply_flags(form_skeleton(template) if has_facts else form_document(template), given)
     if not any(given.values()):
         raise click.UsageError("there is nothing to send: give FILE, --template, or --to with --container")
     return apply_flags({}, given)
@@ -140,6 +157,8 @@ def _confirmed(settings: Settings, document: dict[str, Any], officer: str | None
     say(f"\n“{document['title']}”, {marking}, {document.get('precedence', 'routine')}")
     say(f"goes to {words.count(len(recipients), 'agency', 'agencies')}: {', '.join(recipients)}")
     say_problems(preview.get("warnings", ()))
+    if document.get("status", "actual") == "actual" and any(s.get("invented") for s in document.get("subjects") or ()):
+        say("warning: something in it is still marked as invented, but the alert is not marked as an exercise")
     if click.confirm("Send it?", default=True, err=True):
         return True
     _keep(document)

@@ -77,22 +77,26 @@ def on_terminal(home: Path) -> OnTerminal:
     return invoke
 
 
+PROMPTS = (b": ", b"> ")
+"""How a question ends: what is typed before it is asked would be echoed in its place."""
+
+
 def _converse(terminal: int, typed: str) -> str:
-    """Type line by line, each after the program has said something, and collect all it says."""
+    """Type line by line, one for each question, and collect all that is on the terminal."""
     lines = typed.splitlines(keepends=True)
     output = b""
     while True:
-        ready, _, _ = select.select([terminal], [], [], 0.2 if lines else 30)
-        if ready:
-            try:
-                chunk = os.read(terminal, 65536)
-            except OSError:  # the other side has closed: the end, on Linux
-                break
-            if not chunk:
-                break
-            output += chunk
-        elif lines:
-            os.write(terminal, lines.pop(0).encode())
-        else:
+        ready, _, _ = select.select([terminal], [], [], 30)
+        if not ready:
             raise AssertionError(f"the command neither ends nor speaks; so far: {output.decode()}")
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the other side has closed: the end, on Linux
+            break
+        if not chunk:
+            break
+        output += chunk
+        if lines and output.endswith(PROMPTS):
+            os.write(terminal, lines.pop(0).encode())
+    assert not lines, f"never asked for {lines}: {output.decode()}"
     return output.decode().replace("\r\n", "\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,20 +12,26 @@ from tests.unit.nodes.officer.conftest import OnTerminal, Run
 STORED = {"agency": "sg-cnb", "state": "stored", "time": None, "code": None, "officer": None}
 
 
+def said(node: FakeNode) -> dict[str, Any]:
+    """What the last request said."""
+    return node.calls[-1][3]
+
+
 @pytest.mark.parametrize("relation", ["reply", "follow-up", "correct"])
 def test_text_comes_from_the_line_a_pipe_or_a_file(run: Run, node: FakeNode, tmp_path: Path, relation: str) -> None:
     node.add(received(1))
     result = run(relation, "0001", "We", "saw it.", "--officer", "Lim")
     assert result.stdout == f"{identity(77)}\twaiting\tsg-cnb\n"
-    assert node.calls[-1] == ("POST", f"/v1/alerts/0001/{relation}", {}, {"narrative": "We saw it.", "officer": "Lim"})
+    assert node.calls[-1][:3] == ("POST", f"/v1/alerts/0001/{relation}", {})
+    assert said(node) == {"narrative": "We saw it.", "officer": "Lim"}
 
     assert run(relation, "0001", input="Two lines,\nfrom a pipe.\n").exit_code == 0
-    assert node.calls[-1][3]["narrative"] == "Two lines,\nfrom a pipe."
+    assert said(node) == {"narrative": "Two lines,\nfrom a pipe."}
 
     file = tmp_path / "answer.json"
     file.write_text(json.dumps({"title": "It came by air"}))
     assert run(relation, "0001", "--file", str(file)).exit_code == 0
-    assert node.calls[-1][3]["document"] == {"title": "It came by air"}
+    assert said(node) == {"document": {"title": "It came by air"}}
 
 
 def test_an_answer_carries_files_and_can_be_tried_out(run: Run, node: FakeNode, tmp_path: Path) -> None:

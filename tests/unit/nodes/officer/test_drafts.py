@@ -11,6 +11,7 @@ def test_flags_alone_make_a_watch() -> None:
         "title": "Look out for container CSQU3054383",
         "to": ["sg-cnb", "nz-customs", "region:oceania"],
         "subjects": [{"type": "container", "number": "CSQU3054383"}],
+        "modes": ["sea"],
     }
 
 
