@@ -119,11 +119,9 @@ def _pieces(data: Iterable[bytes], size: int, *, first: int = 0) -> Iterator[byt
 
 
 def _with_last(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each piece, with whether it is the last one."""
-    held: bytes | None = None
+    """Each of at least one piece, with whether it is the last one."""
+    held = next(pieces)
     for piece in pieces:
-        if held is not None:
-            yield held, False
+        yield held, False
         held = piece
-    if held is not None:
-        yield held, True
+    yield held, True

@@ -1,0 +1,448 @@
+"""The eleven steps: each with every way it can fail, its code, and its number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from schemas.alert.document import Alert, alert_to_wire
+from schemas.codec import Value
+from schemas.directory.history import DirectoryHistory
+from schemas.envelope.body import commitment, seal_body
+from schemas.envelope.header import Header, decode_header, encode_header, sign_header
+from schemas.envelope.opener import wrap
+from schemas.envelope.opening import (
+    STEPS,
+    OpenedAlert,
+    SecretFor,
+    TrustedCheckpoint,
+    open_alert,
+    trust_checkpoint,
+    verify_item,
+)
+from schemas.envelope.seal import PairKey, Sealed
+from schemas.errors import CrossbearingError
+from schemas.ids import sha256
+from schemas.keys import SigningKey
+from schemas.log.checkpoint import Checkpoint, sign_checkpoint
+from schemas.log.entry import AlertEntry, RefusalEntry, encode_entry
+from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency
+from tests.support.directory import DAY_MS, NOW, World, make_world, record
+from tests.support.envelope import SmallLog, alert_entry, make_alert, seal_alert, secrets_of
+
+ME = "sg-cnb"
+FIELDS: dict[str, Any] = {
+    "to": ["all"],
+    "operation": "marker",
+    "modes": ["sea", "air"],
+    "relation": {"type": "reply", "alert": "0190a0b0-c0d0-7000-8000-00000000000a"},
+    "attachments": [
+        {
+            "name": "a.png",
+            "media_type": "image/png",
+            "size": 1,
+            "sealed_size": 42,
+            "digest": "ab" * 32,
+            "key": "cd" * 32,
+        }
+    ],
+}
+
+
+@dataclass
+class Case:
+    """One alert in one log, of which any part can be exchanged before it is opened."""
+
+    world: World
+    alert: Alert
+    sealed: Sealed
+    pairs: dict[str, PairKey]
+    log: SmallLog
+    index: int
+
+    def open(self, **changes: Any) -> OpenedAlert:
+        arguments: dict[str, Any] = {
+            "index": self.index,
+            "entry": self.log.leaves[self.index],
+            "path": self.log.path(self.index),
+            "trusted": self.log.trusted(),
+            "history": self.world.history,
+            "me": ME,
+            "body": self.sealed.body,
+            "secret_for": self.secrets(),
+            **changes,
+        }
+        positional = [arguments.pop(name) for name in ("index", "entry", "path", "trusted")]
+        return open_alert(*positional, **arguments)
+
+    def secrets(self, me: str = ME) -> SecretFor:
+        return secrets_of(self.world, me, [pair.opener for pair in self.pairs.values()])
+
+    @property
+    def header(self) -> Header:
+        return decode_header(self.sealed.header)
+
+    def reopen(
+        self, header: Header, *, key: SigningKey | None = None, body: bytes | None = None, time: int = NOW
+    ) -> OpenedAlert:
+        """Sign and log another header as a faulty sender would, and open that."""
+        data = encode_header(header)
+        signature = sign_header(data, key or self.world.signing["hk-customs"])
+        entry = AlertEntry(time, self.world.directory.version, data, signature)
+        index = self.log.append(entry)
+        return self.open(
+            index=index,
+            entry=self.log.leaves[index],
+            path=self.log.path(index),
+            body=self.sealed.body if body is None else body,
+        )
+
+    def resealed(self, inner: dict[str, Value], **header: Any) -> OpenedAlert:
+        """Seal another plaintext under the same header, as a faulty sender would, and open that."""
+        key = b"n" * 32
+        body = seal_body(inner, key)
+        return self.with_body(body, key, **header)
+
+    def with_body(self, body: bytes, key: bytes, **header: Any) -> OpenedAlert:
+        committed = commitment(key)
+        recipients = tuple(
+            r._replace(wrap=wrap(self.pairs[r.agency].secret, self.header.id, committed, key))
+            for r in self.header.recipients
+        )
+        changed = replace(
+            self.header,
+            commitment=committed,
+            recipients=recipients,
+            body_digest=sha256(body),
+            body_size=len(body),
+            **header,
+        )
+        return self.reopen(changed, body=body)
+
+    def inner(self, **changes: Value) -> dict[str, Value]:
+        return {"id": self.header.id, "sender": "hk-customs", "alert": {**alert_to_wire(self.alert), **changes}}
+
+
+@pytest.fixture
+def case() -> Case:
+    world = make_world()
+    alert = make_alert(world, "hk-customs", **FIELDS)
+    sealed, pairs = seal_alert(world, alert)
+    log = SmallLog(world)
+    log.append(RefusalEntry(NOW, 5, "au-abf", "quota", bytes(32)))
+    index = log.append(alert_entry(world, sealed))
+    log.append(RefusalEntry(NOW, 5, "au-abf", "quota", bytes(32)))
+    return Case(world, alert, sealed, pairs, log, index)
+
+
+def refused(step: int, code: str, act: Callable[[], object]) -> CrossbearingError:
+    with pytest.raises(CrossbearingError) as caught:
+        act()
+    assert (caught.value.context.get("step"), caught.value.code) == (step, code), caught.value.message
+    return caught.value
+
+
+def test_an_alert_opens(case: Case) -> None:
+    opened = case.open()
+    assert opened.alert == case.alert
+    assert opened.header == case.header
+    assert (opened.index, opened.leaf) == (case.index, leaf_hash(case.log.leaves[case.index]))
+    other = case.open(me="au-abf", secret_for=case.secrets("au-abf"))
+    assert other.alert == case.alert
+
+
+def test_an_alert_without_anything_optional_opens(case: Case) -> None:
+    alert = make_alert(case.world, "hk-customs", number=2)
+    bare = alert.model_copy(update={"modes": []})
+    sealed, pairs = seal_alert(case.world, bare)
+    index = case.log.append(alert_entry(case.world, sealed))
+    secrets = secrets_of(case.world, ME, [pair.opener for pair in pairs.values()])
+    arguments = {"entry": case.log.leaves[index], "path": case.log.path(index), "secret_for": secrets}
+    assert case.open(index=index, body=sealed.body, **arguments).alert == bare
+
+
+def test_the_steps_are_numbered_without_gap() -> None:
+    assert list(STEPS) == list(range(1, 12))
+
+
+def test_nothing_verified_is_made_by_hand(case: Case) -> None:
+    opened = case.open()
+    with pytest.raises(TypeError):
+        TrustedCheckpoint(case.log.checkpoint(), case.log.note())
+    with pytest.raises(TypeError):
+        OpenedAlert(opened.index, opened.entry, opened.header, opened.alert, opened.leaf)
+
+
+# -- step 1 ------------------------------------------------------------------------------------------------------------
+
+
+def test_step_1_strict_decode(case: Case) -> None:
+    entry = case.log.leaves[case.index]
+    for faulty in (b"", entry[:-1], entry + b"\0", b"\x80"):
+        refused(1, "bad-entry", partial(case.open, entry=faulty))
+        refused(1, "bad-entry", partial(verify_item, case.index, faulty, [], case.log.trusted()))
+    refused(1, "bad-entry", lambda: case.open(index=0, entry=case.log.leaves[0], path=case.log.path(0)))
+    header = case.sealed.header
+    for data, code in (
+        (header[:-1], "truncated"),
+        (header + b"\0", "malformed"),
+        (b"\x80", "malformed"),
+        (header.replace(b"\xa7version\x01", b"\xa7version\xcc\x01"), "not-canonical"),
+    ):
+        entry = encode_entry(AlertEntry(NOW, 5, data, case.sealed.signature))
+        refused(1, code, partial(case.open, entry=entry))
+
+
+# -- step 2 ------------------------------------------------------------------------------------------------------------
+
+
+def trust(case: Case, note: bytes, **changes: Any) -> TrustedCheckpoint:
+    arguments: dict[str, Any] = {
+        "origin": case.world.origin,
+        "keys": case.world.directory.log_keys(),
+        "held": Checkpoint(case.world.origin, 0, EMPTY_ROOT),
+        "proof": [],
+        **changes,
+    }
+    return trust_checkpoint(note, **arguments)
+
+
+def test_step_2_the_log_signed_it(case: Case) -> None:
+    note, checkpoint = case.log.note(), case.log.checkpoint()
+    assert trust(case, note).checkpoint == checkpoint
+    stranger = SigningKey(b"s" * 32)
+    refused(2, "checkpoint-untrusted", lambda: trust(case, sign_checkpoint(checkpoint, stranger)))
+    refused(2, "checkpoint-untrusted", lambda: trust(case, note, keys=[]))
+    refused(2, "bad-signature", lambda: trust(case, note.replace(b"\n8\n", b"\n9\n")))
+    refused(2, "bad-checkpoint", lambda: trust(case, note[:-1]))
+    other = sign_checkpoint(replace(checkpoint, origin="other.example/log"), case.world.log_key)
+    refused(2, "checkpoint-untrusted", lambda: trust(case, other))
+    refused(2, "checkpoint-untrusted", lambda: trust(case, note, held=replace(checkpoint, origin="other.example/log")))
+
+
+def test_step_2_it_continues_what_was_held(case: Case) -> None:
+    held = case.log.checkpoint()
+    case.log.append(RefusalEntry(NOW, 5, "au-abf", "quota", bytes(32)))
+    proof = prove_consistency(held.size, held.size + 1, case.log.read)
+    note = case.log.note()
+    assert trust(case, note, held=held, proof=proof).checkpoint.size == held.size + 1
+    refused(2, "fork", lambda: trust(case, note, held=held))
+    refused(2, "fork", lambda: trust(case, note, held=replace(held, root=bytes(32)), proof=proof))
+    refused(2, "fork", lambda: trust(case, note, held=replace(case.log.checkpoint(), root=bytes(32))))
+    older = sign_checkpoint(held, case.world.log_key)
+    refused(2, "fork", lambda: trust(case, older, held=case.log.checkpoint()))
+
+
+# -- step 3 ------------------------------------------------------------------------------------------------------------
+
+
+def test_step_3_inclusion(case: Case) -> None:
+    path = case.log.path(case.index)
+    assert verify_item(case.index, case.log.leaves[case.index], path, case.log.trusted()) == alert_entry(
+        case.world, case.sealed
+    )
+    for index, faulty in (
+        (case.index, path[:-1]),
+        (case.index, path[::-1]),
+        (case.index - 1, path),
+        (99, path),
+        (-1, path),
+    ):
+        refused(3, "not-included", partial(case.open, index=index, path=faulty))
+    refused(3, "not-included", lambda: verify_item(0, case.log.leaves[case.index], path, case.log.trusted()))
+    later = replace(alert_entry(case.world, case.sealed), time=NOW + 1)
+    refused(3, "not-included", lambda: case.open(entry=encode_entry(later)))
+
+
+# -- step 4 ------------------------------------------------------------------------------------------------------------
+
+
+def test_step_4_directory_in_force(case: Case) -> None:
+    def entered(version: int, history: DirectoryHistory) -> OpenedAlert:
+        index = case.log.append(replace(alert_entry(case.world, case.sealed), directory=version))
+        return case.open(index=index, entry=case.log.leaves[index], path=case.log.path(index), history=history)
+
+    refused(4, "wrong-directory", lambda: entered(4, case.world.history))
+    refused(4, "directory-unknown", lambda: entered(6, case.world.history))
+    refused(4, "directory-unknown", lambda: entered(5, DirectoryHistory()))
+    refused(4, "wrong-directory", lambda: case.reopen(replace(case.header, directory=6)))
+
+
+def test_step_4_sender_and_key(case: Case) -> None:
+    refused(4, "unknown-agency", lambda: case.reopen(replace(case.header, sender="jp-customs")))
+    refused(4, "unknown-key", lambda: case.reopen(replace(case.header, key=bytes(8))))
+    refused(4, "key-not-valid", lambda: case.reopen(case.header, time=NOW + 731 * DAY_MS))
+    refused(4, "key-not-valid", lambda: case.reopen(case.header, time=NOW - 31 * DAY_MS))
+
+
+def test_step_4_retired_and_suspended_count_from_their_own_entry_on(case: Case) -> None:
+    held = case.world.keys["hk-customs"]
+    case.world.keys["hk-customs"] = replace(held, signing=(replace(held.signing[0], status="retired"),))
+    entry = case.world.publish("hk-customs", index=len(case.log.leaves))
+    case.log.append(entry)
+    refused(4, "key-retired", lambda: case.reopen(case.header))
+    assert case.open().alert == case.alert
+    case.world.keys["hk-customs"] = replace(held, signing=(record(case.world.signing["hk-customs"].public),))
+    case.log.append(case.world.publish("hk-customs", index=len(case.log.leaves)))
+    assert case.reopen(case.header).alert == case.alert
+    case.world.change_agency("hk-customs", status="suspended")
+    case.log.append(case.world.publish("targets", index=len(case.log.leaves)))
+    refused(4, "suspended", lambda: case.reopen(case.header))
+    assert case.open().alert == case.alert
+
+
+# -- steps 5 and 6 -----------------------------------------------------------------------------------------------------
+
+
+def test_step_5_signature(case: Case) -> None:
+    refused(5, "bad-signature", lambda: case.reopen(case.header, key=case.world.signing["au-abf"]))
+
+
+def test_step_6_recipient(case: Case) -> None:
+    refused(6, "not-recipient", lambda: case.open(me="hk-customs"))
+
+
+# -- steps 7 and 8 -----------------------------------------------------------------------------------------------------
+
+
+def test_step_7_opener(case: Case) -> None:
+    refused(7, "opener-unknown", lambda: case.open(secret_for=secrets_of(case.world, ME, [])))
+    foreign = {**case.pairs, ME: replace(case.pairs[ME], opener=case.pairs["au-abf"].opener)}
+
+    def wrong_opener(identity: bytes, sender: str, key: bytes) -> bytes:
+        found = secrets_of(case.world, ME, [pair.opener for pair in foreign.values()])
+        return found(case.pairs["au-abf"].opener_id, sender, key)
+
+    refused(7, "opener-unknown", lambda: case.open(secret_for=wrong_opener))
+
+
+def test_step_8_content_key(case: Case) -> None:
+    refused(8, "wrap-failed", lambda: case.open(secret_for=lambda *_: bytes(32)))
+    mine = next(n for n, r in enumerate(case.header.recipients) if r.agency == ME)
+    recipients = list(case.header.recipients)
+    recipients[mine] = recipients[mine]._replace(wrap=bytes(48))
+    refused(8, "wrap-failed", lambda: case.reopen(replace(case.header, recipients=tuple(recipients))))
+
+
+def test_step_8_commitment(case: Case) -> None:
+    """A sender who would show one recipient another text wraps another key, which the commitment does not fit."""
+    mine = next(n for n, r in enumerate(case.header.recipients) if r.agency == ME)
+    recipients = list(case.header.recipients)
+    other = wrap(case.pairs[ME].secret, case.header.id, case.header.commitment, b"o" * 32)
+    recipients[mine] = recipients[mine]._replace(wrap=other)
+    refused(8, "commitment-mismatch", lambda: case.reopen(replace(case.header, recipients=tuple(recipients))))
+
+
+# -- step 9 ------------------------------------------------------------------------------------------------------------
+
+
+def test_step_9_body(case: Case) -> None:
+    body = case.sealed.body
+    for faulty in (b"", body[:-1], body + b"\0", bytes(len(body))):
+        refused(9, "body-unreadable", partial(case.open, body=faulty))
+    junk = bytes(64)
+    refused(9, "body-unreadable", lambda: case.with_body(junk, b"n" * 32))
+    unpadded = ChaCha20Poly1305(b"n" * 32).encrypt(bytes(12), bytes(64), b"crossbearing/1/body\0")
+    refused(9, "body-unreadable", lambda: case.with_body(unpadded, b"n" * 32))
+
+
+# -- step 10 -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_resealed_alert_opens(case: Case) -> None:
+    assert case.resealed(case.inner()).alert == case.alert
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {},
+        {"id": "x"},
+        {"id": bytes(16), "sender": "hk-customs", "alert": "text"},
+        {"id": bytes(16), "sender": "hk-customs", "alert": {}, "surprise": 1},
+    ],
+)
+def test_step_10_the_body_is_an_id_a_sender_and_an_alert(case: Case, inner: dict[str, Value]) -> None:
+    refused(10, "inner-mismatch", lambda: case.resealed(inner))
+
+
+def test_step_10_a_stolen_plaintext_cannot_be_passed_off(case: Case) -> None:
+    refused(10, "inner-mismatch", lambda: case.resealed({**case.inner(), "sender": "au-abf"}))
+    refused(10, "inner-mismatch", lambda: case.resealed({**case.inner(), "id": bytes(16)}))
+    refused(10, "inner-mismatch", lambda: case.resealed(case.inner(sender="au-abf")))
+
+
+REPEATED: dict[str, Value] = {
+    "id": "0190a0b0-c0d0-7000-8000-00000000000b",
+    "kind": "risk",
+    "marking": "clear",
+    "precedence": "flash",
+    "status": "test",
+    "operation": "other",
+    "to": ["sg-cnb"],
+    "relation": {"type": "recall", "alert": "0190a0b0-c0d0-7000-8000-00000000000a"},
+    "modes": ["sea"],
+    "attachments": [],
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_step_10_what_the_header_repeats_is_the_same_inside(case: Case, name: str) -> None:
+    error = refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: REPEATED[name]})))
+    assert name in error.message
+
+
+@pytest.mark.parametrize("name", ["operation", "relation", "modes", "attachments"])
+def test_step_10_what_the_header_leaves_out_is_absent_inside(case: Case, name: str) -> None:
+    empty: dict[str, Any] = {"operation": None, "relation": None, "modes": (), "attachments": ()}
+    refused(10, "inner-mismatch", lambda: case.resealed(case.inner(), **{name: empty[name]}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("modes", "sea"), ("modes", ["sea", 1]), ("attachments", "one"), ("attachments", ["one"]), ("attachments", [{}])],
+)
+def test_step_10_lists_of_another_type(case: Case, name: str, value: Value) -> None:
+    refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: value})))
+
+
+# -- step 11 -----------------------------------------------------------------------------------------------------------
+
+
+def test_step_11_schema(case: Case) -> None:
+    refused(11, "bad-document", lambda: case.resealed(case.inner(title="")))
+    refused(11, "bad-document", lambda: case.resealed(case.inner(surprise=1)))
+    refused(11, "bad-document", lambda: case.resealed(case.inner(version=2)))
+
+
+# -- every byte --------------------------------------------------------------------------------------------------------
+
+
+def test_no_byte_of_entry_body_path_or_checkpoint_can_change(case: Case) -> None:
+    entry, path, note = case.log.leaves[case.index], case.log.path(case.index), case.log.note()
+    trusted = case.log.trusted()
+    for position in range(len(entry)):
+        with pytest.raises(CrossbearingError):
+            case.open(entry=flipped(entry, position), trusted=trusted, path=path)
+    for position in range(len(case.sealed.body)):
+        with pytest.raises(CrossbearingError):
+            case.open(body=flipped(case.sealed.body, position), trusted=trusted, path=path)
+    for number, node in enumerate(path):
+        for position in range(0, 32, 5):
+            faulty = [*path[:number], flipped(node, position), *path[number + 1 :]]
+            with pytest.raises(CrossbearingError):
+                case.open(path=faulty, trusted=trusted)
+    for position in range(len(note)):
+        with pytest.raises(CrossbearingError):
+            trust(case, flipped(note, position))
+
+
+def flipped(data: bytes, position: int) -> bytes:
+    bit = 1 << hashlib.sha256(position.to_bytes(4, "big")).digest()[0] % 8
+    return data[:position] + bytes([data[position] ^ bit]) + data[position + 1 :]
