@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     try:
         return run()
     except DaemonFailed as failure:
-        console.print(f"[bold]The demo failed.[/bold] {failure}", markup=False)
+        console.print(f"The demo failed. {failure}", markup=False)
         Exchange(ROOT).stop()
         return 1
 

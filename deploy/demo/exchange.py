@@ -165,6 +165,7 @@ class Exchange:
         return daemon
 
     def _remember(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
         processes.remember(list(self.daemons.values()), self.pids)
 
 

@@ -61,7 +61,7 @@ def test_a_document_with_problems_is_refused_whole(four: Exchange) -> None:
     bad["subjects"][0]["number"] = "CSQU3054384"
     with pytest.raises(BadDocument) as refused:
         four.client("hk-customs").send(bad)
-    paths = {problem["path"] for problem in refused.value.problems}
+    paths = {problem.path for problem in refused.value.problems}
     assert "marking" in paths
     assert any("number" in path for path in paths)
 
