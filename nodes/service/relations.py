@@ -63,9 +63,14 @@ def follow_up(
 def correction(
     original: Mapping[str, Any], *, narrative: str | None, reason: str | None, document: Mapping[str, Any] | None
 ) -> Document:
-    """What an own alert should have said, as a whole: the original with what the officer's document changes in it."""
+    """What an own alert should have said, as a whole.
+
+    A document with a kind is that whole; one without is what changes in the original.
+    """
     said = _needed(reason or narrative or _said(document), "a correction", "narrative")
-    base = {**_without(original, (*NOT_CARRIED, *PARTS)), "title": _titled("Correction", original)}
+    whole = document is not None and "kind" in document
+    base = {"to": original["to"]} if whole else _without(original, (*NOT_CARRIED, *PARTS))
+    base["title"] = _titled("Correction", original)
     given = _without(_given(document, narrative), (*PARTS, "kind"))
     part = dict(document["correction"]) if document and isinstance(document.get("correction"), Mapping) else {}
     part.setdefault("reason", _line(said))
