@@ -204,10 +204,15 @@ def _json_wanted(context: click.Context, here: bool) -> bool:
     return here
 
 
+def on_terminal() -> bool:
+    """Tell whether somebody watches standard error."""
+    return sys.stderr.isatty()
+
+
 @contextlib.contextmanager
 def _progress() -> Iterator[Progress]:
     """Show progress on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         yield lambda _what, _done, _of: None
         return
     from rich.console import Console

@@ -22,7 +22,7 @@ from nodes.auditor.mirror import (
     fork_path,
     kept_path,
 )
-from schemas.errors import CrossbearingError, Fork, LogTampered, Missing
+from schemas.errors import CrossbearingError, EncodingRefusal, Fork, LogTampered, Missing
 from schemas.ids import sha256
 from schemas.log.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from schemas.log.entry import DirectoryEntry, decode_entry
@@ -156,7 +156,15 @@ def read_bundle(source: Source, index: int, width: int) -> bytes:
     except Missing:
         if width == TILE_WIDTH:
             raise
-        return entry_bundle(split_bundle(source.get(entries_path(index)), TILE_WIDTH)[:width])
+        return entry_bundle(_entries(source.get(entries_path(index)), index, TILE_WIDTH)[:width])
+
+
+def _entries(data: bytes, index: int, width: int) -> list[bytes]:
+    """The entries of a bundle. Raises `LogTampered` if it does not hold them."""
+    try:
+        return split_bundle(data, width)
+    except EncodingRefusal as error:
+        raise LogTampered(f"{entries_path(index, width)} does not hold {width} entries: {error.message}") from error
 
 
 @dataclass(slots=True)
@@ -185,7 +193,7 @@ class _Copy:
             self.progress("copying entries", done, len(wanted))
             path = entries_path(index, width)
             data = read_bundle(self.source, index, width)
-            leaves = b"".join(leaf_hash(entry) for entry in split_bundle(data, width))
+            leaves = b"".join(leaf_hash(entry) for entry in _entries(data, index, width))
             if leaves != self.folder.read_tile(0, index, width):
                 raise LogTampered(f"the entries in {path} are not those of its hash tile")
             self._put(path, data)
@@ -193,7 +201,7 @@ class _Copy:
     def directories(self, before: int, size: int) -> None:
         """Copy the directory files that entries from the bundle of entry `before` on name."""
         for index, width in bundles_of(size, start=before):
-            for data in split_bundle(self.folder.read_bundle(index, width), width):
+            for data in _entries(self.folder.read_bundle(index, width), index, width):
                 digest = _directory_digest(data)
                 if digest is None or self.folder.has(directory_path(digest)):
                     continue

@@ -57,7 +57,7 @@ class Hub:
         if not is_loopback(host) and _is_example(access):
             raise ExampleKeys(f"the key given is a published example key, and {host} is not loopback")
         self._pin = access.pin
-        self._where = f"https://{host}:{port}"
+        self.where = f"https://{host}:{port}"
         self._connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_context(access))
 
     def __enter__(self) -> Self:
@@ -76,7 +76,7 @@ class Hub:
             except (OSError, HTTPException) as error:
                 self._connection.close()
                 if attempt == TRIES or isinstance(error, ssl.SSLError):
-                    raise Unreachable(f"{self._where}/{path} cannot be read: {_reason(error)}") from error
+                    raise Unreachable(f"{self.where}/{path} cannot be read: {_reason(error)}") from error
         raise AssertionError("the last try returns or raises")
 
     def _get(self, path: str) -> bytes:
@@ -89,16 +89,16 @@ class Hub:
         data = response.read(limit + 1)
         if len(data) > limit:
             self._connection.close()
-            raise TooLarge(f"{self._where}/{path} is larger than such a resource can be")
+            raise TooLarge(f"{self.where}/{path} is larger than such a resource can be")
         if response.status == 404:
-            raise Missing(f"{self._where} has no {path}", path=path)
+            raise Missing(f"{self.where} has no {path}", path=path)
         if response.status in (401, 403):
             raise Unreachable(
-                f"{self._where} does not let this certificate read {path}",
+                f"{self.where} does not let this certificate read {path}",
                 hint="Use the certificate whose key the directory lists for an auditor.",
             )
         if response.status != 200:
-            raise Unreachable(f"{self._where}/{path} answered {response.status}")
+            raise Unreachable(f"{self.where}/{path} answered {response.status}")
         return data
 
     def _check_pin(self) -> None:
@@ -108,7 +108,7 @@ class Hub:
         if not hmac.compare_digest(found, self._pin.lower()):
             self._connection.close()
             raise Unreachable(
-                f"{self._where} shows a certificate with another key ({found}) than the one pinned",
+                f"{self.where} shows a certificate with another key ({found}) than the one pinned",
                 hint="Check the pin with two governors; do not go on if it is right.",
             )
 

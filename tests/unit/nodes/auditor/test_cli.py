@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nodes.cli import cli
+from nodes.officer.settings import Settings
+from schemas.log.note import ED25519, vkey
+from tests.support.auditing import flip
+from tests.support.log_builder import LogBuilder
+
+
+@pytest.fixture
+def copy(log: LogBuilder, tmp_path: Path) -> Path:
+    (tmp_path / "root.json").write_bytes(log.world.trusted_root)
+    return log.write(tmp_path / "copy")
+
+
+def log_vkey(log: LogBuilder) -> str:
+    return vkey(log.world.origin, ED25519, log.world.log_key.public)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["audit", *map(str, arguments)], obj=Settings(), catch_exceptions=False)
+
+
+def verify(log: LogBuilder, copy: Path, *more: str) -> Result:
+    return run("verify", copy, "--root", copy.parent / "root.json", "--log-vkey", log_vkey(log), *more)
+
+
+def test_a_clean_log_is_verified_with_exit_code_0(log: LogBuilder, copy: Path) -> None:
+    result = verify(log, copy)
+    assert result.exit_code == 0
+    assert "VERIFIED." in result.stdout
+    assert "11 (3 alerts, 3 receipts, 5 directory changes)" in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_report_in_json(log: LogBuilder, copy: Path) -> None:
+    report = json.loads(verify(log, copy, "--json").stdout)
+    assert (report["ok"], report["size"], report["root"]) == (True, 11, log.tree.roots[11].hex())
+    assert report["entries"] == {"alert": 3, "directory": 5, "receipt": 3}
+    assert report["findings"] == []
+    assert {account["agency"]: account["sent"] for account in report["agencies"]} == {
+        "au-abf": 1,
+        "hk-customs": 1,
+        "sg-cnb": 1,
+    }
+
+
+def test_a_finding_is_told_with_place_and_advice_and_exit_code_4(log: LogBuilder, copy: Path) -> None:
+    flip(copy / "tile/0/000.p/11", 100)
+    result = verify(log, copy)
+    assert result.exit_code == 4
+    for words in (
+        "FINDING tile-altered",
+        "file tile/0/000.p/11, from byte 100",
+        "entry 3",
+        "1 FINDING. Held to them:",
+        "nobody by signature",
+    ):
+        assert words in result.stdout
+    assert "VERIFIED" not in result.stdout
+    report = json.loads(verify(log, copy, "--json").stdout)
+    assert report["findings"][0]["offset"] == 100
+    assert report["findings_by_party"] == {"copy": {"tile-altered": 1}}
+
+
+def test_what_a_copy_holds_cannot_steer_the_terminal(log: LogBuilder, copy: Path) -> None:
+    (copy / "tile" / "\x1b[2J").write_bytes(b"")
+    assert "\x1b" not in verify(log, copy).stdout
+    assert "\x1b" not in verify(log, copy, "--json").stdout
+
+
+def test_an_alert_is_proven_and_the_proof_checked(log: LogBuilder, copy: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "evidence.tlog-proof"
+    made = run("prove", log.alert_id(5)[-8:], copy, "-o", proof, "--log-vkey", log_vkey(log))
+    assert made.exit_code == 0
+    assert f"alert {log.alert_id(5)} is entry 5 of a log of 11" in made.stdout
+    checked = run("check", proof, "--log-vkey", log_vkey(log))
+    assert checked.exit_code == 0
+    assert "THE PROOF IS GOOD" in checked.stdout
+    assert json.loads(run("check", proof, "--log-vkey", log_vkey(log), "--json").stdout)["index"] == 5
+
+
+def test_the_proof_is_named_after_the_alert_unless_told_otherwise(
+    log: LogBuilder, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = json.loads(run("prove", log.alert_id(7), copy, "--json").stdout)
+    assert made == {"alert": log.alert_id(7), "index": 7, "size": 11, "file": f"{log.alert_id(7)}.tlog-proof"}
+    assert Path(made["file"]).read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_a_bad_proof_ends_with_exit_code_4_and_a_sentence(log: LogBuilder, copy: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "evidence"
+    run("prove", log.alert_id(5), copy, "-o", proof)
+    proof.write_bytes(proof.read_bytes().replace(b"index 5", b"index 4"))
+    result = run("check", proof, "--log-vkey", log_vkey(log))
+    assert result.exit_code == 4
+    assert "[bad-proof]" in result.stderr
+    told = run("check", proof, "--log-vkey", log_vkey(log), "--json")
+    assert json.loads(told.stderr)["error"]["code"] == "bad-proof"
+
+
+def test_failures_have_their_exit_codes(log: LogBuilder, copy: Path, tmp_path: Path) -> None:
+    assert run("prove", "0123456789ab", copy).exit_code == 3
+    assert run("verify", tmp_path / "none", "--root", copy / "checkpoint", "--log-vkey", "x").exit_code == 2
+    wrong = run("verify", copy, "--root", copy.parent / "root.json", "--log-vkey", "not-a-key")
+    assert wrong.exit_code == 2
+    assert "bearing-broker init printed it" in wrong.stderr
+    unwritable = run("prove", log.alert_id(5), copy, "-o", tmp_path / "no" / "such" / "folder")
+    assert unwritable.exit_code == 1
+    assert "[storage-failed]" in unwritable.stderr
+
+
+def test_a_hub_that_is_not_there_ends_with_exit_code_5(tmp_path: Path) -> None:
+    keys = Path(__file__).resolve().parents[4] / "certs" / "example"
+    mine = keys / "keys" / "auditor-1"
+    options = ["--cert", mine / "tls.crt", "--key", mine / "tls.key", "--ca", keys / "ca.crt"]
+    result = run("fetch", tmp_path / "copy", "--hub", "https://127.0.0.1:1", *options)
+    assert result.exit_code == 5
+    assert "[unreachable]" in result.stderr
+
+
+def test_progress_is_shown_on_a_terminal_only(log: LogBuilder, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nodes.auditor import cli as audit_cli
+
+    monkeypatch.setattr(audit_cli, "on_terminal", lambda: True)
+    result = verify(log, copy, "--json")
+    assert json.loads(result.stdout)["ok"]
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["fetch", "verify", "prove", "check"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout

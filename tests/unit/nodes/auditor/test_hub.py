@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from certs.example.pki import LOOPBACK_NAMES, Identity, authority, leaf
+from nodes.auditor.fetch import fetch
+from nodes.auditor.hub import Hub, HubAccess
+from nodes.auditor.mirror import LogFolder
+from schemas.errors import BadConfig, ExampleKeys, Missing, TooLarge, Unreachable
+from tests.support.auditing import audit, quiet
+from tests.support.log_builder import LogBuilder
+
+
+class Served(BaseHTTPRequestHandler):
+    """Serves a log over HTTPS; a few paths answer as a troubled hub would."""
+
+    protocol_version = "HTTP/1.1"
+    log: ClassVar[LogBuilder]
+    drops: ClassVar[int]
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/")
+        if path == "dropped" and type(self).drops > 0:
+            type(self).drops -= 1
+            self.close_connection = True
+            return
+        answers = {
+            "dropped": (200, b"at last"),
+            "forbidden": (403, b""),
+            "broken": (500, b""),
+            "tile/0/999": (200, bytes(9000)),
+        }
+        try:
+            status, body = answers.get(path) or (200, type(self).log.get(path))
+        except Missing:
+            status, body = 404, b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    _put(folder, "ca", authority())
+    _put(folder, "broker", leaf("broker", hosts=LOOPBACK_NAMES))
+    _put(folder, "auditor-1", leaf("auditor-1"))
+    return folder
+
+
+def _put(folder: Path, name: str, identity: Identity) -> None:
+    (folder / f"{name}.crt").write_bytes(identity.certificate)
+    (folder / f"{name}.key").write_bytes(identity.private_key)
+
+
+@pytest.fixture
+def url(keys: Path, log: LogBuilder) -> Iterator[str]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=keys / "ca.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(keys / "broker.crt", keys / "broker.key")
+    Served.log, Served.drops = log, 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Served) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def access(keys: Path, url: str, *, who: str = "auditor-1", pin: str | None = None) -> HubAccess:
+    return HubAccess(url, keys / f"{who}.crt", keys / f"{who}.key", keys / "ca.crt", pin)
+
+
+def test_a_log_is_fetched_over_mutual_tls_with_the_hub_pinned(
+    keys: Path, url: str, log: LogBuilder, tmp_path: Path
+) -> None:
+    pin = leaf("broker").pin
+    with Hub(access(keys, url, pin=pin.upper())) as hub:
+        fetch(hub, LogFolder(tmp_path), keys=log.keys, progress=quiet)
+    assert audit(log, tmp_path).ok
+
+
+def test_a_hub_with_another_key_than_the_pinned_is_refused(keys: Path, url: str) -> None:
+    with Hub(access(keys, url, pin=leaf("auditor-1").pin)) as hub, pytest.raises(Unreachable, match="another key"):
+        hub.get("checkpoint")
+
+
+def test_a_hub_certified_by_another_authority_is_refused(keys: Path, url: str) -> None:
+    strange = HubAccess(url, keys / "auditor-1.crt", keys / "auditor-1.key", keys / "auditor-1.crt")
+    with Hub(strange) as hub, pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+        hub.get("checkpoint")
+
+
+def test_a_connection_that_was_dropped_is_opened_again_but_not_for_ever(keys: Path, url: str) -> None:
+    with Hub(access(keys, url)) as hub:
+        Served.drops = 2
+        assert hub.get("dropped") == b"at last"
+        Served.drops = 3
+        with pytest.raises(Unreachable):
+            hub.get("dropped")
+        assert hub.get("checkpoint").startswith(b"log.crossbearing.test/1\n")
+
+
+def test_what_the_hub_answers_is_told_apart(keys: Path, url: str) -> None:
+    with Hub(access(keys, url)) as hub:
+        with pytest.raises(Missing):
+            hub.get("tile/5/000")
+        with pytest.raises(Unreachable, match="does not let this certificate"):
+            hub.get("forbidden")
+        with pytest.raises(Unreachable, match="answered 500"):
+            hub.get("broken")
+        with pytest.raises(TooLarge):
+            hub.get("tile/0/999")
+        assert hub.get("checkpoint")
+
+
+def test_a_hub_that_is_not_there_is_unreachable(keys: Path, url: str) -> None:
+    with Hub(access(keys, "https://127.0.0.1:1")) as hub, pytest.raises(Unreachable, match="refused"):
+        hub.get("checkpoint")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:7443",
+        "127.0.0.1",
+        "https://",
+        "https://127.0.0.1:x",
+        "https://[",
+        "https://h/path",
+        "https://h?q",
+    ],
+)
+def test_an_address_that_is_none_is_a_wrong_setting(keys: Path, url: str) -> None:
+    with pytest.raises(BadConfig):
+        Hub(access(keys, url))
+
+
+def test_the_port_has_a_default(keys: Path) -> None:
+    with Hub(access(keys, "https://127.0.0.1")) as hub:
+        assert hub.where == "https://127.0.0.1:7443"
+
+
+def test_files_that_do_not_belong_together_are_a_wrong_setting(keys: Path, tmp_path: Path) -> None:
+    mixed = HubAccess("https://127.0.0.1", keys / "auditor-1.crt", keys / "broker.key", keys / "ca.crt")
+    missing = HubAccess("https://127.0.0.1", tmp_path / "none", keys / "broker.key", keys / "ca.crt")
+    for wrong in (mixed, missing):
+        with pytest.raises(BadConfig):
+            Hub(wrong)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "hub.example", "[2001:db8::1]"])
+def test_the_example_keys_are_refused_off_loopback(keys: Path, host: str) -> None:
+    with pytest.raises(ExampleKeys):
+        Hub(access(keys, f"https://{host}:7443"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_the_example_keys_are_good_on_loopback(keys: Path, host: str) -> None:
+    with Hub(access(keys, f"https://{host}:7443")):
+        pass
