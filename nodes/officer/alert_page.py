@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nodes.officer import words
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase, spoken
 from nodes.officer.recipients import COLUMNS, recipient_rows, refusal_words
-from nodes.officer.screen import LABELS, Cell, Screen
+from nodes.officer.screen import LABELS, Cell, Column, Screen
 from nodes.officer.subjects import describe
 from nodes.officer.when import age, full, now_ms
 
@@ -48,8 +48,8 @@ _AT_THE_TOP = {
 }
 
 
-def show_page(screen: Screen, answer: dict[str, Any]) -> None:
-    """Print everything the node knows about one alert."""
+def show_page(screen: Screen, answer: dict[str, Any], related: Sequence[dict[str, Any]] = ()) -> None:
+    """Print everything the node knows about one alert; `related` are the others of its thread, oldest first."""
     alert = answer["alert"]
     marking = words.marking(alert["marking"])
     screen.banner(marking.text, marking.style)
@@ -67,8 +67,8 @@ def show_page(screen: Screen, answer: dict[str, Any]) -> None:
     _attachments(screen, alert)
     if answer["direction"] == "out":
         _part(screen, "Recipients")
-        screen.table(COLUMNS, recipient_rows(answer.get("recipients") or []), empty="  none yet")
-    _thread(screen, answer)
+        screen.grid(COLUMNS, recipient_rows(answer.get("recipients") or []), empty="  none yet")
+    _related(screen, related)
     screen.line()
     screen.line(_proof(answer))
     screen.banner(marking.text, marking.style)
@@ -186,11 +186,23 @@ def _attachments(screen: Screen, alert: dict[str, Any]) -> None:
         screen.note(f"  Save one: bearing attachment {_short(alert['id'])} 1")
 
 
-def _thread(screen: Screen, answer: dict[str, Any]) -> None:
-    others = [other for other in answer.get("thread") or () if other != answer["alert"]["id"]]
-    if others:
-        _part(screen, "Related alerts")
-        screen.prose(joined(map(_short, others)))
+def _related(screen: Screen, related: Sequence[dict[str, Any]]) -> None:
+    if not related:
+        return
+    _part(screen, "Related alerts")
+    columns = [Column("Id"), Column("Kind"), Column("From"), Column("Title", stretch=True), Column("Age")]
+    now = now_ms()
+    rows = [
+        [
+            Cell(_short(other["alert"]["id"])),
+            Cell(spoken(other["alert"]["kind"])),
+            Cell(other["alert"]["sender"]),
+            Cell(words.title(other["alert"])),
+            Cell(age(other["alert"]["composed"], now)),
+        ]
+        for other in related
+    ]
+    screen.grid(columns, rows, empty="")
 
 
 def _proof(answer: dict[str, Any]) -> str:

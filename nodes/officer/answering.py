@@ -13,7 +13,7 @@ from nodes.officer import words
 from nodes.officer.attachments import load
 from nodes.officer.completing import alert_ids
 from nodes.officer.documents import read_document
-from nodes.officer.outcome import show_outcome
+from nodes.officer.outcome import deliver, wait_option
 from nodes.officer.questions import ask_line, ask_prose, at_terminal, say
 from nodes.officer.settings import Settings, command, officer_option
 
@@ -39,7 +39,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Only say who would rece
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (officer_option, _dry_run, _attach, _file, _text, _alert):
+    for option in (officer_option, wait_option, _dry_run, _attach, _file, _text, _alert):
         function = option(function)
     return function
 
@@ -52,7 +52,7 @@ def reply(settings: Settings, **given: Any) -> None:
     Without either, you are asked; TEXT may also come through a pipe. Piped, the answer holds, separated by tabs: id,
     state, recipients.
     """
-    _relate(settings, settings.node().reply, "Your answer", **given)
+    _relate(settings, lambda node: node.reply, "Your answer", **given)
 
 
 @command("follow-up")
@@ -63,7 +63,7 @@ def follow_up(settings: Settings, **given: Any) -> None:
     Without either, you are asked; TEXT may also come through a pipe. Piped, the answer holds, separated by tabs: id,
     state, recipients.
     """
-    _relate(settings, settings.node().follow_up, "The news", **given)
+    _relate(settings, lambda node: node.follow_up, "The news", **given)
 
 
 @command("correct")
@@ -74,7 +74,7 @@ def correct(settings: Settings, **given: Any) -> None:
     Every recipient sees the alert marked as corrected, with this beside it. Piped, the answer holds, separated by tabs:
     id, state, recipients.
     """
-    _relate(settings, settings.node().correct, "What is right", **given)
+    _relate(settings, lambda node: node.correct, "What is right", **given)
 
 
 @command("recall")
@@ -82,29 +82,41 @@ def correct(settings: Settings, **given: Any) -> None:
 @click.option("--reason", metavar="TEXT", help="Why; shown to every recipient. Asked for when left out.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_dry_run
+@wait_option
 @officer_option
 def recall(
-    settings: Settings, *, alert: str, reason: str | None, yes: bool, dry_run: bool, officer: str | None
+    settings: Settings,
+    *,
+    alert: str,
+    reason: str | None,
+    yes: bool,
+    dry_run: bool,
+    wait: float | None,
+    officer: str | None,
 ) -> None:
     """Withdraw alert ID, one of yours, from everyone it was sent to.
 
     Deliveries still under way stop; who has it already is told not to rely on it, and their receipts show who was
     reached. What was sent stays provable in the log. Piped, the answer holds, separated by tabs: id, state, recipients.
     """
-    node = settings.node()
     if reason is None:
         if not at_terminal():
             raise click.UsageError("a recall needs its reason: --reason TEXT")
         reason = ask_line("Reason, as the recipients will read it")
     if not yes and not dry_run and at_terminal():
-        _confirm_recall(node, alert)
-    answer = node.recall(alert, reason=reason, officer=officer, dry_run=dry_run)
-    show_outcome(settings.screen(), answer, dry_run=dry_run)
+        _confirm_recall(settings.node(), alert)
+    why: str = reason
+    deliver(
+        settings,
+        lambda node: node.recall(alert, reason=why, officer=officer, dry_run=dry_run),
+        dry_run=dry_run,
+        wait=wait,
+    )
 
 
 def _relate(
     settings: Settings,
-    send: Callable[..., Json],
+    send: Callable[[NodeClient], Callable[..., Json]],
     question: str,
     *,
     alert: str,
@@ -112,6 +124,7 @@ def _relate(
     file: Path | None,
     attach: tuple[Path, ...],
     dry_run: bool,
+    wait: float | None,
     officer: str | None,
 ) -> None:
     if file is not None and text:
@@ -121,8 +134,13 @@ def _relate(
         content["document"] = read_document(file)
     else:
         content["narrative"] = _narrative(text, question)
-    answer = send(alert, attachments=load(attach), officer=officer, dry_run=dry_run, **content)
-    show_outcome(settings.screen(), answer, dry_run=dry_run)
+    files = load(attach)
+    deliver(
+        settings,
+        lambda node: send(node)(alert, attachments=files, officer=officer, dry_run=dry_run, **content),
+        dry_run=dry_run,
+        wait=wait,
+    )
 
 
 def _narrative(text: tuple[str, ...], question: str) -> str:

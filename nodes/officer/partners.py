@@ -13,6 +13,9 @@ from nodes.officer.screen import Cell, Column, Screen
 from nodes.officer.settings import OfficerGroup, Settings, command, pass_settings
 from schemas.alert.codes import Kind, Marking, Mode, Precedence, Status
 
+NOT_ADDRESSED = "built-in:not-addressed"
+"""The rule of `schemas.routing.resolve` for agencies nobody thought of; importing it would import the directory."""
+
 
 @command("directory")
 def directory(settings: Settings) -> None:
@@ -94,9 +97,24 @@ def explain(settings: Settings, /, address: tuple[str, ...], modes: tuple[str, .
 def show_resolution(screen: Screen, answer: dict[str, Any]) -> None:
     """A table of who receives it and why; those left out too, with the rule that left them out."""
     columns = [Column("Agency"), Column("Receives"), Column("Rule"), Column("Reason", stretch=True, whole=True)]
-    screen.table(columns, _decisions(answer["trace"]))
-    if screen.terminal:
-        screen.note(f"\n{words.count(len(answer['recipients']), 'agency receives', 'agencies receive')} it.")
+    trace = answer["trace"]
+    if not screen.terminal:
+        screen.table(columns, _decisions(trace))
+        return
+    concerned = [decision for decision in trace if decision["rule"] != NOT_ADDRESSED]
+    screen.table(columns, _decisions(concerned))
+    others = len(trace) - len(concerned)
+    rest = f" {words.count(others, 'other is', 'others are')} not addressed." if others else ""
+    screen.note(f"\n{words.count(len(answer['recipients']), 'agency receives', 'agencies receive')} it.{rest}")
+
+
+def reasons(trace: Iterable[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Why somebody receives it, and who for that reason; in the order of the first agency's name."""
+    found: dict[str, list[str]] = {}
+    for decision in sorted(trace, key=lambda decision: str(decision["agency"])):
+        if decision["included"]:
+            found.setdefault(f"{decision['reason']} ({decision['rule']})", []).append(decision["agency"])
+    return list(found.items())
 
 
 def _decisions(trace: Iterable[dict[str, Any]]) -> list[list[Cell]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,12 @@ from nodes.officer.completing import alert_ids
 from nodes.officer.outcome import SHORT
 from nodes.officer.screen import Cell
 from nodes.officer.settings import Settings, command, officer_option
+
+if TYPE_CHECKING:
+    from nodes.client import NodeClient
+
+RELATED = 10
+"""Alerts of a thread named on a page, the newest: each is looked up."""
 
 
 @command("show")
@@ -28,7 +34,7 @@ def show(settings: Settings, alert: str, acknowledge: bool, officer: str | None)
     if screen.as_json:
         screen.data(answer)
         return
-    show_page(screen, answer)
+    show_page(screen, answer, _related(node, answer))
     if screen.terminal and _unread(answer):
         short = answer["alert"]["id"][-SHORT:]
         screen.note(f"Tell the sender that you have read it: bearing ack {short}")
@@ -52,6 +58,12 @@ def ack(settings: Settings, alerts: tuple[str, ...], actioned: bool, officer: st
             screen.record([Cell(alert), Cell(state, "good")])
     if screen.as_json:
         screen.data({"acknowledged": done})
+
+
+def _related(node: NodeClient, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The other alerts of the thread, as far as they fit a page."""
+    others = [identity for identity in answer["thread"] if identity != answer["alert"]["id"]]
+    return [node.alert(identity) for identity in others[-RELATED:]]
 
 
 def _unread(answer: dict[str, Any]) -> bool:

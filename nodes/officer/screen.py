@@ -98,6 +98,14 @@ class Screen:
             for row in listed:
                 self._tabbed([cell for column, cell in zip(columns, row, strict=True) if not column.drawn_only])
 
+    def grid(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, empty: str) -> None:
+        """A table inside a page, drawn wherever the page goes."""
+        listed = list(rows)
+        if listed:
+            self._draw(columns, listed)
+        else:
+            self.line(empty)
+
     def record(self, cells: Sequence[Cell]) -> None:
         """One line of a stream: cells two spaces apart on a terminal, tab-separated when piped."""
         if self.terminal:

@@ -13,7 +13,8 @@ from nodes.officer.completing import complete_addresses, complete_operations, co
 from nodes.officer.documents import read_document, save_draft
 from nodes.officer.drafts import apply_flags
 from nodes.officer.failure import say_problems
-from nodes.officer.outcome import show_outcome
+from nodes.officer.outcome import deliver, wait_option
+from nodes.officer.partners import reasons
 from nodes.officer.questions import at_terminal, say
 from nodes.officer.settings import Settings, command, officer_option
 from schemas.alert.codes import Caveat, Kind, Marking, Mode, Precedence, Status
@@ -85,6 +86,7 @@ from schemas.errors import CrossbearingError
 )
 @click.option("--dry-run", is_flag=True, help="Only say who would receive it and why.")
 @click.option("--yes", is_flag=True, help="Ask nothing: send what the flags, the template or the file say.")
+@wait_option
 @officer_option
 def send(
     settings: Settings,
@@ -94,6 +96,7 @@ def send(
     attach: tuple[Path, ...],
     dry_run: bool,
     yes: bool,
+    wait: float | None,
     officer: str | None,
     **given: Any,
 ) -> None:
@@ -112,7 +115,7 @@ def send(
     """
     if file is not None and template is not None:
         raise click.UsageError("give FILE or --template, not both")
-    node, screen, files = settings.node(), settings.screen(), load(attach)
+    files = load(attach)
     if file is not None:
         document = apply_flags(read_document(file), given)
     elif yes or _says_enough(given) or not at_terminal():
@@ -120,12 +123,16 @@ def send(
     else:
         from nodes.officer.interview import write
 
-        written = write(node, screen, template, given)
+        written = write(settings.node(), settings.screen(), template, given)
         if written is None or not (dry_run or _confirmed(settings, written, officer)):
             return
         document = written
-    answer = node.send(document, attachments=files, officer=officer, dry_run=dry_run)
-    show_outcome(screen, answer, dry_run=dry_run)
+    deliver(
+        settings,
+        lambda node: node.send(document, attachments=files, officer=officer, dry_run=dry_run),
+        dry_run=dry_run,
+        wait=wait,
+    )
 
 
 def _says_enough(given: dict[str, Any]) -> bool:
@@ -152,10 +159,11 @@ def _confirmed(settings: Settings, document: dict[str, Any], officer: str | None
     except CrossbearingError:
         _keep(document)
         raise
-    recipients = preview["recipients"]
     marking = words.marking(document.get("marking", "amber")).text
-    say(f"\n“{document['title']}”, {marking}, {document.get('precedence', 'routine')}")
-    say(f"goes to {words.count(len(recipients), 'agency', 'agencies')}: {', '.join(recipients)}")
+    reach = words.count(len(preview["recipients"]), "agency", "agencies")
+    say(f"\n“{document['title']}”, {marking}, {document.get('precedence', 'routine')}, goes to {reach}:")
+    for reason, agencies in reasons(preview["trace"]):
+        say(f"  {', '.join(agencies)}: {reason}")
     say_problems(preview.get("warnings", ()))
     if document.get("status", "actual") == "actual" and any(s.get("invented") for s in document.get("subjects") or ()):
         say("warning: something in it is still marked as invented, but the alert is not marked as an exercise")

@@ -71,7 +71,7 @@ def received(number: int, **fields: Any) -> dict[str, Any]:
 
 def sent(number: int, recipients: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """What the node answers about an alert it sent."""
-    answer = received(number, sender=SELF, state=fields.pop("state", "accepted"), **fields)
+    answer = received(number, **{"sender": SELF, "state": "accepted", **fields})
     return {**answer, "direction": "out", "recipients": recipients}
 
 
@@ -98,7 +98,10 @@ def summary(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class FakeNode:
-    """The memory behind the API. `calls` holds each request: method, path, query, body."""
+    """The memory behind the API. `calls` holds each request: method, path, query, body.
+
+    `verdict` is what the hub makes of an alert sent, by the time anybody looks.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, str], dict[str, Any]]] = []
@@ -109,6 +112,7 @@ class FakeNode:
         self.dead: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
         self.failure: CrossbearingError | None = None
+        self.verdict: dict[str, Any] = {"state": "accepted"}
         self.state: dict[str, Any] = {
             "agency": SELF,
             "name": AGENCIES[SELF][0],
@@ -202,6 +206,8 @@ class FakeNode:
         resolution = self._resolve(to)
         if query.get("dry_run") == "1":
             return {**resolution, "warnings": [], "header_preview": {}}
+        waiting = [{"agency": agency, "state": "waiting", "time": NOW} for agency in resolution["recipients"]]
+        self.add(sent(77, waiting, **self.verdict))
         return {"id": identity(77), "state": "waiting", "recipients": resolution["recipients"], "warnings": []}
 
     def _resolve(self, to: list[str]) -> dict[str, Any]:
@@ -221,7 +227,7 @@ class FakeNode:
             {
                 "agency": a,
                 "included": a in recipients,
-                "rule": "address",
+                "rule": "address" if a in recipients else "built-in:not-addressed",
                 "reason": "addressed" if a in recipients else "not addressed",
             }
             for a in AGENCIES

@@ -14,7 +14,7 @@ STORED = {"agency": "sg-cnb", "state": "stored", "time": None, "code": None, "of
 
 def said(node: FakeNode) -> dict[str, Any]:
     """What the last request said."""
-    return node.calls[-1][3]
+    return [call[3] for call in node.calls if call[0] == "POST"][-1]
 
 
 @pytest.mark.parametrize("relation", ["reply", "follow-up", "correct"])
@@ -57,8 +57,8 @@ def test_an_answer_is_asked_for_at_a_terminal(on_terminal: OnTerminal, node: Fak
     node.add(received(1))
     shown = on_terminal("reply", "0001", typed="\nSeen at the gate.\nReleased.\n\n")
     assert "An answer is needed here." in shown
-    assert "is on its way to 1 agency" in shown
-    assert node.calls[-1][3] == {"narrative": "Seen at the gate.\nReleased."}
+    assert "goes to 1 agency" in shown
+    assert said(node) == {"narrative": "Seen at the gate.\nReleased."}
 
 
 def test_a_recall_needs_its_reason(run: Run, node: FakeNode) -> None:
@@ -74,5 +74,5 @@ def test_a_recall_names_whom_it_reaches_before_it_goes(on_terminal: OnTerminal, 
     shown = on_terminal("recall", "0002", typed="Wrong number.\nn\n")
     assert "This withdraws “Look out” from 1 agency: sg-cnb." in shown
     assert {call[0] for call in node.calls} == {"GET"}
-    assert "is on its way" in on_terminal("recall", "0002", "--reason", "Wrong number.", typed="y\n")
-    assert "is on its way" in on_terminal("recall", "0002", "--reason", "Wrong number.", "--yes")
+    assert "is in the log" in on_terminal("recall", "0002", "--reason", "Wrong number.", typed="y\n")
+    assert "is in the log" in on_terminal("recall", "0002", "--reason", "Wrong number.", "--yes")

@@ -17,8 +17,8 @@ ENTER = "\n"
 def test_a_first_alert_takes_two_answers_and_enter(on_terminal: OnTerminal, node: FakeNode) -> None:
     typed = ENTER + "CSQU3054383\n" + ENTER * 5 + "sg-cnb\n" + ENTER * 2 + "y\n"
     shown = on_terminal("send", typed=typed)
-    assert "goes to 1 agency: sg-cnb" in shown
-    assert "is on its way" in shown
+    assert "goes to 1 agency:\n  sg-cnb: addressed (address)" in shown
+    assert "is in the log" in shown
     assert document(node) == {
         **WATCH,
         "marking": "amber",
@@ -87,7 +87,7 @@ def test_what_was_written_is_kept_when_it_does_not_go_out(on_terminal: OnTermina
     kept = home / "draft-1.yaml"
     assert yaml.safe_load(kept.read_text())["subjects"] == WATCH["subjects"]
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert "is on its way" in on_terminal("send", "draft-1.yaml", env={"NO_COLOR": "1"})
+    assert "is in the log" in on_terminal("send", "draft-1.yaml", env={"NO_COLOR": "1"})
     assert "draft-2.yaml" in on_terminal("send", typed=typed)
 
 
@@ -136,7 +136,7 @@ def test_anything_richer_is_written_in_the_editor_until_it_is_right(
     env = editor(home, "s/^title: .*/title: 12 kg in tea/; s/CSQU3054383/CSQU3054384/", "s/CSQU3054384/CSQU3054383/")
     shown = on_terminal("send", "--template", "seizure", "--to", "sg-cnb", typed="y\ny\n", env=env)
     assert "subjects[0].number: The check digit of CSQU3054384 is wrong" in shown
-    assert "is on its way" in shown
+    assert "is in the log" in shown
     assert document(node)["title"] == "12 kg in tea"
     assert document(node)["to"] == ["sg-cnb"]
 

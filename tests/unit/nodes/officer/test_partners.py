@@ -19,7 +19,9 @@ def test_route_explain_says_who_and_why(run: Run, on_terminal: OnTerminal, node:
     rows = [line.split("\t") for line in run("route", "explain", "region:oceania").stdout.splitlines()]
     assert rows[:2] == [["au-abf", "yes", "address", "addressed"], ["nz-customs", "yes", "address", "addressed"]]
     assert all(row[1] == "no" for row in rows[2:])
-    assert "2 agencies receive it." in on_terminal("route", "explain", "region:oceania")
+    shown = on_terminal("route", "explain", "region:oceania")
+    assert "2 agencies receive it. 3 others are not addressed." in shown
+    assert "my-customs" not in shown
 
 
 def test_route_explain_asks_with_all_that_decides(run: Run, node: FakeNode) -> None:

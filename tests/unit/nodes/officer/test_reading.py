@@ -29,7 +29,8 @@ CASE = {
 
 
 def test_the_page_has_everything_and_its_marking_first_and_last(run: Run, node: FakeNode) -> None:
-    node.add(received(2, **CASE, thread=[identity(2), identity(8)]))
+    node.add(received(2, **CASE), received(8))
+    node.alerts[identity(2)]["thread"] = [identity(8), identity(2)]
     lines = run("show", "0002").stdout.splitlines()
     assert "TLP:AMBER+STRICT" in lines[0]
     assert "TLP:AMBER+STRICT" in lines[-1]
@@ -53,7 +54,7 @@ def test_the_page_has_everything_and_its_marking_first_and_last(run: Run, node: 
         "what weight, was 40 kg, now 36.7 kg",
         "x-ray.png, image/png, 234,567 bytes",
         "container     CSQU3054383",
-        "00000008",
+        "00000008  watch  sg-cnb  Look out for container number 8",
     ):
         assert str(part) in page
     assert "secret" not in page
@@ -71,7 +72,7 @@ def test_an_own_alert_shows_its_recipients_and_whether_it_is_logged(run: Run, no
     recipient = {"agency": "sg-cnb", "state": "waiting", "time": None, "code": None, "officer": None}
     node.add({**sent(6, [recipient], state="waiting"), "proof": None})
     page = run("show", "0006").stdout
-    assert "sg-cnb\twaiting" in page
+    assert "sg-cnb  waiting" in page
     assert "Not in the log yet." in page
 
 

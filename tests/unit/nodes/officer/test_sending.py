@@ -23,10 +23,8 @@ WATCH = {
 
 def document(node: FakeNode) -> dict[str, Any]:
     """What the node was given last."""
-    method, path, _, body = node.calls[-1]
-    assert (method, path) == ("POST", "/v1/alerts")
-    found: dict[str, Any] = body["document"]
-    return found
+    found: list[dict[str, Any]] = [call[3]["document"] for call in node.calls if call[:2] == ("POST", "/v1/alerts")]
+    return found[-1]
 
 
 def test_one_line_sends_a_container_alert(run: Run, node: FakeNode) -> None:
@@ -73,7 +71,7 @@ def test_a_dry_run_names_who_receives_it_and_why(run: Run, on_terminal: OnTermin
     assert rows[0] == ["sg-cnb", "yes", "address", "addressed"]
     assert node.calls[-1][2] == {"dry_run": "1"}
     shown = on_terminal(*LINE, "--dry-run", env={"NO_COLOR": "1"})
-    assert "Agency      Receives  Rule     Reason" in shown
+    assert "Agency  Receives  Rule     Reason\n" in shown
     assert "1 agency receives it." in shown
     assert "Nothing was sent." in shown
 
@@ -154,4 +152,29 @@ def test_refused_by_the_exchange_is_exit_code_4(run: Run, node: FakeNode) -> Non
 
 def test_on_a_terminal_the_answer_is_a_sentence(on_terminal: OnTerminal, node: FakeNode) -> None:
     shown = on_terminal(*LINE, env={"NO_COLOR": "1"})
-    assert shown == ("Alert 00000077 is on its way to 1 agency:\n  sg-cnb\nSee who holds it: bearing sent 00000077\n")
+    assert shown == (
+        "Alert 00000077 is in the log at index 117 and goes to 1 agency:\n"
+        "  sg-cnb\n"
+        "See who holds it: bearing sent 00000077\n"
+    )
+
+
+def test_an_alert_the_hub_refuses_is_told_at_once(on_terminal: OnTerminal, run: Run, node: FakeNode) -> None:
+    node.verdict = {"state": "refused", "refusal": {"code": "quota", "message": "too many", "hint": "Wait a minute."}}
+    assert "REFUSED - too many [quota]. Wait a minute." in on_terminal(*LINE)
+    result = run(*LINE, "--wait", "5", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["refusal"]["code"] == "quota"
+    assert run(*LINE, "--wait", "5").stdout == f"{identity(77)}\trefused\tsg-cnb\n"
+
+
+def test_an_alert_that_waits_is_said_to_go_out_by_itself(on_terminal: OnTerminal, run: Run, node: FakeNode) -> None:
+    node.verdict = {"state": "waiting"}
+    assert "waits in the outbox and goes out by itself, to 1 agency" in on_terminal(*LINE, "--wait", "0")
+    result = run(*LINE, "--wait", "0.1")
+    assert (result.exit_code, result.stdout.split("\t")[1]) == (0, "waiting")
+
+
+def test_a_pipe_does_not_wait_unless_told_to(run: Run, node: FakeNode) -> None:
+    assert run(*LINE).stdout.split("\t")[1] == "waiting"
+    assert run(*LINE, "--wait", "5").stdout.split("\t")[1] == "accepted"
