@@ -13,8 +13,9 @@ from nodes.officer import words
 from nodes.officer.attachments import load
 from nodes.officer.completing import alert_ids
 from nodes.officer.documents import read_document
+from nodes.officer.messages import say
 from nodes.officer.outcome import deliver, wait_option
-from nodes.officer.questions import ask_line, ask_prose, at_terminal, say
+from nodes.officer.questions import ask_line, ask_prose, at_terminal
 from nodes.officer.settings import Settings, command, officer_option
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nodes.officer.failure import report, say_problems
-from nodes.officer.questions import say
+from nodes.officer.messages import say
 from schemas.errors import CrossbearingError
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import click
 
+from nodes.officer.messages import say
 from nodes.officer.visible import visible, visible_json
 from schemas.errors import CrossbearingError, ProblemLike, Refusal
 
@@ -37,10 +38,10 @@ def report(error: CrossbearingError, *, as_json: bool) -> None:
     if as_json:
         click.echo(visible_json({"error": _as_data(error)}), err=True)
         return
-    click.echo(f"bearing: {visible(error.message)} [{visible(error.code)}]", err=True)
+    say(f"bearing: {visible(error.message)} [{visible(error.code)}]", indent=2)
     say_problems(_problems(error))
     if error.hint:
-        click.echo(f"  hint: {visible(error.hint)}", err=True)
+        say(f"  hint: {visible(error.hint)}", indent=2)
 
 
 def say_problems(problems: Iterable[Mapping[str, object]]) -> None:
@@ -50,9 +51,9 @@ def say_problems(problems: Iterable[Mapping[str, object]]) -> None:
         message = visible(str(problem.get("message", "")))
         code = visible(str(problem.get("code", "")))
         path = visible(str(problem.get("path", ""))) or "document"
-        click.echo(f"  {path}: {word}{message} [{code}]", err=True)
+        say(f"  {path}: {word}{message} [{code}]", indent=2)
         if problem.get("hint"):
-            click.echo(f"      {visible(str(problem['hint']))}", err=True)
+            say(f"      {visible(str(problem['hint']))}")
 
 
 def _problems(error: CrossbearingError) -> list[Mapping[str, object]]:

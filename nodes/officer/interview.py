@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from nodes.officer import answers, drafts
 from nodes.officer.editing import edit_document
 from nodes.officer.forms import form_skeleton, form_summary, form_text, forms
+from nodes.officer.messages import say
 from nodes.officer.partners import show_addresses
-from nodes.officer.questions import Unacceptable, ask_choice, ask_line, ask_prose, say
+from nodes.officer.questions import Unacceptable, ask_choice, ask_line, ask_prose
 from nodes.officer.screen import Screen
 from schemas.alert.codes import Marking, Precedence, Status, WatchAction
 

@@ -118,13 +118,20 @@ def reasons(trace: Iterable[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 
 
 def _decisions(trace: Iterable[dict[str, Any]]) -> list[list[Cell]]:
-    ordered = sorted(trace, key=lambda decision: (not decision["included"], decision["agency"]))
-    return [
-        [
-            Cell(decision["agency"]),
-            Cell("yes", "good") if decision["included"] else Cell("no", "faint"),
-            Cell(decision["rule"]),
-            Cell(decision["reason"]),
-        ]
-        for decision in ordered
-    ]
+    """Rows by verdict and rule; on a terminal a reason stands once, at the first agency it holds for."""
+    ordered = sorted(
+        trace, key=lambda decision: (not decision["included"], decision["rule"], decision["reason"], decision["agency"])
+    )
+    rows, said = [], None
+    for decision in ordered:
+        verdict = (decision["included"], decision["rule"], decision["reason"])
+        rows.append(
+            [
+                Cell(decision["agency"]),
+                Cell("yes", "good") if decision["included"] else Cell("no", "faint"),
+                Cell(decision["rule"]),
+                Cell("" if verdict == said else decision["reason"], piped=decision["reason"]),
+            ]
+        )
+        said = verdict
+    return rows

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from nodes.officer.visible import visible_lines
+from nodes.officer.messages import say
 
 Check = Callable[[str], str]
 """Takes an answer and returns its canonical form, or raises `Unacceptable`."""
@@ -25,12 +25,6 @@ class Unacceptable(Exception):
 def at_terminal() -> bool:
     """True when somebody can be asked: both ends are a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def say(text: str) -> None:
-    """Say something between two questions."""
-    for line in visible_lines(text):
-        click.echo(line, err=True)
 
 
 def _strong(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nodes.officer.messages import say
 from nodes.officer.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -156,8 +157,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Say something to the person at the terminal; never part of the answer."""
-        for line in visible_lines(text):
-            click.echo(line, err=True)
+        say(text)
 
     @property
     def _page_width(self) -> int:

@@ -13,9 +13,10 @@ from nodes.officer.completing import complete_addresses, complete_operations, co
 from nodes.officer.documents import read_document, save_draft
 from nodes.officer.drafts import apply_flags
 from nodes.officer.failure import say_problems
+from nodes.officer.messages import say
 from nodes.officer.outcome import deliver, wait_option
 from nodes.officer.partners import reasons
-from nodes.officer.questions import at_terminal, say
+from nodes.officer.questions import at_terminal
 from nodes.officer.settings import Settings, command, officer_option
 from schemas.alert.codes import Caveat, Kind, Marking, Mode, Precedence, Status
 from schemas.errors import CrossbearingError
@@ -163,7 +164,7 @@ def _confirmed(settings: Settings, document: dict[str, Any], officer: str | None
     reach = words.count(len(preview["recipients"]), "agency", "agencies")
     say(f"\n“{document['title']}”, {marking}, {document.get('precedence', 'routine')}, goes to {reach}:")
     for reason, agencies in reasons(preview["trace"]):
-        say(f"  {', '.join(agencies)}: {reason}")
+        say(f"  {', '.join(agencies)}: {reason}", indent=2)
     say_problems(preview.get("warnings", ()))
     if document.get("status", "actual") == "actual" and any(s.get("invented") for s in document.get("subjects") or ()):
         say("warning: something in it is still marked as invented, but the alert is not marked as an exercise")

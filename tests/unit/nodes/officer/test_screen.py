@@ -9,7 +9,7 @@ import nodes.officer
 from tests.support.fake_node import FakeNode, received
 from tests.unit.nodes.officer.conftest import OnTerminal, Run
 
-PRINTERS = {"screen.py", "failure.py", "questions.py", "completion.py", "reference.py", "templates.py"}
+PRINTERS = {"screen.py", "messages.py", "failure.py", "questions.py", "completion.py", "reference.py", "templates.py"}
 """The last three print files of our own; the others make harmless what they print."""
 
 HOSTILE = "\x1b[31mred\x1b[0m \x9b2J \u202eevil\u202c\x07 tab\there\nline"
