@@ -578,3 +578,16 @@ class AttachmentUnreadable(
 
 class WrongState(InputRefusal, code="wrong-state", hint="Look at the alert again: `bearing show ID`."):
     """What was asked does not fit the alert's direction or state."""
+
+
+# -- witnesses ---------------------------------------------------------------------------------------------------------
+
+
+class NoQuorum(
+    LogRefusal, code="no-quorum", hint="Fetch the checkpoint again later; if it lasts, ask the hub's operator why."
+):
+    """Too few witnesses cosigned the checkpoint."""
+
+
+class BadPolicy(LogRefusal, code="bad-policy", hint="Correct the line named; see docs/spec/witness.md for the form."):
+    """A policy file, naming logs, witnesses and the quorum, is not in its form or contradicts itself."""

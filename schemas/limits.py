@@ -61,6 +61,16 @@ MAX_NOTE_SIGNATURES: Final = 100
 """Signature lines on a note; signed-note demands at least 16, golang.org/x/mod refuses beyond 100."""
 MAX_PROOF_HASHES: Final = 128
 """Hashes in one Merkle proof: twice the levels of a tree of 2^63 leaves, which is the longest consistency proof."""
+MAX_SIGNED_NAME: Final = 255
+"""Bytes of an origin or a signer's name: ML-DSA-44 signatures of the log family give its length in one byte."""
+MAX_WITNESS_PROOF: Final = 63
+"""Hashes in a witness request; tlog-witness allows no more, and a tree of 2^63 leaves has no more levels."""
+MAX_WITNESS_REQUEST: Final = 131_072
+"""A request to a witness: the proof, and a checkpoint with up to 38 ML-DSA-44 lines, where a log sends one or two."""
+MAX_POLICY: Final = 1_048_576
+"""A policy file: a thousand Ed25519 keys, or five hundred of ML-DSA-44."""
+MAX_POLICY_ITEMS: Final = 1_024
+"""Logs, witnesses and groups of one policy, of each kind; tlog-policy asks for at least 32."""
 MAX_RECEIPT_ITEMS: Final = 256
 """Alerts one receipt covers; at about 75 bytes each it stays well within an entry."""
 MAX_BASIS: Final = 1_000

@@ -9,7 +9,7 @@ from nodes.auditor.text import count, plain, size, when
 from schemas.envelope.header import Header, decode_header
 from schemas.errors import BadConfig, BadProof, CheckpointUntrusted
 from schemas.ids import format_id
-from schemas.log.checkpoint import Checkpoint
+from schemas.log.checkpoint import Checkpoint, verify_signers
 from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
@@ -20,7 +20,7 @@ from schemas.log.entry import (
     decode_entry,
 )
 from schemas.log.merkle import leaf_hash
-from schemas.log.note import NoteKey, verify_note
+from schemas.log.note import ED25519, NoteKey
 from schemas.log.proof import parse_proof, verify_proof
 from schemas.log.receipt import decode_receipt
 
@@ -97,7 +97,7 @@ def check_proof(data: bytes, keys: Sequence[NoteKey]) -> Proven:
             f"the log key given did not sign this proof's checkpoint: {error.message}",
             hint="Check that the key is that of the log the proof is from.",
         ) from error
-    signers = {(signature.name, signature.key_id) for signature in verify_note(proof.checkpoint, keys).signatures}
+    signers = {(signature.name, signature.key_id) for signature in verify_signers(proof.checkpoint, keys).signatures}
     signed_by = tuple(key for key in keys if (key.name, key.key_id) in signers)
     entry = decode_entry(proof.extra)
     header = decode_header(entry.header) if isinstance(entry, AlertEntry) else None
@@ -112,7 +112,8 @@ def proven_lines(proven: Proven) -> Iterator[str]:
     yield ""
     yield f"Log         {plain(proven.checkpoint.origin)}"
     for key in proven.keys:
-        yield f"Log key     {plain(key.name)}+{key.key_id.hex()}, Ed25519 {key.public.hex()}"
+        shown = f"Ed25519 {key.public.hex()}" if key.type == ED25519 else "ML-DSA-44"
+        yield f"Log key     {plain(key.name)}+{key.key_id.hex()}, {shown}"
     yield f"Entered     {when(proven.entry.time)}, by the hub's clock"
     yield f"Place       entry {proven.index:,} of a log of {proven.checkpoint.size:,}"
     yield f"Directory   version {proven.entry.directory} was in force"

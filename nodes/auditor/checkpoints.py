@@ -10,8 +10,8 @@ from nodes.auditor.findings import BROKER, COPY, Finding, Findings
 from nodes.auditor.mirror import CHECKPOINT, FORKS, LogFolder, kept_path
 from nodes.auditor.text import entries_text
 from schemas.errors import BadSignature, CrossbearingError
-from schemas.keys import verify
-from schemas.log.checkpoint import Checkpoint, verify_checkpoint
+from schemas.log.checkpoint import Checkpoint, parse_tree, verify_checkpoint
+from schemas.log.cosignature import check_signature
 from schemas.log.merkle import root
 from schemas.log.note import NoteKey, parse_note
 from schemas.log.tiles import TileReader, tile_path
@@ -125,6 +125,7 @@ def check_other_signers(
     checked = {(key.name, key.key_id) for key in given}
     for size, note_bytes in held.notes.items():
         note = parse_note(note_bytes)
+        tree = parse_tree(note.text)
         for signature in note.signatures:
             who = (signature.name, signature.key_id)
             if who in checked:
@@ -136,7 +137,7 @@ def check_other_signers(
                 findings.add(Finding(found.CHECKPOINT_UNKNOWN_SIGNER, COPY, message, held.files[size], offset))
                 continue
             try:
-                verify(key.public, note.text.encode(), signature.signature)
+                check_signature(key, note.text, signature.signature, tree=tree)
             except BadSignature:
                 message = f"the signature of {signature.name} does not verify"
                 findings.add(Finding(found.CHECKPOINT_UNTRUSTED, COPY, message, held.files[size], offset))

@@ -4,7 +4,8 @@
     <size, decimal>
     <root, base64>
 
-Extension lines are refused: nothing here writes any, and what is not understood must not be signed over.
+Extension lines are refused: nothing here writes any, and what is not understood must not be signed over. Only of the
+logs of others, which a witness serves, they are let through, as is any origin.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from schemas.errors import BadCheckpoint, CheckpointUntrusted
-from schemas.keys import SigningKey
+from schemas.keys import MlDsaKey, SigningKey
 from schemas.limits import MAX_INDEX
+from schemas.log.cosignature import Tree, check_signature, sign_tree
 from schemas.log.merkle import EMPTY_ROOT, HASH_SIZE
-from schemas.log.note import NoteKey, SignedNote, decode_base64, encode_base64, format_note, sign_note, verify_note
+from schemas.log.note import (
+    NoteKey,
+    SignedNote,
+    decode_base64,
+    encode_base64,
+    format_note,
+    parse_note,
+    sign_note,
+    verify_signatures,
+)
 
 _ORIGIN = re.compile(r"[!-*,-~]+")  # visible ASCII but the plus sign, as a key of the same name must sign it
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -52,19 +64,37 @@ def format_checkpoint(checkpoint: Checkpoint) -> str:
 
 def parse_checkpoint(text: str) -> Checkpoint:
     """The checkpoint in the text of a note. Raises `BadCheckpoint` for any other form than `format_checkpoint`'s."""
+    tree = parse_tree(text)
+    return Checkpoint(tree.origin, tree.end, tree.root)
+
+
+def parse_tree(text: str, *, any_log: bool = False) -> Tree:
+    """The tree that the text of a checkpoint's note speaks of, as signatures cover it. Raises `BadCheckpoint`.
+
+    With ``any_log`` the origin may be any line, and extension lines may follow (C2SP tlog-checkpoint, "Note text").
+    """
     lines = text.split("\n")
-    if len(lines) != 4 or lines[3]:
+    if len(lines) < 4 or lines.pop() or not all(lines) or (len(lines) > 3 and not any_log):
         raise BadCheckpoint("the checkpoint is not three lines: origin, size and root")
-    origin, size, root, _ = lines
+    origin, size, root = lines[:3]
+    if not (any_log or _ORIGIN.fullmatch(origin)):
+        raise BadCheckpoint("the origin has a space, a plus sign or a character beyond ASCII")
     if not _SIZE.fullmatch(size):
         raise BadCheckpoint("the size is not a plain decimal number")
-    return Checkpoint(origin, int(size), decode_base64(root))
+    return Tree(origin, int(size), decode_base64(root))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> bytes:
-    """The whole signed note, with one Ed25519 signature under the origin's name."""
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey, ml_dsa: MlDsaKey | None = None, *, now: int = 0) -> bytes:
+    """The whole signed note, under the origin's name: an Ed25519 line and, with ``ml_dsa``, one of ML-DSA-44.
+
+    ``now`` (ms) is the time that the second one states; 0 states none.
+    """
     text = format_checkpoint(checkpoint)
-    return format_note(SignedNote(text, (sign_note(text, checkpoint.origin, key),)))
+    lines = [sign_note(text, checkpoint.origin, key)]
+    if ml_dsa is not None:
+        tree = Tree(checkpoint.origin, checkpoint.size, checkpoint.root)
+        lines.append(sign_tree(tree, checkpoint.origin, ml_dsa, now=now))
+    return format_note(SignedNote(text, tuple(lines)))
 
 
 def verify_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint:
@@ -73,7 +103,17 @@ def verify_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Chec
     Raises `BadCheckpoint` for its form, `BadSignature` if a line by a known key fails, and `CheckpointUntrusted` if no
     known key signed it or it speaks for another log.
     """
-    checkpoint = parse_checkpoint(verify_note(data, keys).text)
+    checkpoint = parse_checkpoint(verify_signers(data, keys).text)
     if checkpoint.origin != origin:
         raise CheckpointUntrusted(f"the checkpoint speaks for another log than {origin}")
     return checkpoint
+
+
+def verify_signers(data: bytes, keys: Sequence[NoteKey], *, any_log: bool = False) -> SignedNote:
+    """A checkpoint's note with only the lines by ``keys``, of whatever types, all of them good; at least one.
+
+    Raises as `verify_checkpoint` does, but for the origin; ``any_log`` as for `parse_tree`.
+    """
+    note = parse_note(data)
+    tree = parse_tree(note.text, any_log=any_log)
+    return verify_signatures(note, keys, partial(check_signature, tree=tree))

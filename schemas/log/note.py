@@ -13,20 +13,38 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from schemas.errors import BadCheckpoint, CheckpointUntrusted
-from schemas.keys import ED25519_PUBLIC_SIZE, SigningKey, verify
+from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted
+from schemas.keys import ED25519_PUBLIC_SIZE, ML_DSA_44_PUBLIC_SIZE, SigningKey, verify
 from schemas.limits import MAX_NOTE, MAX_NOTE_SIGNATURES
 
-ED25519 = 0x01
+ED25519: Final = 0x01
 """The signature type of Ed25519 over the text of the note."""
+ED25519_COSIGNATURE: Final = 0x04
+"""Ed25519 over a time and the text of a checkpoint; see `schemas.log.cosignature`."""
+ML_DSA_44: Final = 0x06
+"""ML-DSA-44 over a time, the signer's name and a tree; logs and witnesses both sign so."""
+
+LOG_TYPES: Final = frozenset({ED25519, ML_DSA_44})
+"""What a log signs its checkpoints with."""
+WITNESS_TYPES: Final = frozenset({ED25519_COSIGNATURE, ML_DSA_44})
+"""What a witness cosigns them with."""
+
+_PUBLIC_SIZES: Final = {
+    ED25519: ED25519_PUBLIC_SIZE,
+    ED25519_COSIGNATURE: ED25519_PUBLIC_SIZE,
+    ML_DSA_44: ML_DSA_44_PUBLIC_SIZE,
+}
 
 _MARK = "\N{EM DASH} "
 _KEY_ID_SIZE = 4
 _KEY_ID_HEX = re.compile(r"[0-9a-f]{8}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_PLACEHOLDER = b"-\n\n"
+"""The shortest text and the empty line under it, for signature lines that come without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,15 @@ class NoteKey:
     key_id: bytes
     type: int
     public: bytes
+
+    @property
+    def vkey(self) -> str:
+        """The text form of the key, which `parse_vkey` reads."""
+        return vkey(self.name, self.type, self.public)
+
+
+Check = Callable[[NoteKey, str, bytes], None]
+"""Checks a signature under a key over the text of a note. Raises `BadSignature`."""
 
 
 def parse_note(data: bytes) -> SignedNote:
@@ -93,25 +120,26 @@ def vkey(name: str, key_type: int, public: bytes) -> str:
     return f"{name}+{_key_id(name, key_type, public).hex()}+{encode_base64(bytes((key_type,)) + public)}"
 
 
-def parse_vkey(text: str) -> NoteKey:
-    """The key in a verifier key's text form. Raises `BadCheckpoint`, also for signature types not supported here."""
+def parse_vkey(text: str, types: Collection[int] = LOG_TYPES) -> NoteKey:
+    """The key in a verifier key's text form. Raises `BadCheckpoint`, also for a signature type not among ``types``."""
     name, _, rest = text.partition("+")
-    id_hex, _, key = rest.partition("+")
+    id_hex, _, encoded = rest.partition("+")
     if not _KEY_ID_HEX.fullmatch(id_hex):
         raise BadCheckpoint("the verifier key is not a name, an id and a key joined by plus signs")
-    typed = decode_base64(key)
-    if len(typed) != 1 + ED25519_PUBLIC_SIZE or typed[0] != ED25519:
-        raise BadCheckpoint("the verifier key is not an Ed25519 key")
-    key_type, public = typed[0], typed[1:]
-    key_id = _key_id(name, key_type, public)
-    if key_id.hex() != id_hex:
+    typed = decode_base64(encoded)
+    if not typed or typed[0] not in types:
+        raise BadCheckpoint("the verifier key is of a type that does not sign here")
+    key = note_key(name, typed[1:], typed[0])
+    if key.key_id.hex() != id_hex:
         raise BadCheckpoint("the verifier key's id does not fit its name and key")
-    return NoteKey(name, key_id, key_type, public)
+    return key
 
 
-def note_key(name: str, public: bytes) -> NoteKey:
-    """The `NoteKey` of an Ed25519 public key under ``name``."""
-    return NoteKey(name, _key_id(name, ED25519, public), ED25519, public)
+def note_key(name: str, public: bytes, key_type: int = ED25519) -> NoteKey:
+    """The `NoteKey` of a public key under ``name``. Raises `BadCheckpoint` for a name or key that cannot be one."""
+    if len(public) != _PUBLIC_SIZES.get(key_type):
+        raise BadCheckpoint("the public key is not of the length its type has")
+    return NoteKey(name, _key_id(name, key_type, public), key_type, public)
 
 
 def sign_note(text: str, name: str, key: SigningKey) -> NoteSignature:
@@ -121,21 +149,34 @@ def sign_note(text: str, name: str, key: SigningKey) -> NoteSignature:
     return NoteSignature(name, _key_id(name, ED25519, key.public), key.sign(text.encode()))
 
 
+def check_text(key: NoteKey, text: str, signature: bytes) -> None:
+    """Check an Ed25519 signature over the text of a note. Raises `BadSignature`."""
+    if key.type != ED25519:
+        raise BadSignature("keys of that type sign checkpoints only")
+    verify(key.public, text.encode(), signature)
+
+
 def verify_note(data: bytes, keys: Sequence[NoteKey]) -> SignedNote:
-    """Check a note against the keys known; the note returned has only the signatures that these keys made.
+    """Check a note of any text against the Ed25519 keys known. Raises as `verify_signatures` does."""
+    return verify_signatures(parse_note(data), keys, check_text)
+
+
+def verify_signatures(note: SignedNote, keys: Sequence[NoteKey], check: Check) -> SignedNote:
+    """Check a note's signatures; the note returned has only those that ``keys`` made, in their order under the note.
 
     Lines by unknown keys are ignored. A line by a known key that does not verify spoils the whole note, with
-    `BadSignature`; without any line by a known key it is `CheckpointUntrusted`; in another form `BadCheckpoint`.
+    `BadSignature`; without any line by a known key it is `CheckpointUntrusted`; with two by one it is `BadCheckpoint`.
     """
-    note = parse_note(data)
-    message = note.text.encode()
     known = {(key.name, key.key_id): key for key in keys}
     verified: dict[NoteKey, NoteSignature] = {}
     for signature in note.signatures:
         key = known.get((signature.name, signature.key_id))
-        if key is not None:
-            verify(key.public, message, signature.signature)
-            verified.setdefault(key, signature)
+        if key is None:
+            continue
+        if key in verified:
+            raise BadCheckpoint("a key known here signed the note twice")
+        check(key, note.text, signature.signature)
+        verified[key] = signature
     if not verified:
         raise CheckpointUntrusted("no key known here signed the note")
     return SignedNote(note.text, tuple(verified.values()))
@@ -157,6 +198,14 @@ def decode_base64(text: str) -> bytes:
     return data
 
 
+def parse_signatures(data: bytes) -> tuple[NoteSignature, ...]:
+    """Signature lines that stand alone, as a witness answers with them. Raises `BadCheckpoint`."""
+    note = parse_note(_PLACEHOLDER + data)
+    if note.text != "-\n":
+        raise BadCheckpoint("there is an empty line among the signature lines")
+    return note.signatures
+
+
 def _parse_line(line: str) -> NoteSignature:
     if not line.startswith(_MARK):
         raise BadCheckpoint("a signature line does not begin with a dash and a space")
@@ -176,3 +225,5 @@ def _key_id(name: str, key_type: int, public: bytes) -> bytes:
 def _check_name(name: str) -> None:
     if not name or "+" in name or any(character.isspace() for character in name):
         raise BadCheckpoint("a key name is empty, or has a space or a plus sign")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise BadCheckpoint("a key name is not valid Unicode")
