@@ -18,7 +18,7 @@ from nodes.receive import HALTED
 from nodes.service.ports import LinkState
 from nodes.session import Parts, Session
 from nodes.waiting import until_first
-from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, Unreachable
+from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, StorageInDoubt, Unreachable
 from schemas.limits import CLOCK_SKEW_MS
 
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ class Exchange:
         return replace(self._state, checkpoint_time=self._parts.standing.checkpoint_time)
 
     async def run(self) -> None:
-        """Stay in touch until cancelled; then say goodbye."""
+        """Stay in touch until cancelled; then say goodbye. Raises StorageInDoubt, which only a restart can settle."""
         failures = 0
         while True:
             await self._stay_away_while_halted()
             started = self._parts.clock()
             try:
                 await self._one_session()
+            except StorageInDoubt:
+                raise  # only a restart finds out what the disk holds
             except CrossbearingError as error:
                 await self._ended(error)
             except Exception as error:

@@ -29,10 +29,9 @@ from schemas.envelope.opener import OPENER_SIZE
 from schemas.errors import (
     CheckpointUntrusted,
     ClockOff,
-    EncodingRefusal,
     IdleTimeout,
     ProtocolError,
-    SessionRefusal,
+    Refusal,
     Unreachable,
     refusal_from_code,
 )
@@ -157,7 +156,7 @@ class Session:
                 await until_first(
                     self._read(), self._work(), self._send_alerts(), self._receipts.run(), self._downloads.run()
                 )
-        except (EncodingRefusal, SessionRefusal) as error:
+        except Refusal as error:
             await self._say_bye(error.code, error.message)
             raise
         finally:

@@ -1,0 +1,454 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodes.dispatch import WINDOW
+from nodes.session import Parts, Session
+from nodes.store.alerts import AlertRow
+from schemas import codec
+from schemas.alert.document import Alert, alert_to_wire
+from schemas.envelope.header import decode_header
+from schemas.envelope.opener import opener_id
+from schemas.errors import (
+    CheckpointUntrusted,
+    CrossbearingError,
+    DuplicateSession,
+    ProtocolError,
+    Unreachable,
+)
+from schemas.ids import sha256
+from schemas.log.receipt import decode_receipt
+from schemas.session.frames import (
+    Blob,
+    Block,
+    Bye,
+    Credit,
+    Fetch,
+    Hello,
+    Result,
+    ResultItem,
+    SendReceipt,
+    Submit,
+    Upload,
+    Uploaded,
+)
+from tests.support.envelope import make_alert
+from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, eventually, id_of, node_parts
+
+ME = "sg-cnb"
+FIVE_MINUTES = 300_000
+
+
+class Run:
+    """A session under way: the hub's end of it, and how it ended."""
+
+    def __init__(self, parts: Parts, end: HubEnd, task: asyncio.Task[None]) -> None:
+        self.parts = parts
+        self.end = end
+        self.task = task
+
+    async def ended(self) -> CrossbearingError:
+        """What the session ended with."""
+        async with asyncio.timeout(10):
+            with pytest.raises(CrossbearingError) as caught:
+                await self.task
+        return caught.value
+
+    async def compose(self, *, number: int = 1, **fields: object) -> Alert:
+        alert = make_alert(self.end.hub.world, ME, number=number, **fields)
+        recipients = ["au-abf", "hk-customs"]
+        await self.parts.store.write(
+            lambda t: t.outbox.add(alert, alert_to_wire(alert), recipients=recipients, now=self.parts.clock())
+        )
+        return alert
+
+    async def row(self, alert: Alert) -> AlertRow:
+        row = await self.parts.store.read(lambda t: t.alerts.get("out", id_of(alert)))
+        assert row is not None
+        return row
+
+    async def settled(self, alert: Alert, state: str) -> AlertRow:
+        """Wait until the sent alert is in that state."""
+        async with asyncio.timeout(10):
+            while True:
+                seen = self.parts.store.revision("events")
+                row = await self.row(alert)
+                if row.state == state:
+                    return row
+                await self.parts.store.wait("events", seen)
+
+
+async def drive(parts: Parts, link: FakeLink) -> None:
+    connection = await link.connect()
+    try:
+        session = Session(parts, connection)
+        offset = await session.open()
+        await session.run(offset)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def running(parts: Parts, hub: FakeHub) -> AsyncIterator[Run]:
+    link = FakeLink(hub)
+    task = asyncio.create_task(drive(parts, link))
+    try:
+        yield Run(parts, await link.accepted(), task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    return FakeHub()
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, hub: FakeHub) -> AsyncIterator[Parts]:
+    async with node_parts(tmp_path, hub, ME) as made:
+        yield made
+
+
+@pytest.fixture
+async def run(parts: Parts, hub: FakeHub) -> AsyncIterator[Run]:
+    """A session that has caught up with the directory."""
+    async with running(parts, hub) as made:
+        await made.end.catch_up()
+        yield made
+
+
+# Greeting -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_node_greets_with_nothing(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        hello = await run.end.expect(Hello)
+    assert (hello.agency, hello.directory, hello.size, hello.notices) == (ME, 0, 0, 0)
+
+
+async def test_the_next_session_goes_on_from_what_the_first_left(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.block(hub.enter_alert())
+        await run.end.expect(Credit)
+    async with running(parts, hub) as run:
+        hello = await run.end.expect(Hello)
+    checkpoint = hub.log.checkpoint()
+    assert (hello.directory, hello.size, hello.root) == (5, checkpoint.size, checkpoint.root)
+
+
+async def test_another_log_is_not_trusted(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.welcome(origin="log.elsewhere.test")
+        assert isinstance(await run.ended(), CheckpointUntrusted)
+
+
+async def test_another_frame_than_welcome_breaks_the_protocol(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.expect(Hello)
+        await run.end.send_raw(codec.encode(["result", []]))
+        assert isinstance(await run.ended(), ProtocolError)
+
+
+async def test_the_hubs_refusal_at_the_door_is_passed_on(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.expect(Hello)
+        await run.end.send(Bye("duplicate-session", "another node of this agency is connected"))
+        assert isinstance(await run.ended(), DuplicateSession)
+
+
+@pytest.mark.parametrize("offset", [FIVE_MINUTES + 60_000, -FIVE_MINUTES - 60_000])
+async def test_with_the_clock_off_nothing_is_sent_but_alerts_arrive(parts: Parts, hub: FakeHub, offset: int) -> None:
+    async with running(parts, hub) as run:
+        await run.compose()
+        await run.end.welcome(at=hub.clock() - offset)
+        await run.end.send(hub.directory())
+        run.end.proven = hub.size
+        await run.end.block(hub.enter_alert())
+        frame = await run.end.next()
+    assert isinstance(frame, Credit)  # the alert was taken in, and neither a receipt nor our own alert came before
+
+
+# Receiving ------------------------------------------------------------------------------------------------------------
+
+
+async def test_credit_is_granted_again_after_the_commit(run: Run, hub: FakeHub) -> None:
+    await run.end.block(hub.enter_alert(), hub.enter_alert())
+    credit = await run.end.expect(Credit)
+    assert credit.n == 2
+    assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 2
+
+
+async def test_a_receipt_is_sent_until_it_is_answered(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.block(hub.enter_alert())
+        first = await run.end.expect(SendReceipt)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        again = await run.end.expect(SendReceipt)
+        assert again == first
+        ref = (await parts.store.read(lambda t: t.receipts.all()))[0].ref
+        await run.end.send(Result((ResultItem(ref, True, 9, "", "", ""),)))
+        await eventually(lambda: parts.store.read(lambda t: t.receipts.count() == 0))
+
+
+async def test_an_opener_is_fetched_from_the_hub(run: Run, hub: FakeHub) -> None:
+    index = hub.enter_alert()
+    opener = hub.openers[index][ME]
+    await run.end.block(index, opener=False)
+    fetch = await run.end.expect(Fetch)
+    assert fetch == Fetch(opener_id(opener), 0)
+    await run.end.send(Blob(fetch.digest, 0, len(opener), opener))
+    await run.end.expect(Credit)
+    assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 1
+
+
+async def test_an_attachment_is_fetched_piece_by_piece_and_checked(run: Run, hub: FakeHub) -> None:
+    data = bytes(300_000)
+    digest = sha256(data)
+    sealed = {"digest": digest.hex(), "sealed_size": len(data), "size": len(data) - 100, "key": "cd" * 32}
+    attachment = {"name": "x.png", "media_type": "image/png", **sealed}
+    await run.end.block(hub.enter_alert(attachments=[attachment]))
+    for start in (0, 200_000):
+        assert await run.end.expect(Fetch) == Fetch(digest, start)
+        await run.end.send(Blob(digest, start, len(data), data[start : start + 200_000]))
+    await eventually(
+        lambda: run.parts.store.read(lambda t: t.attachments.get(digest) and not t.attachments.incomplete())
+    )
+
+
+async def test_what_nobody_asked_for_breaks_the_protocol(run: Run) -> None:
+    await run.end.send(Blob(bytes(32), 0, 1, b"x"))
+    assert isinstance(await run.ended(), ProtocolError)
+    assert await run.end.expect(Bye) == Bye("protocol-error", "the hub sent Blob that nobody asked for")
+
+
+async def test_an_answer_to_nothing_breaks_the_protocol(run: Run) -> None:
+    await run.end.send(Result((ResultItem(bytes(16), True, 3, "", "", ""),)))
+    assert isinstance(await run.ended(), ProtocolError)
+
+
+async def test_bytes_that_are_no_frame_end_the_session_with_their_code(run: Run) -> None:
+    await run.end.send_raw(b"\xc1")
+    error = await run.ended()
+    assert (await run.end.expect(Bye)).code == error.code == "malformed"
+
+
+async def test_a_cut_connection_is_unreachable(run: Run) -> None:
+    await run.end.close()
+    assert isinstance(await run.ended(), Unreachable)
+
+
+async def test_a_bad_proof_in_a_block_ends_the_session_and_changes_nothing(run: Run, hub: FakeHub) -> None:
+    block = hub.block(hub.enter_alert(), proven=run.end.proven)
+    moved = replace(block.items[0], path=(*block.items[0].path[:-1], bytes(32)))
+    await run.end.send(Block(block.checkpoint, block.proof, (moved,)))
+    assert (await run.ended()).code == "not-included"
+    assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 0
+
+
+# Sending --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_composed_alert_is_sealed_submitted_and_accepted(run: Run) -> None:
+    alert = await run.compose()
+    submit = await run.end.expect(Submit)
+    header = decode_header(submit.header)
+    assert [recipient.agency for recipient in header.recipients] == ["au-abf", "hk-customs"]
+    assert {opener_id(opener) for opener in submit.openers} == {r.opener_id for r in header.recipients}
+    index = await run.end.accept(submit)
+    row = await run.settled(alert, "accepted")
+    assert row.index == index
+
+
+async def test_the_second_alert_reuses_the_pair_keys_and_sends_no_openers(run: Run) -> None:
+    await run.compose()
+    first = await run.end.expect(Submit)
+    await run.end.accept(first)
+    await run.settled(await run.compose(number=2), "waiting")
+    second = await run.end.expect(Submit)
+    ids = [[r.opener_id for r in decode_header(submit.header).recipients] for submit in (first, second)]
+    assert ids[0] == ids[1]
+    assert second.openers == ()
+
+
+async def test_the_same_bytes_are_submitted_until_the_hub_answers(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        alert = await run.compose()
+        first = await run.end.expect(Submit)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        again = await run.end.expect(Submit)
+        assert again == first
+        await run.end.accept(again)
+        await run.settled(alert, "accepted")
+
+
+async def test_nothing_is_sealed_under_an_older_directory_than_the_hubs(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.block(hub.enter_alert())
+        await run.end.expect(Credit)
+    hub.publish("au-abf")
+    async with running(parts, hub) as run:
+        await run.compose()
+        await run.end.catch_up()
+        submit = await run.end.expect(Submit)
+    assert decode_header(submit.header).directory == hub.world.directory.version
+
+
+async def test_the_most_urgent_alert_goes_first(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        for number, precedence in enumerate(("routine", "priority", "flash", "immediate")):
+            await run.compose(number=number, precedence=precedence)
+        await run.end.catch_up()
+        submits = [await run.end.expect(Submit) for _ in range(4)]
+    urgency = [decode_header(submit.header).precedence for submit in submits]
+    assert urgency == ["flash", "immediate", "priority", "routine"]
+
+
+async def test_a_final_refusal_is_shown_with_its_reason(run: Run) -> None:
+    alert = await run.compose()
+    await run.end.expect(Submit)
+    await run.end.refuse(id_of(alert), "suspended", "sg-cnb is suspended", "ask the governors")
+    row = await run.settled(alert, "refused")
+    assert (row.code, row.message, row.hint) == ("suspended", "sg-cnb is suspended", "ask the governors")
+
+
+@pytest.mark.parametrize("code", ["directory-stale", "clock-off", "routing-mismatch", "key-not-valid"])
+async def test_an_alert_made_under_facts_that_changed_is_sealed_again(run: Run, hub: FakeHub, code: str) -> None:
+    alert = await run.compose()
+    first = await run.end.expect(Submit)
+    hub.publish("au-abf")
+    await run.end.send(hub.directory(proven=run.end.proven, after=5))
+    run.end.proven = hub.size
+    await run.end.refuse(id_of(alert), code)
+    hub.clock.now += 1_000
+    second = await run.end.expect(Submit)
+    old, new = decode_header(first.header), decode_header(second.header)
+    assert new.id == old.id
+    assert new.commitment != old.commitment
+    await run.end.accept(second)
+    await run.settled(alert, "accepted")
+
+
+async def test_openers_the_hub_lost_are_sent_again_with_the_same_bytes(run: Run) -> None:
+    await run.compose()
+    await run.end.accept(await run.end.expect(Submit))
+    alert = await run.compose(number=2)
+    first = await run.end.expect(Submit)
+    await run.end.refuse(id_of(alert), "opener-missing")
+    second = await run.end.expect(Submit)
+    assert (second.header, second.body) == (first.header, first.body)
+    assert len(second.openers) == 2
+
+
+async def test_over_quota_the_same_bytes_wait(run: Run, hub: FakeHub) -> None:
+    alert = await run.compose()
+    first = await run.end.expect(Submit)
+    await run.end.refuse(id_of(alert), "quota")
+    assert await run.end.expect(Submit) == first
+
+
+async def test_an_alert_that_reaches_nobody_any_more_is_refused_here(run: Run, hub: FakeHub) -> None:
+    hub.world.change_agency("au-abf", status="suspended")
+    hub.publish("targets")
+    await run.end.send(hub.directory(proven=run.end.proven, after=5))
+    run.end.proven = hub.size
+    await run.end.block(hub.enter_alert())
+    await run.end.expect(Credit)
+    row = await run.settled(await run.compose(to=["au-abf"]), "refused")
+    assert row.code == "nobody"
+
+
+async def test_an_alert_that_expired_in_the_outbox_is_not_sent(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        alert = await run.compose(expires_hours=1)
+        hub.clock.now += 2 * 3_600_000
+        await run.end.catch_up()
+        row = await run.settled(alert, "expired")
+    assert row.code == "alert-expired"
+
+
+async def test_a_recall_waits_until_its_alert_is_in_the_log(run: Run) -> None:
+    original = await run.compose()
+    recall = await run.compose(
+        number=2,
+        kind="recall",
+        precedence="flash",
+        subjects=[],
+        recall={"reason": "sent in error"},
+        relation={"type": "recall", "alert": original.id},
+    )
+    first = await run.end.expect(Submit)
+    assert decode_header(first.header).id == id_of(original)
+    await run.end.accept(first)
+    await run.end.accept(await run.end.expect(Submit))
+    await run.settled(recall, "accepted")
+    assert (await run.row(original)).recalled_by == id_of(recall)
+
+
+async def test_attachments_are_uploaded_before_the_alert_and_resumed(run: Run) -> None:
+    parts = [bytes([n]) * 20_000 for n in range(3)]
+    data = b"".join(parts)
+    digest = sha256(data)
+    await run.parts.store.write(lambda t: t.attachments.add(digest, parts, now=run.parts.clock()))
+    facts = {"digest": digest.hex(), "sealed_size": len(data), "size": len(data) - 100, "key": "cd" * 32}
+    alert = await run.compose(attachments=[{"name": "x.png", "media_type": "image/png", **facts}])
+    assert await run.end.expect(Upload) == Upload(digest, 0, len(data), b"")
+    await run.end.send(Uploaded(digest, 15_000))
+    assert await run.end.expect(Upload) == Upload(digest, 15_000, len(data), data[15_000:])
+    await run.end.send(Uploaded(digest, len(data)))
+    await run.end.accept(await run.end.expect(Submit))
+    await run.settled(alert, "accepted")
+
+
+async def test_a_refused_upload_refuses_its_alert(run: Run) -> None:
+    data = b"sealed" * 100
+    digest = sha256(data)
+    await run.parts.store.write(lambda t: t.attachments.add(digest, [data], now=run.parts.clock()))
+    facts = {"digest": digest.hex(), "sealed_size": len(data), "size": len(data) - 100, "key": "cd" * 32}
+    alert = await run.compose(attachments=[{"name": "x.png", "media_type": "image/png", **facts}])
+    await run.end.expect(Upload)
+    await run.end.refuse(digest[:16], "too-large", "an attachment has fewer bytes")
+    assert (await run.settled(alert, "refused")).code == "too-large"
+
+
+async def test_a_receipt_refused_for_a_retired_key_is_signed_again(run: Run, hub: FakeHub) -> None:
+    await run.end.block(hub.enter_alert())
+    first = await run.end.expect(SendReceipt)
+    (row,) = await run.parts.store.read(lambda t: t.receipts.all())
+    await run.end.refuse(row.ref, "key-retired")
+    second = await run.end.expect(SendReceipt)
+    assert second != first
+    assert decode_receipt(second.receipt).items == decode_receipt(first.receipt).items
+
+
+async def test_a_receipt_refused_for_good_raises_an_alarm(run: Run, hub: FakeHub) -> None:
+    await run.end.block(hub.enter_alert())
+    await run.end.expect(SendReceipt)
+    (row,) = await run.parts.store.read(lambda t: t.receipts.all())
+    seen = run.parts.store.revision("events")
+    await run.end.refuse(row.ref, "not-a-party", "no recipient")
+    await run.parts.store.wait("events", seen)
+    (alarm,) = await run.parts.store.read(lambda t: t.alarms.standing())
+    assert alarm.code == "not-a-party"
+    assert await run.parts.store.read(lambda t: t.receipts.count()) == 0
+
+
+async def test_the_window_bounds_what_is_under_way(run: Run) -> None:
+    for number in range(WINDOW + 1):
+        await run.compose(number=number)
+    submits = [await run.end.expect(Submit) for _ in range(WINDOW)]
+    assert run.end.silent
+    await run.end.accept(submits[0])
+    await run.end.expect(Submit)
