@@ -90,48 +90,42 @@ def _text(value: object, *, lines: bool) -> object:
 
 
 _Line = BeforeValidator(partial(_text, lines=False))
-Short = Annotated[str, _Line, StringConstraints(min_length=1, max_length=codes.MAX_SHORT)]
-Line = Annotated[str, _Line, StringConstraints(min_length=1, max_length=codes.MAX_LINE)]
-Title = Annotated[str, _Line, StringConstraints(min_length=1, max_length=codes.MAX_TITLE)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=codes.MAX_SHORT), _Line]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=codes.MAX_LINE), _Line]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=codes.MAX_TITLE), _Line]
 Prose = Annotated[
     str,
-    BeforeValidator(partial(_text, lines=True)),
     StringConstraints(min_length=1, max_length=codes.MAX_NARRATIVE),
+    BeforeValidator(partial(_text, lines=True)),
 ]
-Label = Annotated[str, _Line, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\z", max_length=32)]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\z", max_length=32), _Line]
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
 
 
-def _form(pattern: str, code: str, message: str, hint: str, *, upper: bool = False, drop: str = "") -> BeforeValidator:
-    """Build a validator for a code with a fixed ASCII form; `drop` lists separators people put into it."""
+def _form(pattern: str, code: str, message: str, hint: str) -> BeforeValidator:
+    """Build a validator for a text with a fixed ASCII form."""
     form = re.compile(pattern, re.ASCII)
 
     def check(value: object) -> object:
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
         if not isinstance(value, str):
             return value
-        value = value.strip()
-        for separator in drop:
-            value = value.replace(separator, "")
-        if upper:
-            value = value.upper()
-        if not form.fullmatch(value):
+        text = value.strip()
+        if not form.fullmatch(text):
             raise refuse(code, message, hint)
-        return value
+        return text
 
     return BeforeValidator(check)
 
 
 Url = Annotated[
     str,
+    StringConstraints(max_length=codes.MAX_URL),
     _form(
-        r"https?://[^\s\x00-\x20\x7f\"<>]+|https?://[^\s\x00-\x20\x7f<>]+",
+        r"https?://[^\s\x00-\x20\x7f<>]+",
         "bad-form",
         "This is not a web address.",
         "Write it in full, beginning with https:// or http://, without spaces.",
     ),
-    StringConstraints(max_length=codes.MAX_URL),
 ]
 Language = Annotated[
     str,

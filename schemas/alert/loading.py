@@ -109,19 +109,18 @@ class _Reader:
 
     def _fields(self, depth: int) -> dict[str, object]:
         fields: dict[str, object] = {}
-        event: Any
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+        while True:
+            event: Any = next(self._events)
+            if isinstance(event, yaml.MappingEndEvent):
+                return fields
             line = event.start_mark.line + 1
             if not isinstance(event, yaml.ScalarEvent):
                 raise _Refused("bad-key", line, "A field name must be a word.", "Write 'name: value'.")
             self._value(event, depth)  # refuses an anchor or a tag
             name = event.value
             if name in fields:
-                raise _Refused(
-                    "duplicate-key", line, f"The field {name[:60]!r} stands here twice.", "Keep one of them."
-                )
+                raise _Refused("duplicate-key", line, f"The field {name[:60]!r} stands here twice.", "Keep one.")
             fields[name] = self._value(next(self._events), depth)
-        return fields
 
 
 def _plain(text: str) -> object:
