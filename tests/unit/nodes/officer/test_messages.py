@@ -7,14 +7,11 @@ import pytest
 from nodes.officer.messages import say
 
 
-@pytest.fixture
-def _narrow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_a_terminal_lines_break_between_words_and_keep_their_margin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "24")
-
-
-@pytest.mark.usefixtures("_narrow")
-def test_on_a_terminal_lines_break_between_words_and_keep_their_margin(capsys: pytest.CaptureFixture[str]) -> None:
     say("  hint: run `bearing dead-letters` to see why\n\nend", indent=2)
     assert capsys.readouterr().err.splitlines() == [
         "  hint: run `bearing",
