@@ -109,21 +109,25 @@ class World:
         version: int | None = None,
         signers: Sequence[str] | None = None,
         expires: datetime = EXPIRES,
+        document: bytes | None = None,
         target: bytes | None = None,
     ) -> RoleBundle:
-        """The next bundle of a role, not yet entered; the arguments make faulty ones."""
+        """The next bundle of a role, not yet entered; the arguments make faulty ones.
+
+        ``document`` is what the metadata vouches for, ``target`` what is delivered.
+        """
         version = self.versions.get(role, 0) + 1 if version is None else version
         if role == "root":
             metadata: Metadata[Root] | Metadata[Targets] = Metadata(root_payload(version, expires))
             target, signers = b"", GOVERNORS[:THRESHOLD] if signers is None else signers
         elif role == "targets":
-            document = encode_directory(self.document)
+            document = encode_directory(self.document) if document is None else document
             vouched = TargetFile.from_data(DIRECTORY_PATH, document)
             metadata = Metadata(Targets(version, None, expires, {DIRECTORY_PATH: vouched}, self.delegations()))
             target = document if target is None else target
             signers = GOVERNORS[:THRESHOLD] if signers is None else signers
         else:
-            document = encode_agency_keys(self.keys[role])
+            document = encode_agency_keys(self.keys[role]) if document is None else document
             path = agency_path(role)
             metadata = Metadata(Targets(version, None, expires, {path: TargetFile.from_data(path, document)}))
             target = document if target is None else target

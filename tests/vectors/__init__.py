@@ -1,0 +1,1 @@
+"""Test vectors: those others published, and ours with their generator."""
