@@ -10,13 +10,18 @@ from collections.abc import Iterator
 
 from nodes.auditor import findings as found
 from nodes.auditor.findings import Kind
+from nodes.auditor.ledger import Ledger
 from nodes.auditor.text import when
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.envelope.header import Header, verify_header
 from schemas.errors import BadSignature, CrossbearingError, KeyRefusal
+from schemas.ids import format_id
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.entry import AlertEntry
 from schemas.routing.resolve import query_of, resolve
+
+OWN_ONLY = {"recall", "correct"}
+"""What only the sender of the earlier alert may do; a reply or follow-up may come from a recipient too."""
 
 Problem = tuple[Kind, str]
 """A kind of finding and what exactly is wrong, in words."""
@@ -32,6 +37,18 @@ def alert_problems(
         message = f"it was made under directory version {header.directory}; version {directory.version} was in force"
         yield found.VERSION_STALE, message
     yield from _routing_problems(header, history)
+
+
+def relation_problems(header: Header, ledger: Ledger) -> Iterator[Problem]:
+    """Yield what is wrong with an alert's relation to an earlier one: recalls and corrections are the sender's own."""
+    if header.relation is None:
+        return
+    kind, target = header.relation
+    earlier = ledger.find(target)
+    own = earlier is not None and earlier.sender == header.sender
+    received = earlier is not None and header.sender in earlier.recipients
+    if not own and (kind in OWN_ONLY or not received):
+        yield found.RELATION_FOREIGN, f"{header.sender} may not {kind} alert {format_id(target)}"
 
 
 def _sender_problems(entry: AlertEntry, header: Header, directory: Directory) -> Iterator[Problem]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from nodes.auditor import findings as found
-from nodes.auditor.alert_check import Problem, alert_problems
+from nodes.auditor.alert_check import Problem, alert_problems, relation_problems
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings, Kind
 from nodes.auditor.ledger import Ledger
 from nodes.auditor.mirror import LogFolder, directory_path
-from nodes.auditor.receipt_check import item_problems, signer_problems
+from nodes.auditor.receipt_check import item_problems, signer_problems, time_problems
 from nodes.auditor.text import plain, when
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.envelope.header import decode_header
@@ -29,7 +29,12 @@ from schemas.log.entry import (
 from schemas.log.merkle import leaf_hash
 from schemas.log.receipt import decode_receipt
 
-AGENCY_KINDS = {found.RECEIPT_MISMATCH, found.RECEIPT_NOT_ADDRESSED, found.RECEIPT_CONTRADICTS}
+AGENCY_KINDS = {
+    found.RECEIPT_TIME,
+    found.RECEIPT_MISMATCH,
+    found.RECEIPT_NOT_ADDRESSED,
+    found.RECEIPT_CONTRADICTS,
+}
 """What an agency is held to rather than the hub: its signature is good, and what it signed is at fault."""
 SENDER_KINDS = {found.SENDER_UNKNOWN, found.SENDER_KEY, found.SENDER_SIGNATURE}
 """What takes away the proof that the named sender sent an alert."""
@@ -164,6 +169,8 @@ class Judge:
         problems: list[Problem] = []
         if directory is not None:
             problems = list(alert_problems(entry, header, directory, self.history))
+            if not self.damaged:  # the earlier alert may be one of those
+                problems += relation_problems(header, self.ledger)
         for kind, message in problems:
             self._blame(place, kind, f"{what}: {message}")
         signed = directory is not None and SENDER_KINDS.isdisjoint(kind for kind, _ in problems)
@@ -187,10 +194,11 @@ class Judge:
         except CrossbearingError as error:
             self._blame(place, found.RECEIPT_MALFORMED, error.message)
             return
-        problems: Sequence[Problem] = list(signer_problems(entry, receipt, directory))
+        problems = list(signer_problems(entry, receipt, directory))
         if not problems:
             self.receipts[receipt.agency] += 1
-            problems = list(item_problems(place.index, receipt, self.ledger, self.damaged))
+            problems += time_problems(entry, receipt)
+            problems += item_problems(place.index, receipt, self.ledger, self.damaged)
         for kind, message in problems:
             self._report(place, kind, receipt.agency if kind in AGENCY_KINDS else BROKER, message)
 

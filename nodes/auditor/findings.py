@@ -175,19 +175,28 @@ ROUTING_DIFFERS = _kind(
 )
 DUPLICATE_ALERT = _kind("duplicate-alert", "one alert id was entered twice", _HUB_ADMITTED)
 
+RELATION_FOREIGN = _kind(
+    "relation-foreign",
+    "an alert recalls, corrects or answers one that is not its sender's to recall, correct or answer",
+    _HUB_ADMITTED,
+)
+
 # -- receipts ----------------------------------------------------------------------------------------------------------
 
 RECEIPT_MALFORMED = _kind("receipt-malformed", "a receipt is not in the only accepted form", _HUB_ADMITTED)
 RECEIPT_SIGNER = _kind(
-    "receipt-signer", "a receipt's agency or key was unknown or not valid at its time", _HUB_ADMITTED
+    "receipt-signer", "a receipt's agency or key was unknown, suspended or not valid at its time", _HUB_ADMITTED
 )
 RECEIPT_SIGNATURE = _kind(
     "receipt-signature", "a receipt's signature does not verify, so its named agency cannot be held to it", _EVIDENCE
 )
+RECEIPT_TIME = _kind(
+    "receipt-time", "a receipt bears a time after the one at which it was entered", "Ask the agency about its clock."
+)
 RECEIPT_MISMATCH = _kind(
     "receipt-mismatch",
     "a receipt names an index, id, sender or hash that are not those of one earlier alert",
-    "Ask the agency: it signed for something that the log does not hold.",
+    "Ask the agency why it signed for something that the log does not hold, and the hub why it entered that.",
 )
 RECEIPT_NOT_ADDRESSED = _kind(
     "receipt-not-addressed",
@@ -196,7 +205,7 @@ RECEIPT_NOT_ADDRESSED = _kind(
 )
 RECEIPT_CONTRADICTS = _kind(
     "receipt-contradicts",
-    "an agency signed both that it refused an alert and that it holds it",
+    "an agency signed that it refused an alert after it had signed that it holds it",
     "Ask the agency which is true; both statements carry its signature.",
 )
 

@@ -75,6 +75,11 @@ class Ledger:
         row = self._database.execute(f"{_SELECT} WHERE position = ?", (index,)).fetchone()
         return None if row is None else _logged(row)
 
+    def find(self, alert_id: bytes) -> Logged | None:
+        """Return the first alert with this id; None if there is none."""
+        row = self._database.execute(f"{_SELECT} WHERE id = ? ORDER BY position LIMIT 1", (alert_id,)).fetchone()
+        return None if row is None else _logged(row)
+
     def set_state(self, alert: Logged, agency: str, state: str) -> None:
         """Remember the state a recipient signed for."""
         states = [state if who == agency else had for who, had in zip(alert.recipients, alert.states, strict=True)]

@@ -7,10 +7,11 @@ from collections.abc import Container, Iterator
 from nodes.auditor import findings as found
 from nodes.auditor.alert_check import Problem
 from nodes.auditor.ledger import UNRECEIPTED, Ledger, Logged
-from nodes.auditor.text import plain
+from nodes.auditor.text import plain, when
 from schemas.directory.history import Directory
 from schemas.errors import BadSignature, DirectoryRefusal, KeyRefusal
 from schemas.ids import format_id
+from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.entry import ReceiptEntry
 from schemas.log.receipt import Receipt, ReceiptItem, verify_receipt
 
@@ -27,6 +28,16 @@ def signer_problems(entry: ReceiptEntry, receipt: Receipt, directory: Directory)
         yield found.RECEIPT_SIGNATURE, f"the signature is not one of {receipt.agency} over this receipt"
     except (DirectoryRefusal, KeyRefusal) as refusal:
         yield found.RECEIPT_SIGNER, plain(refusal.message)
+    else:
+        if not directory.is_active(receipt.agency):
+            yield found.RECEIPT_SIGNER, f"{receipt.agency} was suspended in directory version {directory.version}"
+
+
+def time_problems(entry: ReceiptEntry, receipt: Receipt) -> Iterator[Problem]:
+    """Yield whether the receipt is from the future; it may be from long ago, when the agency was offline."""
+    ahead = receipt.time - entry.time
+    if ahead > CLOCK_SKEW_MS:
+        yield found.RECEIPT_TIME, f"it bears a time {ahead // 1000} s after it was entered, at {when(entry.time)}"
 
 
 def item_problems(index: int, receipt: Receipt, ledger: Ledger, damaged: Container[int]) -> Iterator[Problem]:
@@ -47,8 +58,8 @@ def item_problems(index: int, receipt: Receipt, ledger: Ledger, damaged: Contain
             yield found.RECEIPT_NOT_ADDRESSED, message
             continue
         had = alert.states[alert.recipients.index(receipt.agency)]
-        if had != UNRECEIPTED and (had == REFUSED) != (receipt.state == REFUSED):
-            message = f"{receipt.agency} signed both {had} and {receipt.state} for entry {item.index}"
+        if receipt.state == REFUSED and RANK[had] > RANK[REFUSED]:
+            message = f"{receipt.agency} signed {had} for entry {item.index} before it signed {REFUSED}"
             yield found.RECEIPT_CONTRADICTS, message
         if RANK[receipt.state] > RANK[had]:
             ledger.set_state(alert, receipt.agency, receipt.state)

@@ -139,6 +139,7 @@ class LogBuilder:
         indexes: Iterable[int],
         state: State = "stored",
         *,
+        time: int | None = None,
         items: tuple[ReceiptItem, ...] | None = None,
         signer: str | None = None,
         signature: bytes | None = None,
@@ -152,7 +153,8 @@ class LogBuilder:
         )
         key = self.world.signing[signer or agency]
         sender = next(iter(headers.values())).sender
-        receipt = Receipt(agency, key.key_id, sender, state, self.now, None, made if items is None else items)
+        said = self.now if time is None else time
+        receipt = Receipt(agency, key.key_id, sender, state, said, None, made if items is None else items)
         data, good = sign_receipt(receipt, key)
         return self.append(ReceiptEntry(self.now, self.world.directory.version, data, signature or good))
 

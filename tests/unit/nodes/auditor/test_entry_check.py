@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.envelope.header import Recipient, sign_header
+from schemas.envelope.header import Recipient, Relation, sign_header
 from schemas.ids import sha256
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry
-from schemas.log.receipt import ReceiptItem
+from schemas.log.receipt import ReceiptItem, State
 from tests.support.auditing import audit, audited, found, only
 from tests.support.directory import make_world, record
 from tests.support.log_builder import LogBuilder
@@ -143,12 +143,11 @@ def test_a_key_the_directory_does_not_know(log: LogBuilder, tmp_path: Path) -> N
 
 
 def test_an_expired_and_a_retired_key(tmp_path: Path) -> None:
-    for number, change in enumerate(({"ends": 0}, {"status": "retired"})):
+    for number in range(2):
         log = LogBuilder()
         held = record(log.world.signing["hk-customs"].public)
-        changed = (
-            replace(held, not_after=log.now - log.now % 1000) if "ends" in change else replace(held, status="retired")
-        )
+        expired, retired = replace(held, not_after=log.now - log.now % 1000), replace(held, status="retired")
+        changed = (expired, retired)[number]
         log.world.keys["hk-customs"] = replace(log.world.keys["hk-customs"], signing=(changed,))
         log.publish("hk-customs")
         log.alert()
@@ -220,6 +219,29 @@ def test_one_alert_id_entered_twice(log: LogBuilder, tmp_path: Path) -> None:
     assert "as entry 11" in finding.message
 
 
+def test_only_the_sender_recalls_and_corrects_and_only_parties_answer(log: LogBuilder, tmp_path: Path) -> None:
+    earlier = log.alert("hk-customs", ["sg-cnb"])
+
+    def related(sender: str, to: str, kind: str) -> int:
+        relation = Relation(kind, log.header(earlier).id)
+        return log.alert(sender, [to], change=lambda header: replace(header, relation=relation))
+
+    for kind in ("recall", "correct", "follow-up", "reply"):
+        related("hk-customs", "sg-cnb", kind)
+    for kind in ("follow-up", "reply"):
+        related("sg-cnb", "hk-customs", kind)
+    assert audited(log, tmp_path).ok
+    bad = [
+        related("sg-cnb", "hk-customs", "recall"),
+        related("sg-cnb", "hk-customs", "correct"),
+        related("au-abf", "hk-customs", "reply"),
+    ]
+    log.alert(change=lambda header: replace(header, relation=Relation("reply", bytes([1, *header.id[1:]]))))
+    assert found(audited(log, tmp_path / "later")) == [
+        ("relation-foreign", "broker", index) for index in (*bad, log.size - 1)
+    ]
+
+
 # -- receipts ----------------------------------------------------------------------------------------------------------
 
 
@@ -271,18 +293,44 @@ def test_a_receipt_by_somebody_not_addressed(log: LogBuilder, tmp_path: Path) ->
     assert next(a.findings for a in report.agencies if a.agency == "au-abf") == 1
 
 
-@pytest.mark.parametrize("states", [("stored", "refused"), ("refused", "read")])
-def test_two_receipts_that_contradict(log: LogBuilder, tmp_path: Path, states: tuple[str, str]) -> None:
+@pytest.mark.parametrize("had", ["stored", "read", "actioned"])
+def test_a_refusal_of_what_was_signed_for_as_held_contradicts(log: LogBuilder, tmp_path: Path, had: State) -> None:
     index = log.alert()
-    for state in states:
-        log.receipt("sg-cnb", [index], state)  # type: ignore[arg-type]  # both are states
+    log.receipt("sg-cnb", [index], had)
+    log.receipt("sg-cnb", [index], "refused")
     assert found(audited(log, tmp_path)) == [("receipt-contradicts", "sg-cnb", 13)]
+
+
+def test_what_was_refused_may_be_opened_later(log: LogBuilder, tmp_path: Path) -> None:
+    index = log.alert()
+    log.receipt("sg-cnb", [index], "refused")
+    log.receipt("sg-cnb", [index], "stored")
+    report = audited(log, tmp_path)
+    assert report.ok
+    assert next((a.stored, a.refused) for a in report.agencies if a.agency == "sg-cnb") == (2, 0)
+
+
+def test_a_receipt_from_the_future(log: LogBuilder, tmp_path: Path) -> None:
+    index = log.alert()
+    log.receipt("sg-cnb", [index], time=log.now + CLOCK_SKEW_MS + 1)
+    log.receipt("sg-cnb", [index], time=log.now + CLOCK_SKEW_MS)
+    log.receipt("sg-cnb", [index], time=0)
+    assert found(audited(log, tmp_path)) == [("receipt-time", "sg-cnb", 12)]
+
+
+def test_a_receipt_of_a_suspended_agency(log: LogBuilder, tmp_path: Path) -> None:
+    index = log.alert()
+    log.world.change_agency("sg-cnb", status="suspended")
+    log.publish("targets")
+    log.receipt("sg-cnb", [index])
+    assert found(audited(log, tmp_path)) == [("receipt-signer", "broker", 13)]
 
 
 def test_a_receipt_repeated_or_late_contradicts_nothing(log: LogBuilder, tmp_path: Path) -> None:
     index = log.alert()
-    for state in ("actioned", "stored", "stored", "read"):
-        log.receipt("sg-cnb", [index], state)  # type: ignore[arg-type]  # all are states
+    states: list[State] = ["actioned", "stored", "stored", "read"]
+    for state in states:
+        log.receipt("sg-cnb", [index], state)
     report = audited(log, tmp_path)
     assert report.ok
     assert next(a.actioned for a in report.agencies if a.agency == "sg-cnb") == 1

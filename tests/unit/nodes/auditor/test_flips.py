@@ -23,7 +23,7 @@ def tiny() -> LogBuilder:
 def offsets(path: Path) -> range:
     """Every byte; of the directory files, which are larger and guarded by one digest, every so many."""
     size = path.stat().st_size
-    return range(0, size, size // 100 if path.parent.name == "directory" else 1)
+    return range(0, size, size // 40 if path.parent.name == "directory" else 1)
 
 
 def test_the_copy_is_good_to_begin_with(tiny: LogBuilder, tmp_path: Path) -> None:
