@@ -301,8 +301,7 @@ def _common(given: Given) -> dict[str, Any]:
 
 
 def _query(request: web.Request) -> Given:
-    names = list(request.query)
-    if len(set(names)) != len(names):
+    if len(request.query) != len(set(request.query)):
         raise Malformed("a parameter is given twice", hint="Give each once.")
     return Given(request.query)
 

@@ -44,7 +44,7 @@ class EdgeNode:
     config: NodeConfig
     standing: Standing
     service: NodeService
-    link: LinkState = LinkState(connected=False)
+    link: LinkState = field(default_factory=lambda: LinkState(connected=False))
     now: int = NOW
     log: SmallLog = field(init=False)
 
@@ -132,9 +132,7 @@ async def edge_node(
     )
     random = counting_random(me)
     seeds = fresh_seeds(me, random)
-    published = replace(
-        seeds, signing=(example_seed(me, "signing"),), sealing=(example_seed(me, "sealing"),)
-    )
+    published = replace(seeds, signing=(example_seed(me, "signing"),), sealing=(example_seed(me, "sealing"),))
     identity = Identity(published)
     standing = Standing(me, first_key=key, trusted_root=world.trusted_root)
     store = Store(config.database, DATABASE_KEY)

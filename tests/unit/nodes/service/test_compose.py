@@ -23,7 +23,7 @@ from tests.support.alerts import watch
 from tests.support.directory import NOW, make_world
 from tests.support.edge import EdgeNode, edge_node
 
-ID = uuid7(NOW, lambda size: bytes(size))
+ID = uuid7(NOW, bytes)
 
 
 @pytest.fixture
@@ -155,7 +155,9 @@ async def test_explain_needs_only_an_address(composer: Composer) -> None:
     assert resolution.recipients == ("au-abf", "hk-customs")
     view = resolution_view(resolution)
     assert view["recipients"] == ["au-abf", "hk-customs"]
-    assert {"agency": "sg-cnb", "included": False, "rule": "built-in:sender", "reason": "is the sender"} in view["trace"]
+    assert {"agency": "sg-cnb", "included": False, "rule": "built-in:sender", "reason": "is the sender"} in view[
+        "trace"
+    ]
 
 
 async def test_explain_takes_every_clear_fact(composer: Composer) -> None:

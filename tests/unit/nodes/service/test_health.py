@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from cryptography.x509.oid import NameOID
 
 from nodes.service import health
 from nodes.service.ports import LinkState
+from schemas.example import example_seed
+from schemas.keys import SealingKey
 from tests.support.alerts import watch
 from tests.support.directory import NOW, make_world, record
 from tests.support.edge import EdgeNode, edge_node
-from schemas.example import example_seed
-from schemas.keys import SealingKey
 
 DAY_MS = 86_400_000
 
@@ -160,5 +161,5 @@ async def test_documents_refused_by_the_watched_folder(node: EdgeNode) -> None:
 
 async def test_a_full_disk(node: EdgeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")  # as shutil gives it
-    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: usage(1, 1, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 0))
     assert (await checks(node))["disk"]["state"] == "failed"

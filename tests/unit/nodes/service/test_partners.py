@@ -8,7 +8,9 @@ from tests.support.directory import make_world
 
 
 def test_who_can_be_addressed() -> None:
-    rule = Rule("host", "add", Condition(operations=("marker",)), Target(operation_host=True), None, "The host sees all")
+    rule = Rule(
+        "host", "add", Condition(operations=("marker",)), Target(operation_host=True), None, "The host sees all"
+    )
     ceiling = Rule("cap", "ceiling", Condition(), Target(regions=("asia",)), "green", "Nothing above green")
     view = directory_view(make_world(rules=[rule, ceiling], suspended=["sg-cnb"]).directory)
     assert view["version"] == 5

@@ -172,7 +172,7 @@ async def test_search_finds_words_in_both_directions(node: EdgeNode) -> None:
 
 
 async def test_quarantine_says_why_and_shows_nothing(node: EdgeNode) -> None:
-    alert_id = uuid7(NOW, lambda size: bytes(size))
+    alert_id = uuid7(NOW, bytes)
     item = Quarantined(7, alert_id, "hk-customs", "bad-signature", 5, "forged", NOW, b"entry", b"body")
     await node.store.write(lambda tables: tables.quarantine.add(item))
     (shown,) = (await node.service.reading.quarantine())["quarantine"]

@@ -75,7 +75,12 @@ def test_a_reply_with_a_document_keeps_what_that_says() -> None:
         "relation": {"type": "recall", "alert": ID},
     }
     made = relations.reply(original(), narrative=None, document=document)
-    assert (made["kind"], made["title"], made["marking"], made["to"]) == ("seizure", "Found it", "amber", ["hk-customs"])
+    assert (made["kind"], made["title"], made["marking"], made["to"]) == (
+        "seizure",
+        "Found it",
+        "amber",
+        ["hk-customs"],
+    )
     assert made["relation"] == {"type": "reply", "alert": ID}
     assert "response" not in made
     assert errors(made) == []

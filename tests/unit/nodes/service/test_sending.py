@@ -76,7 +76,7 @@ async def test_a_refused_document_stores_nothing(node: EdgeNode) -> None:
 
 
 async def test_the_same_id_is_the_same_alert(node: EdgeNode) -> None:
-    alert_id = uuid7(NOW, lambda size: bytes(size))
+    alert_id = uuid7(NOW, bytes)
     first = await node.service.sending.send(watch(["hk-customs"]), alert_id=alert_id)
     again = await node.service.sending.send(watch(["hk-customs"], title="other"), alert_id=alert_id)
     assert first["id"] == again["id"] == format_id(alert_id)
@@ -89,7 +89,7 @@ async def test_a_failing_write_promises_nothing(node: EdgeNode, monkeypatch: pyt
     def fail(*_: object, **__: object) -> int:
         raise StorageFailed("the disk is gone")
 
-    alert_id = uuid7(NOW, lambda size: bytes(size))
+    alert_id = uuid7(NOW, bytes)
     with monkeypatch.context() as broken:
         broken.setattr(Outbox, "add", fail)
         with pytest.raises(StorageFailed):
