@@ -19,11 +19,15 @@ def keep_fork_evidence(folder: Path, *, held: bytes, received: bytes, proof: Seq
     `held.checkpoint` and `received.checkpoint` are C2SP signed notes as received; `consistency.proof` has one hash a
     line in base64, from the size held to the size received.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     case = folder / f"fork-{now}"
-    case.mkdir(mode=0o700, exist_ok=True)
+    keep_checkpoints(case, held=held, received=received, proof=proof)
+    return case
+
+
+def keep_checkpoints(case: Path, *, held: bytes, received: bytes, proof: Sequence[bytes]) -> None:
+    """Write both signed checkpoints and the proof into the folder `case`, in the form above. Raises OSError."""
+    case.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(case / "held.checkpoint", held)
     write_durably(case / "received.checkpoint", received)
     write_durably(case / "consistency.proof", "".join(f"{encode_base64(h)}\n" for h in proof).encode())
-    sync_folder(folder)
-    return case
+    sync_folder(case.parent)
