@@ -137,7 +137,7 @@ def _subjects(screen: Screen, subjects: list[dict[str, Any]]) -> None:
         _part(screen, f"Subjects ({len(subjects)})")
     for subject in subjects:
         described = describe(subject)
-        screen.fields([(described.type, Cell(described.line, "strong"))])
+        screen.fields([(described.type, Cell(described.line or "as follows", "strong"))])
         screen.fields([(f"{number}.", step) for number, step in enumerate(described.steps, 1)], indent=_INNER, labels=2)
         screen.fields(described.details, indent=_INNER, labels=0)
 
@@ -146,7 +146,9 @@ def _other(screen: Screen, name: str, value: object) -> None:
     """The part that belongs to the kind, dates, partners, links, references: by their names, whatever they are."""
     _part(screen, spoken(name).capitalize())
     if isinstance(value, Mapping):
-        screen.fields([(spoken(key), phrase(item)) for key, item in value.items()])
+        for key, item in value.items():
+            parts = [phrase(part) for part in item] if isinstance(item, list) else [phrase(item)]
+            screen.fields([(spoken(key) if number == 0 else "", part) for number, part in enumerate(parts)])
     elif not isinstance(value, list):
         screen.prose(phrase(value))
     elif name == "dates":

@@ -116,7 +116,9 @@ def _map(value: Fields) -> str:
         return quantity(value)
     if keys & _TELLING_A_PLACE and keys <= _PLACE:
         return place(value)
-    return joined(f"{spoken(key)} {text}" for key, item in value.items() if (text := phrase(item)))
+    lead = next((key for key in ("name", "what", "mode") if isinstance(value.get(key), str)), None)
+    rest = joined(f"{spoken(key)} {text}" for key, item in value.items() if key != lead and (text := phrase(item)))
+    return joined([str(value[lead]) if lead else "", rest], ": ")
 
 
 def _plural(number: str, unit: str) -> str:

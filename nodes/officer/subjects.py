@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nodes.officer.phrases import Fields, joined, money, phrase, place, quantity, spoken
+from nodes.officer.words import count
 
 Part = str | tuple[str, str] | tuple[str, Callable[..., str]]
 """A field's name, alone or with how to word its value: a format, or a function of it."""
@@ -45,6 +46,8 @@ _HEADLINES: dict[str, tuple[Part, ...]] = {
         ("bill_of_lading", "bill of lading {}"),
         ("air_waybill", "air waybill {}"),
         ("declared_goods", "declared as {}"),
+        ("actual_goods", "in fact {}"),
+        ("cover_goods", "covered by {}"),
     ),
     "carriage": (("means", spoken), ("mode", "by {}"), ("as_reported", "“{}”")),
     "person": (
@@ -76,7 +79,7 @@ def describe(subject: Fields) -> Described:
         line, used = f"{subject['count']} x {line}", used | {"count"}
     steps = [_step(step) for step in subject.get("steps", ())]
     if steps:
-        line, used = line or f"{len(steps)} steps", used | {"steps"}
+        line, used = line or count(len(steps), "step"), used | {"steps"}
     if subject.get("invented"):
         line = joined([line, "(invented, for exercise)"], " ")
     details = [
@@ -91,9 +94,9 @@ def describe(subject: Fields) -> Described:
 
 def _headline(kind: str, subject: Fields) -> tuple[str, set[str]]:
     if kind == "route":
-        stops = (joined(map(place, subject.get(key, ())), " or ") for key in ("origin", "transit", "destination"))
-        way = "incomplete" if subject.get("incomplete") else ""
-        text = joined([joined(stops, _ARROW), phrase(subject.get("direction")), way])
+        origin, destination = (joined(map(place, subject.get(key, ())), " or ") for key in ("origin", "destination"))
+        way = joined([origin, *map(place, subject.get("transit", ())), destination], _ARROW)
+        text = joined([way, phrase(subject.get("direction")), "incomplete" if subject.get("incomplete") else ""])
         return text, {"origin", "transit", "destination", "direction", "incomplete"}
     if kind == "location":
         used = {"name", "country", "unlocode", "region", "kind", "relative", "latitude", "longitude", "note", "role"}

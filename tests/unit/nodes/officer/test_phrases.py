@@ -64,6 +64,7 @@ def test_money(value: dict[str, str], words: str) -> None:
         (["a", "b"], "a, b"),
         ([{"was": "1", "now": "2"}, {"was": "3"}], "was 1, now 2; was 3"),
         ({"first": "2026-01", "last": "2026-03"}, "2026-01 to 2026-03"),
+        ({"cases": 14, "name": "ketamine", "total": {"number": "3", "unit": "t"}}, "ketamine: cases 14, total 3 t"),
         ({"a_later_field": {"inner": ["x", 1]}}, "a later field inner x, 1"),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_page_has_everything_and_its_marking_first_and_last(run: Run, node: 
         "about 2026-11-18 to 2026-11-19, estimated",
         "tip, joint operation",
         "NZ-2026-1181",
-        "what weight, was 40 kg, now 36.7 kg",
+        "weight: was 40 kg, now 36.7 kg",
         "x-ray.png, image/png, 234,567 bytes",
         "container     CSQU3054383",
         "00000008  watch  sg-cnb  Look out for container number 8",

@@ -41,6 +41,15 @@ TYPES = (
             {"type": "route", "origin": [{"country": "MY"}, {"country": "TH"}], "destination": [{"unlocode": "NZTRG"}]},
             "MY or TH → NZTRG",
         ),
+        (
+            {"type": "route", "origin": [{"country": "MY"}], "transit": [{"country": "SG"}, {"country": "AU"}]},
+            "MY → SG → AU",
+        ),
+        (
+            {"type": "consignment", "declared_goods": "tools", "cover_goods": "sand"},
+            "declared as tools, covered by sand",
+        ),
+        ({"type": "detection", "steps": [{"stage": "selection", "method": "patrol"}]}, "1 step"),
     ],
 )
 def test_the_line_of_a_subject(subject: dict[str, object], line: str) -> None:
