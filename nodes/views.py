@@ -116,7 +116,10 @@ def header_view(content: Content) -> dict[str, Any] | None:
 
 
 def proof_view(row: AlertRow, proof: ProofRow | None) -> dict[str, Any] | None:
-    """Where the alert stands in the log, and in a tree of which size that was verified; None before it is logged."""
+    """Where the alert stands in the log; None before it is logged.
+
+    `size` is that of the tree in which this node verified it; None for an alert it sent, whose index the hub told it.
+    """
     if row.index is None:
         return None
     return {

@@ -11,9 +11,10 @@ A handler that is new in the configuration begins with the alerts that arrive fr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,7 @@ from nodes.store.database import Tables
 from nodes.store.events import Event
 from nodes.store.jobs import Job
 from nodes.store.store import Store
+from nodes.waiting import until_first
 from schemas.errors import CrossbearingError, Internal, StorageFull, StorageTampered
 from schemas.ids import format_id, parse_id
 
@@ -131,16 +133,10 @@ class HandlerQueue:
     async def _wait(self, events: int, jobs: int) -> None:
         """Return when something happened since these revisions, or when the next job is due."""
         due = await self._store.read(lambda tables: tables.jobs.next_due(self.name))
-        pause = None if due is None else max(0, due - self._now()) / 1_000
-        changes = [
-            asyncio.ensure_future(self._store.wait("events", events)),
-            asyncio.ensure_future(self._store.wait("jobs", jobs)),
-        ]
-        try:
-            await asyncio.wait(changes, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for change in changes:
-                change.cancel()
+        works: list[Coroutine[Any, Any, object]] = [self._store.wait("events", events), self._store.wait("jobs", jobs)]
+        if due is not None:
+            works.append(asyncio.sleep(max(0, due - self._now()) / 1_000))
+        await until_first(*works)
 
     # On the store's thread ----------------------------------------------------------------------------------------
 

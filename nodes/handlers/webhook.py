@@ -18,7 +18,8 @@ import aiohttp
 
 from nodes.handlers.delivery import Delivery
 from nodes.handlers.settings import WebhookSettings
-from schemas.errors import BadConfig, CrossbearingError, HandlerFailed, OpenPermissions
+from nodes.private_files import read_private
+from schemas.errors import BadConfig, CrossbearingError, HandlerFailed, NotFound
 
 __all__ = ["WebhookHandler", "read_secret", "sign_webhook"]
 
@@ -27,6 +28,7 @@ ANSWER_KEPT: Final = 500
 
 MIN_SECRET: Final = 16
 MAX_SECRET: Final = 4_096
+MAKE_ONE: Final = "Make one with: umask 077; openssl rand -hex 32 > FILE"
 
 
 def sign_webhook(secret: bytes, timestamp: int, body: bytes) -> str:
@@ -38,23 +40,14 @@ def sign_webhook(secret: bytes, timestamp: int, body: bytes) -> str:
 def read_secret(path: Path) -> bytes:
     """The secret shared with the receiver: the file's content without the newline at its end.
 
-    Raises `OpenPermissions` if others may read the file, `BadConfig` if it is missing, too short or too long.
+    Raises `OpenPermissions` if others may read the file, `BadConfig` if it is missing or of a wrong size.
     """
     try:
-        mode = path.stat().st_mode
-        secret = path.read_bytes().removesuffix(b"\n")
-    except OSError as error:
-        raise BadConfig(
-            f"the webhook's secret_file {path} cannot be read: {error.strerror}",
-            hint="Make one with: umask 077; openssl rand -hex 32 > FILE",
-        ) from error
-    if mode & 0o077:
-        raise OpenPermissions(f"other users may read {path}", hint=f"Run: chmod 600 {path}")
-    if not MIN_SECRET <= len(secret) <= MAX_SECRET:
-        raise BadConfig(
-            f"the webhook's secret in {path} must have {MIN_SECRET} to {MAX_SECRET} bytes",
-            hint="Make one with: umask 077; openssl rand -hex 32 > FILE",
-        )
+        secret = read_private(path, max_size=MAX_SECRET, what="webhook secret").removesuffix(b"\n")
+    except NotFound as error:
+        raise BadConfig(error.message, hint=MAKE_ONE) from error
+    if len(secret) < MIN_SECRET:
+        raise BadConfig(f"the webhook's secret in {path} has fewer than {MIN_SECRET} bytes", hint=MAKE_ONE)
     return secret
 
 

@@ -140,7 +140,7 @@ def _keys(facts: Facts) -> Check:
         "keys",
         "failed",
         facts.key_problem,
-        "Have the agency's administrators publish the public keys of this node: bearing node keys.",
+        "Have the agency's administrators publish the public keys of this node.",
     )
 
 
@@ -153,7 +153,10 @@ def _expiry(facts: Facts) -> Check:
     detail = f"{what} expired" if at <= facts.now else f"{what} expires in {days} days"
     more = f", and {len(near) - 1} more within 30 days" if len(near) > 1 else ""
     return Check(
-        "expiry", "failed" if at <= facts.now else "warning", detail + more, "Renew it; see docs/operations.md."
+        "expiry",
+        "failed" if at <= facts.now else "warning",
+        detail + more,
+        "Renew it in time: have the new one published before the old one ends.",
     )
 
 
