@@ -22,6 +22,15 @@ ELSEWHERE = {  # shown by the tests of the loader and of the wire
     "not-canonical",
 }
 
+ATTACHMENT = {
+    "name": "x.png",
+    "media_type": "image/png",
+    "size": 1,
+    "sealed_size": 42,
+    "digest": "0" * 64,
+    "key": "0" * 64,
+}
+
 
 def subject(**fields: Any) -> dict[str, Any]:
     return {"subjects": [{"type": "container", "number": "CSQU3054383"}, fields]}
@@ -37,6 +46,11 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("wrong-type", "subjects", {"subjects": "container"}),
     ("wrong-type", "watch", {"watch": "hold"}),
     ("wrong-type", "grading.information", {"grading": {"source": "A", "information": "1"}}),
+    ("wrong-type", "title", {"title": 10**5000}),
+    ("wrong-type", "subjects[1].flag", subject(type="vessel", name="x", flag=5)),
+    ("wrong-type", "subjects[1].currency", subject(type="value", amount=1, currency=5)),
+    ("wrong-type", "subjects[1].quantity.unit", subject(type="substance", name="x", quantity={"number": 1, "unit": 5})),
+    ("wrong-type", "operation", {"operation": 5}),
     ("too-short", "title", {"title": "  "}),
     ("too-long", "title", {"title": LONG}),
     ("too-few", "to", {"to": []}),
@@ -64,6 +78,9 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("bad-form", "subjects[1].air_waybill", subject(type="consignment", air_waybill="160-1234567")),
     ("bad-form", "operation", {"operation": "Operation Marker"}),
     ("bad-form", "sources[0]", {"sources": ["www.example.org"]}),
+    ("bad-form", "subjects[1].label", subject(type="vessel", name="x", label="Box 1")),
+    ("bad-form", "attachments[0].name", {"attachments": [{**ATTACHMENT, "name": "../x"}]}),
+    ("bad-form", "attachments[0].media_type", {"attachments": [{**ATTACHMENT, "media_type": "picture"}]}),
     ("bad-form", "links[0].alert", {"links": [{"type": "see-also", "alert": "1234"}]}),
     ("check-digit", "subjects[1].number", subject(type="container", number="CSQU3054384")),
     ("check-digit", "subjects[1].imo", subject(type="vessel", imo="9319467")),
