@@ -6,6 +6,8 @@ Subcommands are imported when they are called, so that a short command does not 
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -155,6 +157,9 @@ cli = BearingGroup(
 
 def main() -> None:
     """The console script's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its number
     cli(prog_name="bearing", obj=Settings())
 
 

@@ -147,7 +147,8 @@ def _other(screen: Screen, name: str, value: object) -> None:
     _part(screen, spoken(name).capitalize())
     if isinstance(value, Mapping):
         for key, item in value.items():
-            parts = [phrase(part) for part in item] if isinstance(item, list) else [phrase(item)]
+            several = isinstance(item, list) and len(item) > 1
+            parts = [f"- {phrase(part)}" for part in item] if several else [phrase(item)]
             screen.fields([(spoken(key) if number == 0 else "", part) for number, part in enumerate(parts)])
     elif not isinstance(value, list):
         screen.prose(phrase(value))

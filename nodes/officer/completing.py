@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from nodes.officer.settings import Settings
+from nodes.officer.visible import visible
 from schemas.errors import CrossbearingError
 
 OFFERED = 50
@@ -23,7 +24,7 @@ def alert_ids(context: click.Context, _parameter: click.Parameter, incomplete: s
     except CrossbearingError:
         return []
     return [
-        CompletionItem(alert["short"], help=f"{alert['sender']}: {alert['title']}")
+        CompletionItem(alert["short"], help=visible(f"{alert['sender']}: {alert['title']}"))
         for alert in alerts
         if alert["short"].startswith(incomplete)
     ]
@@ -66,4 +67,4 @@ def _directory(context: click.Context) -> dict[str, Any]:
 
 def _items(known: Iterable[dict[str, Any]], incomplete: str, prefix: str = "") -> list[CompletionItem]:
     found = ((prefix + entry["id"], entry.get("name")) for entry in known)
-    return [CompletionItem(value, help=name) for value, name in found if value.startswith(incomplete)]
+    return [CompletionItem(value, help=visible(name or "")) for value, name in found if value.startswith(incomplete)]

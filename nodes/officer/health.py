@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from nodes.officer import words
-from nodes.officer.failure import FAILED
+from nodes.officer.failure import FAILED, UNREACHABLE
 from nodes.officer.screen import Cell, Column, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import SECOND, age, clock, now_ms
+from schemas.errors import Unreachable
 
 _CHECK_STYLES = {"ok": "good", "warning": "warn", "failed": "bad"}
 
@@ -47,11 +48,11 @@ def status(settings: Settings) -> None:
 @command("doctor")
 @click.pass_context
 def doctor(context: click.Context, settings: Settings) -> None:
-    """Check the node and say what to do about what is wrong. Exit code 1 when a check failed.
+    """Check the node and say what to do about what is wrong. Exit code 1 when a check failed, 5 when the node is away.
 
     Piped, each line holds, separated by tabs: ok, warning or failed; the check; what was found; what to do.
     """
-    checks = settings.node().doctor()["checks"]
+    checks, away = _examined(settings)
     screen = settings.screen()
     if screen.as_json:
         screen.data({"checks": checks})
@@ -64,8 +65,29 @@ def doctor(context: click.Context, settings: Settings) -> None:
         screen.table(
             columns, [[Cell(check[key] or "") for key in ("state", "name", "detail", "hint")] for check in checks]
         )
+    if away:
+        context.exit(UNREACHABLE)
     if any(check["state"] == "failed" for check in checks):
         context.exit(FAILED)
+
+
+def _examined(settings: Settings) -> tuple[list[dict[str, Any]], bool]:
+    """The node's own checks; or, when it is away, what can be seen from here. True when it is away."""
+    try:
+        return settings.node().doctor()["checks"], False
+    except Unreachable as error:
+        home = settings.socket_path.parent
+        if not home.is_dir():
+            found = ("failed", f"there is no directory {home}", "Name the node's home with --home or BEARING_HOME.")
+        elif not (home / "node.toml").is_file():
+            found = ("failed", f"{home} is no node's home", "Name another with --home, or make one: bearing node init.")
+        else:
+            found = ("ok", f"{home} is a node's home", "")
+        return [_check("home", *found), _check("node", "failed", error.message, error.hint)], True
+
+
+def _check(name: str, state: str, detail: str, hint: str) -> dict[str, Any]:
+    return {"name": name, "ok": state == "ok", "state": state, "detail": detail, "hint": hint}
 
 
 def _advice(checks: list[dict[str, Any]]) -> Iterator[list[Cell]]:

@@ -92,3 +92,15 @@ def test_the_version_is_told() -> None:
     result = CliRunner().invoke(cli, ["--version"])
     assert result.exit_code == 0
     assert result.stdout.startswith("bearing ")
+
+
+def test_a_terminal_that_lacks_letters_shows_their_numbers() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "nodes.cli", "inbox", "--home", "/海關"],
+        cwd=ROOT,
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 5
+    assert rb"no node is running at /\u6d77\u95dc" in result.stderr

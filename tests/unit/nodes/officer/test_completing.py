@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from nodes.officer.completing import alert_ids
+from nodes.officer.settings import Settings
 from tests.support.fake_node import FakeNode, received, sent
 from tests.unit.nodes.officer.conftest import ROOT, Run
 
@@ -47,6 +50,13 @@ def test_ids_and_addresses_come_from_the_node(complete, node: FakeNode) -> None:
     assert complete("route", "explain", "a") == ["au-abf", "all"]
     assert complete("inbox", "--from", "n") == ["nz-customs"]
     assert complete("inbox", "--operation", "m") == ["marker"]
+
+
+def test_a_partners_title_cannot_act_on_the_terminal_that_lists_it(home: Path, node: FakeNode) -> None:
+    node.add(received(1, title="one\x1b[2J\ntwo"))
+    context = click.Context(click.Command("show"), obj=Settings(home=home))
+    (item,) = alert_ids(context, click.Argument(["alert"]), "")
+    assert item.help == r"sg-cnb: one\x1b[2J\ntwo"
 
 
 def test_without_a_node_nothing_is_offered_and_nothing_said(complete) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,17 @@ def test_doctor_fails_when_a_check_does(run: Run, on_terminal: OnTerminal, node:
     assert "To do: Free some space." in shown
     assert "3 checks: 1 failed, 1 warning." in shown
     assert run("doctor", "--json").exit_code == 1
+
+
+def test_doctor_helps_when_there_is_no_node(run: Run, home: Path) -> None:
+    def rows(*options: str) -> list[list[str]]:
+        result = run("doctor", *options)
+        assert result.exit_code == 5
+        return [line.split("\t") for line in result.stdout.splitlines()]
+
+    missing = home / "missing"
+    assert rows("--home", str(missing))[0][:3] == ["failed", "home", f"there is no directory {missing}"]
+    assert rows()[0][:3] == ["failed", "home", f"{home} is no node's home"]
+    (home / "node.toml").write_text("")
+    assert [row[:2] for row in rows()] == [["ok", "home"], ["failed", "node"]]
+    assert "bearing node run" in rows()[1][3]
