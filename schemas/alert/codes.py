@@ -18,6 +18,7 @@ MAX_ADDRESSES = 64  # twice the agencies of a large operation
 MAX_SUBJECTS = 200  # a large case names dozens; figures of whole operations belong in a sitrep
 MAX_FEW = 16  # short lists inside one subject: names, origins, tests
 MAX_SOME = 64  # longer lists: dates, steps, links, figures
+MAX_ALERT = 524_288  # bytes on the wire: half of MAX_BODY, so that padding and what surrounds it always fit
 MAX_DIGITS = 30  # of a decimal number, point and sign included
 MAX_COUNT = 10**12  # of people, cases, parcels
 

@@ -12,10 +12,11 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from schemas.alert.alert import Alert, Document
+from schemas.alert.codes import MAX_ALERT
 from schemas.alert.loading import load_document
 from schemas.alert.problems import Problem, problem_of
 from schemas.alert.rules import cross_check
-from schemas.codec import Value
+from schemas.codec import Value, encode
 from schemas.errors import BadDocument
 from schemas.ids import check_agency_id, format_id
 from schemas.limits import MAX_DEPTH
@@ -53,7 +54,7 @@ def compose_alert(document: Mapping[str, object], *, alert_id: bytes, sender: st
 
 def alert_to_wire(alert: Alert) -> dict[str, Value]:
     """Return the alert as None/bool/int/str/list/dict only; empty optional fields are left out."""
-    return cast("dict[str, Value]", _prune(alert.model_dump()))
+    return _wire(alert)
 
 
 def alert_from_wire(value: Value) -> Alert:
@@ -73,6 +74,10 @@ def alert_from_wire(value: Value) -> Alert:
             ]
         )
     return alert
+
+
+def _wire(document: Document) -> dict[str, Value]:
+    return cast("dict[str, Value]", _prune(document.model_dump()))
 
 
 def _alert(value: Mapping[str, object]) -> Alert:
@@ -97,6 +102,12 @@ def _examine(document: Mapping[str, object], model: type[Document]) -> tuple[Doc
             if detail["type"] != "default_factory_not_called"  # follows from a problem that is listed itself
         ]
     problems.extend(cross_check(document))
+    if found is not None and len(encode(_wire(found))) > MAX_ALERT:
+        problems.append(
+            Problem(
+                "", "too-large", f"The alert is larger than {MAX_ALERT} bytes.", "Move long lists into an attachment."
+            )
+        )
     order = {name: number for number, name in enumerate(document)}
     unique = dict.fromkeys(problems)
     ranked = sorted(unique, key=lambda p: (p.severity, order.get(p.path.split(".")[0].split("[")[0], -1)))

@@ -54,6 +54,7 @@ CODES = {
     "not-for-kind": "a part that belongs to another kind of alert",
     "marking-address": "an address that the marking does not allow",
     "unknown-label": "`within` names no other subject",
+    "too-large": "an alert over its bound as a whole",
     "too-deep": "nesting beyond the bound",
     "not-canonical": "an alert from the wire in another than the canonical form",
     "yaml-alias": "an anchor or alias in YAML",

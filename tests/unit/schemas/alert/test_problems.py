@@ -22,6 +22,7 @@ ELSEWHERE = {  # shown by the tests of the loader and of the wire
     "not-canonical",
 }
 
+STEP = {"stage": "selection", "method": "patrol"}
 ATTACHMENT = {
     "name": "x.png",
     "media_type": "image/png",
@@ -150,6 +151,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("marking-address", "to[0]", {"marking": "amber+strict", "to": "region:oceania"}),
     ("marking-address", "to[0]", {"marking": "amber+strict", "to": ["all"]}),
     ("unknown-label", "subjects[1].within", subject(type="substance", name="x", within="box")),
+    ("too-large", "", {"subjects": [{"type": "detection", "steps": [{**STEP, "note": "x" * 400}] * 64}] * 20}),
     ("too-deep", "", {"narrative": [[[[[[[[[[[["x"]]]]]]]]]]]]}),
     ("nothing-seized", "subjects", {"kind": "seizure"}),
     ("unknown-port", "subjects[1].unlocode", subject(type="location", unlocode="QQABC")),
