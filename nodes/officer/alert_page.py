@@ -41,6 +41,7 @@ _INFORMATION = {
 }
 _RELATIONS = {"reply": "reply to", "follow-up": "follow-up to", "correct": "correction of", "recall": "recall of"}
 _INNER = 2 + LABELS + 2  # what belongs to a subject stands under its line
+_SHORT_ITEM = 20  # characters; lists of longer ones stand line by line
 _AT_THE_TOP = {
     *("id", "sender", "officer", "kind", "title", "narrative", "language", "grading", "marking", "caveats", "status"),
     *("precedence", "operation", "to", "modes", "composed", "expires_hours", "relation", "subjects", "attachments"),
@@ -147,8 +148,9 @@ def _other(screen: Screen, name: str, value: object) -> None:
     _part(screen, spoken(name).capitalize())
     if isinstance(value, Mapping):
         for key, item in value.items():
-            several = isinstance(item, list) and len(item) > 1
-            parts = [f"- {phrase(part)}" for part in item] if several else [phrase(item)]
+            parts = [phrase(part) for part in item] if isinstance(item, list) else [phrase(item)]
+            if len(parts) > 1:
+                parts = [f"- {part}" for part in parts] if max(map(len, parts)) > _SHORT_ITEM else [joined(parts)]
             screen.fields([(spoken(key) if number == 0 else "", part) for number, part in enumerate(parts)])
     elif not isinstance(value, list):
         screen.prose(phrase(value))

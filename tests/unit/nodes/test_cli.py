@@ -98,7 +98,7 @@ def test_a_terminal_that_lacks_letters_shows_their_numbers() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "nodes.cli", "inbox", "--home", "/海關"],
         cwd=ROOT,
-        env={"PYTHONIOENCODING": "ascii"},
+        env={"PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=False,
     )
