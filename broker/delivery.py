@@ -51,7 +51,7 @@ class DeliveryQueue:
         if self.horizon is not None and key > self.horizon and not self._refilling:
             return  # it is found in the engine when the front gets there
         self._add(key)
-        if len(self._waiting) > self._capacity:
+        if not self._refilling:
             self._trim()
 
     def begin_refill(self) -> Key:
@@ -67,6 +67,7 @@ class DeliveryQueue:
             last = key
             self._add(key)
         self.horizon = last if more else None
+        self._trim()
 
     def take(self, limit: int) -> list[Key]:
         """The next alerts to send, at most `limit`; none while too many sent ones are without a receipt."""
@@ -98,7 +99,9 @@ class DeliveryQueue:
             heapq.heappush(self._heap, key)
 
     def _trim(self) -> None:
-        """Leave the later half of the front to the engine."""
+        """Leave the later part of an overlong front to the engine."""
+        if len(self._waiting) <= self._capacity:
+            return
         kept = sorted(self._waiting.values())[: self._capacity // 2]
         self._heap, self._waiting = kept, {key[1]: key for key in kept}
         self.horizon = kept[-1]

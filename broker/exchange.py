@@ -146,6 +146,9 @@ class Exchange:
             if entered.parcel is not None:
                 self._cache.put(entered.parcel)
             self._tell(entered.changes)
+            if entered.kind == "receipt":
+                for delivery in entered.changes.deliveries:
+                    self.metrics.receipts.labels(delivery.standing.name.lower()).inc()
             self.metrics.entries.labels(entered.kind).inc()
         self.metrics.block_entries.observe(len(committed.entered))
         self.metrics.block_seconds.observe(committed.seconds)

@@ -7,7 +7,7 @@ with the receipts that are due.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from broker.delivery import REFILL, DeliveryQueue, Key
@@ -63,12 +63,20 @@ class Outgoing:
     async def next_frame(self, credit: int) -> Frame | None:
         """The next frame, when `credit` alerts may be sent; None when there is nothing to send now."""
         if self._results:
-            return Result(tuple(self._results.popleft() for _ in range(min(RESULTS, len(self._results)))))
+            return self._next_results()
         if self._pieces:
             return self._pieces.popleft()
         if self._directory < self._exchange.head.directory:
             return await self._next_directory()
         return await self._next_block(credit)
+
+    def last_results(self) -> Iterator[Frame]:
+        """The answers not sent yet, for a session that is about to end: what they say is true, whatever comes."""
+        while self._results:
+            yield self._next_results()
+
+    def _next_results(self) -> Frame:
+        return Result(tuple(self._results.popleft() for _ in range(min(RESULTS, len(self._results)))))
 
     async def _next_directory(self) -> Frame:
         head = self._exchange.head

@@ -129,6 +129,8 @@ class Session:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 if self._machine.state != "closed" and not self._socket.closed:
+                    for frame in self._outgoing.last_results() if self._outgoing is not None else ():
+                        await self._send(frame)
                     await self._send(bye)
                 await self._socket.close()
         except (TimeoutError, *_GONE):

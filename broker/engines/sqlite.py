@@ -75,7 +75,7 @@ class SqliteEngine(SqliteIndex):
     def last_block(self) -> int:
         """See `Engine`."""
         row = self._row("SELECT start FROM newest_block")
-        return row[0] if row else 0  # type: ignore[return-value]  # a STRICT INTEGER column
+        return row[0] if row else 0
 
     @contextmanager
     def block(self, position: int) -> Iterator[BlockWriter]:
@@ -107,19 +107,18 @@ class SqliteEngine(SqliteIndex):
 
     def entries(self, start: int, stop: int) -> list[bytes]:
         """See `Engine`."""
-        with certain_failures():
-            rows = self._reader.execute("SELECT data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop))
-            return [data for (data,) in rows]
+        rows = self._rows("SELECT data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", start, stop)
+        return [data for (data,) in rows]
 
     def tile(self, level: int, index: int) -> bytes | None:
         """See `Engine`."""
         row = self._row("SELECT data FROM tile WHERE key = ?", level << _TILE_LEVEL_SHIFT | index)
-        return row[0] if row else None  # type: ignore[return-value]  # a STRICT BLOB column
+        return row[0] if row else None
 
     def blob(self, digest: bytes) -> bytes | None:
         """See `Engine`."""
         row = self._row("SELECT data FROM blob WHERE digest = ?", digest)
-        return row[0] if row else None  # type: ignore[return-value]  # a STRICT BLOB column
+        return row[0] if row else None
 
     def delete_blob(self, digest: bytes) -> None:
         """See `Engine`."""
@@ -137,7 +136,7 @@ class SqliteEngine(SqliteIndex):
     def pending_uploads(self, owner: str) -> int:
         """See `Engine`."""
         row = self._row("SELECT coalesce(sum(have), 0) FROM attachment WHERE owner = ? AND used = 0", owner)
-        return row[0] if row else 0  # type: ignore[return-value]  # a sum of STRICT INTEGER values
+        return row[0] if row else 0
 
     def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
         """See `Engine`."""
@@ -148,7 +147,7 @@ class SqliteEngine(SqliteIndex):
             "SELECT substr(data, ? - start + 1) FROM piece WHERE digest = ? AND start <= ? ORDER BY start DESC LIMIT 1"
         )
         row = self._row(sql, offset, digest, offset)
-        return (row[0], total) if row else (b"", 0)  # type: ignore[return-value]  # a STRICT BLOB column
+        return (row[0], total) if row else (b"", 0)
 
     def free_bytes(self) -> int:
         """See `Engine`."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 
+from broker.engines.sqlite_files import certain_failures
 from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
 
 SCHEMA_VERSION = 1
@@ -60,19 +63,23 @@ class SqliteIndex:
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
 
-    def _row(self, sql: str, *values: object) -> tuple[object, ...] | None:
-        row: tuple[object, ...] | None = next(iter(self._db.execute(sql, values)), None)
-        return row
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with certain_failures():
+            return list(self._db.execute(sql, values))
+
+    def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        rows = self._rows(sql, *values)
+        return rows[0] if rows else None
 
     def alert(self, alert_id: bytes) -> KnownAlert | None:
         """See `View`."""
         row = self._row(f"{_ALERT} WHERE id = ?", alert_id)
-        return KnownAlert(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+        return KnownAlert(*row) if row else None
 
     def alert_at(self, index: int) -> KnownAlert | None:
         """See `View`."""
         row = self._row(f"{_ALERT} WHERE idx = ?", index)
-        return KnownAlert(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+        return KnownAlert(*row) if row else None
 
     def delivery(self, agency: str, index: int) -> Delivery | None:
         """See `View`."""
@@ -97,23 +104,23 @@ class SqliteIndex:
 
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """See `Engine`."""
-        return dict(self._db.execute(_WAITING_BY_RANK, (now,)))
+        return dict(self._rows(_WAITING_BY_RANK, now))
 
     def _deliveries(self, sql: str, *values: object) -> list[Delivery]:
         return [
             Delivery(agency, index, rank, expires, Standing(standing), receipt)
-            for agency, index, rank, expires, standing, receipt in self._db.execute(sql, values)
+            for agency, index, rank, expires, standing, receipt in self._rows(sql, *values)
         ]
 
     def opener(self, opener_id: bytes) -> KnownOpener | None:
         """See `View`."""
         row = self._row("SELECT id, sender, recipient FROM opener WHERE id = ?", opener_id)
-        return KnownOpener(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+        return KnownOpener(*row) if row else None
 
     def attachment(self, digest: bytes) -> int | None:
         """See `View`."""
         row = self._row("SELECT total FROM attachment WHERE digest = ? AND have = total", digest)
-        return row[0] if row else None  # type: ignore[return-value]  # a STRICT INTEGER column
+        return row[0] if row else None
 
     def party(self, agency: str, digest: bytes) -> bool:
         """See `Engine`."""
@@ -130,17 +137,17 @@ class SqliteIndex:
     def notices(self, agency: str, start: int, stop: int, limit: int) -> list[int]:
         """See `Engine`."""
         sql = "SELECT idx FROM notice WHERE agency = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
-        return [index for (index,) in self._db.execute(sql, (agency, start, stop, limit))]
+        return [index for (index,) in self._rows(sql, agency, start, stop, limit)]
 
     def activations(self, after: int) -> list[Activation]:
         """See `Engine`."""
-        rows = self._db.execute(f"{_ACTIVATION} WHERE version > ? ORDER BY version", (after,))
+        rows = self._rows(f"{_ACTIVATION} WHERE version > ? ORDER BY version", after)
         return [Activation(*row) for row in rows]
 
     def activation_of(self, digest: bytes) -> Activation | None:
         """See `Engine`."""
         row = self._row(f"{_ACTIVATION} WHERE digest = ? ORDER BY version LIMIT 1", digest)
-        return Activation(*row) if row else None  # type: ignore[arg-type]  # STRICT columns have these types
+        return Activation(*row) if row else None
 
     def record(self, index: int, changes: Changes) -> None:
         """Write what the entry at `index` changes."""

@@ -36,7 +36,7 @@ from schemas.session.frames import (
     Welcome,
 )
 from schemas.session.machine import SessionMachine
-from tests.support.directory import World
+from tests.support.directory import NOW, World
 from tests.support.envelope import secrets_of
 from tests.support.hub import write_identity
 
@@ -132,7 +132,7 @@ class HubClient:
         self, sender: str, items: tuple[ReceiptItem, ...], state: State = "stored", *, at: int | None = None
     ) -> Receipt:
         """A receipt by this agency."""
-        time = self.history.latest and at or self.inbox[-1].entry.time
+        time = NOW if at is None else at
         return Receipt(self.agency, self.world.signing[self.agency].key_id, sender, state, time, None, items)
 
     async def send_receipt(self, receipt: Receipt) -> ResultItem:

@@ -1,0 +1,228 @@
+"""An engine and an anchor in memory, which keep the contract of the real ones and can be told to fail."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from broker.engines.port import BlockWriter, Held
+from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
+from schemas.errors import BodyMismatch, CrossbearingError, Fork, NotAParty, StorageInDoubt
+
+
+@dataclass
+class Upload:
+    """An attachment as far as it came."""
+
+    owner: str
+    total: int
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    used: bool = False
+
+    @property
+    def have(self) -> int:
+        return sum(map(len, self.pieces.values()))
+
+
+@dataclass
+class Contents:
+    """Everything that a block can change."""
+
+    log: list[bytes] = field(default_factory=list)
+    newest_block: int = 0
+    tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    blobs: dict[bytes, bytes] = field(default_factory=dict)
+    alerts: dict[int, KnownAlert] = field(default_factory=dict)
+    deliveries: dict[tuple[int, str], Delivery] = field(default_factory=dict)
+    openers: dict[bytes, KnownOpener] = field(default_factory=dict)
+    uses: dict[bytes, set[int]] = field(default_factory=dict)
+    notices: dict[str, list[int]] = field(default_factory=dict)
+    activations: list[Activation] = field(default_factory=list)
+    uploads: dict[bytes, Upload] = field(default_factory=dict)
+
+
+class MemoryView:
+    """`View` and the reading half of `Engine` over `Contents`."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+
+    def alert(self, alert_id: bytes) -> KnownAlert | None:
+        return next((a for a in self.contents.alerts.values() if a.id == alert_id), None)
+
+    def alert_at(self, index: int) -> KnownAlert | None:
+        return self.contents.alerts.get(index)
+
+    def delivery(self, agency: str, index: int) -> Delivery | None:
+        return self.contents.deliveries.get((index, agency))
+
+    def waiting(self, index: int) -> tuple[Delivery, ...]:
+        every = sorted(self.contents.deliveries.items())
+        return tuple(d for (at, _), d in every if at == index and d.standing is Standing.WAITING)
+
+    def opener(self, opener_id: bytes) -> KnownOpener | None:
+        return self.contents.openers.get(opener_id)
+
+    def attachment(self, digest: bytes) -> int | None:
+        upload = self.contents.uploads.get(digest)
+        return upload.total if upload is not None and upload.have == upload.total else None
+
+
+class MemoryBlock(MemoryView):
+    """`BlockWriter` on a copy that replaces the original when the block is done."""
+
+    def append(self, entry: bytes, changes: Changes) -> int:
+        c = self.contents
+        index = len(c.log)
+        c.log.append(entry)
+        if changes.alert is not None:
+            c.alerts[index] = changes.alert
+        c.deliveries |= {(d.index, d.agency): d for d in changes.deliveries}
+        c.openers |= {o.id: o for o in changes.openers}
+        for digest in changes.attachments:
+            c.uses.setdefault(digest, set()).add(index)
+            if digest in c.uploads:
+                c.uploads[digest].used = True
+        if changes.notice is not None:
+            c.notices.setdefault(changes.notice, []).append(index)
+        if changes.activation is not None:
+            c.activations.append(changes.activation)
+        return index
+
+    def put_tile(self, level: int, index: int, data: bytes) -> None:
+        self.contents.tiles[level, index] = data
+
+    def put_blob(self, digest: bytes, data: bytes) -> None:
+        self.contents.blobs.setdefault(digest, data)
+
+
+class MemoryEngine(MemoryView):
+    """`Engine` in memory. The next block fails with `fail`, if set: lost, or with `persist` kept all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(Contents())
+        self.fail: CrossbearingError | None = None
+        self.persist = False
+        self.free = 1 << 40
+        self.closed = False
+
+    def size(self) -> int:
+        return len(self.contents.log)
+
+    def last_block(self) -> int:
+        return self.contents.newest_block
+
+    @contextmanager
+    def block(self, position: int) -> Iterator[BlockWriter]:
+        if position != self.size():
+            raise StorageInDoubt(f"the log has {self.size()} entries where {position} were left")
+        draft = MemoryBlock(copy.deepcopy(self.contents))
+        draft.contents.newest_block = position
+        yield draft
+        failure, self.fail = self.fail, None
+        if failure is None or self.persist:
+            self.contents = draft.contents
+        if failure is not None:
+            raise failure
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        return self.contents.log[max(0, start) : max(0, stop)]
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        return self.contents.tiles.get((level, index))
+
+    def blob(self, digest: bytes) -> bytes | None:
+        return self.contents.blobs.get(digest)
+
+    def delete_blob(self, digest: bytes) -> None:
+        self.contents.blobs.pop(digest, None)
+
+    def activations(self, after: int) -> list[Activation]:
+        return [a for a in self.contents.activations if a.version > after]
+
+    def activation_of(self, digest: bytes) -> Activation | None:
+        return next((a for a in self.contents.activations if a.digest == digest), None)
+
+    def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
+        found = [
+            d
+            for d in self.contents.deliveries.values()
+            if d.agency == agency and d.standing is Standing.WAITING and d.index < below and d.expires > now
+        ]
+        return sorted((d for d in found if (d.rank, d.index) > after), key=lambda d: (d.rank, d.index))[:limit]
+
+    def waiting_by_rank(self, now: int) -> dict[int, int]:
+        counts: dict[int, int] = {}
+        for d in self.contents.deliveries.values():
+            if d.standing is Standing.WAITING and d.expires > now:
+                counts[d.rank] = counts.get(d.rank, 0) + 1
+        return counts
+
+    def notices(self, agency: str, start: int, stop: int, limit: int) -> list[int]:
+        return [n for n in self.contents.notices.get(agency, []) if start <= n < stop][:limit]
+
+    def party(self, agency: str, digest: bytes) -> bool:
+        return any(
+            self.contents.alerts[index].sender == agency or (index, agency) in self.contents.deliveries
+            for index in self.contents.uses.get(digest, ())
+        )
+
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
+        held = self.contents.uploads.setdefault(digest, Upload(owner, total))
+        if held.have == held.total:
+            return Held(held.have, held.total)
+        if held.owner != owner:
+            raise NotAParty("another agency is uploading this attachment")
+        if held.total != total or (offset == held.have and held.have + len(data) > total):
+            raise BodyMismatch("the sizes do not fit")
+        if offset != held.have or not data:
+            return Held(held.have, held.total)
+        held.pieces[offset] = data
+        if held.have == total and sha256(b"".join(held.pieces.values())).digest() != digest:
+            del self.contents.uploads[digest]
+            raise BodyMismatch("the uploaded attachment is not the one its digest names")
+        return Held(held.have, total)
+
+    def pending_uploads(self, owner: str) -> int:
+        return sum(u.have for u in self.contents.uploads.values() if u.owner == owner and not u.used)
+
+    def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
+        total = self.attachment(digest)
+        if total is None or offset >= total:
+            return b"", 0
+        pieces = self.contents.uploads[digest].pieces
+        start = max(at for at in pieces if at <= offset)
+        return pieces[start][offset - start :], total
+
+    def free_bytes(self) -> int:
+        return self.free
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class MemoryAnchor:
+    """`Anchor` in memory. The next swap fails with `fail`, if set: lost, or with `persist` kept all the same."""
+
+    def __init__(self) -> None:
+        self.note: bytes | None = None
+        self.fail: CrossbearingError | None = None
+        self.persist = False
+
+    def read(self) -> bytes | None:
+        return self.note
+
+    def swap(self, expected: bytes | None, note: bytes) -> None:
+        if self.note != expected:
+            raise Fork("the anchor holds another checkpoint than the one last signed here")
+        failure, self.fail = self.fail, None
+        if failure is None or self.persist:
+            self.note = note
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,191 @@
+"""What every engine promises, asked of the real one and of the one that tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.engines.port import Engine
+from broker.engines.sqlite import SqliteEngine, create_log
+from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
+from schemas.errors import BodyMismatch, NotAParty, StorageInDoubt
+from schemas.ids import sha256
+from tests.support.memory_engine import MemoryEngine
+
+NOW, LATER = 1_000, 2_000
+FROM_START = (-1, -1)
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "memory":
+        yield MemoryEngine()
+        return
+    create_log(tmp_path / "log.db")
+    opened = SqliteEngine(tmp_path / "log.db")
+    yield opened
+    opened.close()
+
+
+def alert(index: int, *recipients: str, sender: str = "hk-customs", rank: int = 3, expires: int = LATER) -> Changes:
+    known = KnownAlert(index, bytes([index]) * 16, sender, bytes(32), bytes([index]) * 32)
+    deliveries = [Delivery(name, index, rank, expires, Standing.WAITING, 0) for name in recipients]
+    return Changes(alert=known, deliveries=tuple(deliveries))
+
+
+def log_one(engine: Engine, entry: bytes, changes: Changes | None = None) -> int:
+    with engine.block(engine.size()) as block:
+        return block.append(entry, changes or Changes())
+
+
+def keys(found: list[Delivery]) -> list[tuple[int, int]]:
+    return [(delivery.rank, delivery.index) for delivery in found]
+
+
+def test_an_empty_log(engine: Engine) -> None:
+    assert (engine.size(), engine.last_block(), engine.entries(0, 10)) == (0, 0, [])
+    assert engine.tile(0, 0) is None
+    assert engine.alert(bytes(16)) is None
+
+
+def test_blocks_follow_each_other(engine: Engine) -> None:
+    with engine.block(0) as block:
+        assert [block.append(entry, Changes()) for entry in (b"a", b"b")] == [0, 1]
+    with engine.block(2) as block:
+        assert block.append(b"c", Changes()) == 2
+    assert (engine.size(), engine.last_block()) == (3, 2)
+    assert engine.entries(0, 3) == [b"a", b"b", b"c"]
+    assert engine.entries(1, 2) == [b"b"]
+    assert engine.entries(2, 9) == [b"c"]
+
+
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_block_at_another_position_is_doubt(engine: Engine, position: int) -> None:
+    log_one(engine, b"a")
+    with pytest.raises(StorageInDoubt), engine.block(position):
+        pass
+    assert engine.size() == 1
+
+
+def test_an_abandoned_block_leaves_nothing(engine: Engine) -> None:
+    log_one(engine, b"a")
+
+    def fail() -> None:
+        with engine.block(1) as block:
+            block.append(b"b", alert(1, "sg-cnb"))
+            block.put_blob(b"d" * 32, b"data")
+            block.put_tile(0, 0, b"t")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert (engine.size(), engine.last_block()) == (1, 0)
+    assert engine.blob(b"d" * 32) is None
+    assert engine.tile(0, 0) is None
+    assert engine.outstanding("sg-cnb", FROM_START, 9, NOW, 9) == []
+
+
+def test_a_block_sees_what_it_wrote_and_others_do_not(engine: Engine) -> None:
+    with engine.block(0) as block:
+        block.append(b"a", alert(0, "sg-cnb"))
+        assert block.alert_at(0) is not None
+        assert engine.alert_at(0) is None
+    assert engine.alert_at(0) == engine.alert(bytes(16))
+
+
+def test_blobs_and_tiles(engine: Engine) -> None:
+    with engine.block(0) as block:
+        block.append(b"a", Changes())
+        block.put_blob(b"d" * 32, b"data")
+        block.put_blob(b"d" * 32, b"other")
+        block.put_tile(2, 5, b"hashes")
+    assert engine.blob(b"d" * 32) == b"data"
+    assert engine.tile(2, 5) == b"hashes"
+    assert engine.tile(1, 5) is None
+    engine.delete_blob(b"d" * 32)
+    assert engine.blob(b"d" * 32) is None
+
+
+def test_deliveries_wait_by_precedence_then_age(engine: Engine) -> None:
+    for index, rank in enumerate((3, 0, 3, 1)):
+        log_one(engine, b"e", alert(index, "sg-cnb", "au-abf", rank=rank))
+    assert keys(engine.outstanding("sg-cnb", FROM_START, 9, NOW, 9)) == [(0, 1), (1, 3), (3, 0), (3, 2)]
+    assert keys(engine.outstanding("sg-cnb", (1, 3), 9, NOW, 9)) == [(3, 0), (3, 2)]
+    assert keys(engine.outstanding("sg-cnb", FROM_START, 2, NOW, 9)) == [(0, 1), (3, 0)]
+    assert keys(engine.outstanding("sg-cnb", FROM_START, 9, NOW, 1)) == [(0, 1)]
+    assert engine.outstanding("sg-cnb", FROM_START, 9, LATER, 9) == []
+    assert engine.outstanding("hk-customs", FROM_START, 9, NOW, 9) == []
+    assert engine.waiting_by_rank(NOW) == {0: 2, 1: 2, 3: 4}
+    assert engine.waiting_by_rank(LATER) == {}
+
+
+def test_a_delivery_that_moves_on_waits_no_more(engine: Engine) -> None:
+    log_one(engine, b"e", alert(0, "sg-cnb", "au-abf"))
+    assert {d.agency for d in engine.waiting(0)} == {"sg-cnb", "au-abf"}
+    stored = Delivery("sg-cnb", 0, 3, LATER, Standing.STORED, 1)
+    log_one(engine, b"r", Changes(deliveries=(stored,), notice="hk-customs"))
+    assert engine.delivery("sg-cnb", 0) == stored
+    assert engine.delivery("nz-customs", 0) is None
+    assert [d.agency for d in engine.waiting(0)] == ["au-abf"]
+    assert engine.outstanding("sg-cnb", FROM_START, 9, NOW, 9) == []
+    assert engine.notices("hk-customs", 0, 9, 9) == [1]
+    assert engine.notices("hk-customs", 2, 9, 9) == []
+    assert engine.notices("hk-customs", 0, 1, 9) == []
+    assert engine.notices("sg-cnb", 0, 9, 9) == []
+
+
+def test_openers_and_activations(engine: Engine) -> None:
+    opener = KnownOpener(b"o" * 16, "hk-customs", "sg-cnb")
+    first, second = (Activation(version, version - 1, "root", version, bytes([version]) * 32) for version in (1, 2))
+    log_one(engine, b"a", Changes(activation=first))
+    log_one(engine, b"b", Changes(activation=second, openers=(opener,)))
+    assert engine.opener(opener.id) == opener
+    assert engine.opener(b"x" * 16) is None
+    assert engine.activations(0) == [first, second]
+    assert engine.activations(1) == [second]
+    assert engine.activation_of(second.digest) == second
+    assert engine.activation_of(bytes(32)) is None
+
+
+def test_an_attachment_comes_in_pieces_and_goes_out_to_parties(engine: Engine) -> None:
+    data = bytes(range(256)) * 10
+    digest = sha256(data)
+    assert engine.upload("hk-customs", digest, 0, len(data), b"").have == 0
+    assert engine.upload("hk-customs", digest, 0, len(data), data[:1000]).have == 1000
+    assert engine.attachment(digest) is None
+    assert engine.upload("hk-customs", digest, 500, len(data), data[500:]).have == 1000, (
+        "a gap or an overlap adds nothing"
+    )
+    assert engine.pending_uploads("hk-customs") == 1000
+    with pytest.raises(NotAParty):
+        engine.upload("sg-cnb", digest, 1000, len(data), data[1000:])
+    assert engine.upload("hk-customs", digest, 1000, len(data), data[1000:]).have == len(data)
+    assert engine.attachment(digest) == len(data)
+    assert engine.upload("sg-cnb", digest, 0, len(data), data[:10]).have == len(data)
+    assert not engine.party("hk-customs", digest)
+    changes = alert(0, "sg-cnb")
+    log_one(engine, b"e", Changes(alert=changes.alert, deliveries=changes.deliveries, attachments=(digest,)))
+    assert engine.pending_uploads("hk-customs") == 0
+    assert [engine.party(name, digest) for name in ("hk-customs", "sg-cnb", "au-abf")] == [True, True, False]
+    assert engine.piece(digest, 0) == (data[:1000], len(data))
+    assert engine.piece(digest, 1200) == (data[1200:], len(data))
+    assert engine.piece(digest, len(data)) == (b"", 0)
+    assert engine.piece(bytes(32), 0) == (b"", 0)
+
+
+def test_an_attachment_with_a_wrong_digest_is_forgotten(engine: Engine) -> None:
+    engine.upload("hk-customs", bytes(32), 0, 8, b"half")
+    with pytest.raises(BodyMismatch):
+        engine.upload("hk-customs", bytes(32), 4, 9, b"halfs")
+    with pytest.raises(BodyMismatch):
+        engine.upload("hk-customs", bytes(32), 4, 8, b"halves")
+    with pytest.raises(BodyMismatch):
+        engine.upload("hk-customs", bytes(32), 4, 8, b"half")
+    assert engine.attachment(bytes(32)) is None
+    assert engine.upload("hk-customs", bytes(32), 0, 8, b"").have == 0
+
+
+def test_there_is_room(engine: Engine) -> None:
+    assert engine.free_bytes() > 0

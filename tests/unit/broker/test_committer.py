@@ -1,0 +1,153 @@
+"""Blocks: what is signed, when, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from broker.draft import NewDirectory, Work, reference
+from broker.state import Changes
+from schemas.codec import encode
+from schemas.directory.documents import LogIdentity
+from schemas.envelope.header import decode_header
+from schemas.errors import CrossbearingError, Fork, StorageFailed, StorageFull, StorageInDoubt
+from schemas.example import example_seed
+from schemas.ids import sha256
+from schemas.keys import SigningKey
+from schemas.log.checkpoint import Checkpoint, verify_checkpoint
+from schemas.log.entry import DirectoryEntry
+from schemas.log.merkle import leaf_hash, prove_inclusion, root, verify_inclusion
+from schemas.log.note import ED25519, vkey
+from schemas.session.frames import SendReceipt, Submit
+from tests.support.directory import make_world
+from tests.support.hub_core import HubCore
+from tests.support.publishing import publish
+
+SENDER = "hk-customs"
+
+
+@pytest.fixture
+def core() -> HubCore:
+    return HubCore(make_world())
+
+
+def signed(core: HubCore) -> Checkpoint:
+    """What the anchor says was signed last."""
+    note = core.anchor.read()
+    assert note is not None
+    return verify_checkpoint(note, core.world.origin, core.world.directory.log_keys())
+
+
+def test_genesis_logs_the_directory(core: HubCore) -> None:
+    entries = core.entries()
+    assert [e.role for e in entries if isinstance(e, DirectoryEntry)] == ["root", "targets", *core.world.agencies]
+    assert [e.directory for e in entries] == [1, 2, 3, 4, 5]
+    assert signed(core).size == len(entries) == len(core.history)
+
+
+def test_the_anchor_holds_the_signed_head_of_all_entries(core: HubCore) -> None:
+    committed = core.commit(Work(SENDER, core.alert(number=1)), Work("sg-cnb", core.alert("sg-cnb", number=2)))
+    head = committed.head
+    assert head is not None
+    assert signed(core) == head.checkpoint
+    assert head.checkpoint.root == root(head.size, core.tree.read)
+    for index, entry in enumerate(core.engine.contents.log):
+        path = prove_inclusion(index, head.size, core.tree.read)
+        verify_inclusion(leaf_hash(entry), index, head.size, path, head.checkpoint.root)
+
+
+def test_a_block_of_nothing_signs_nothing(core: HubCore) -> None:
+    alert = core.alert()
+    core.accepted(SENDER, alert)
+    before = signed(core)
+    committed = core.commit(Work(SENDER, alert))
+    assert committed.head is None
+    assert signed(core) == before
+
+
+@pytest.mark.parametrize("fault", [StorageFull("no room"), StorageFailed("a bad disk")])
+def test_a_lost_block_leaves_no_trace_and_the_next_one_works(core: HubCore, fault: CrossbearingError) -> None:
+    alert, before = core.alert(), signed(core)
+    core.engine.fail = fault
+    with pytest.raises(type(fault)):
+        core.commit(Work(SENDER, alert))
+    assert (signed(core), core.engine.size(), core.tree.size) == (before, before.size, before.size)
+    assert core.accepted(SENDER, alert) == before.size
+
+
+@pytest.mark.parametrize("persist", [False, True], ids=["lost", "persisted"])
+def test_a_doubtful_block_is_not_signed(core: HubCore, persist: bool) -> None:
+    before = signed(core)
+    core.engine.fail, core.engine.persist = StorageInDoubt("commit failed"), persist
+    with pytest.raises(StorageInDoubt):
+        core.commit(Work(SENDER, core.alert()))
+    assert signed(core) == before
+
+
+def test_a_block_that_another_wrote_is_doubt(core: HubCore) -> None:
+    with core.engine.block(core.engine.size()) as block:
+        block.append(b"written by another", Changes())
+    with pytest.raises(StorageInDoubt):
+        core.commit(Work(SENDER, core.alert()))
+
+
+def test_an_anchor_that_another_moved_is_a_fork(core: HubCore) -> None:
+    core.anchor.note = b"another note"
+    with pytest.raises(Fork):
+        core.commit(Work(SENDER, core.alert()))
+
+
+def test_a_block_after_an_unsigned_one_is_refused(core: HubCore) -> None:
+    core.anchor.fail = StorageInDoubt("the anchor failed")
+    with pytest.raises(StorageInDoubt):
+        core.commit(Work(SENDER, core.alert(number=1)))
+    with pytest.raises(StorageInDoubt):
+        core.commit(Work(SENDER, core.alert(number=2)))
+
+
+def test_entries_come_under_the_directory_of_their_own_block(core: HubCore) -> None:
+    made = core.world.bundle("targets")
+    alert = core.alert()
+    verdicts = core.commit(Work("", NewDirectory(made.role, made.version, made.bundle)), Work(SENDER, alert)).verdicts
+    assert verdicts == (5, 6)
+    assert [entry.directory for entry in core.entries()[5:]] == [6, 6]
+
+
+def test_a_directory_without_this_log_is_refused(core: HubCore) -> None:
+    core.world.document = replace(core.world.document, log=foreign_log())
+    made = core.world.bundle("targets")
+    refusal = core.refused("", NewDirectory(made.role, made.version, made.bundle))
+    assert refusal.code == "directory-invalid"
+    assert len(core.history) == 5
+
+
+def foreign_log() -> LogIdentity:
+    public = SigningKey(example_seed("another", "log")).public
+    return LogIdentity("another.example/log", (vkey("another.example/log", ED25519, public),))
+
+
+def test_a_directory_bundle_without_its_threshold_is_refused_and_not_logged(core: HubCore) -> None:
+    made = core.world.bundle("targets", signers=("governor-1",))
+    size = core.engine.size()
+    refusal = core.refused("", NewDirectory(made.role, made.version, made.bundle))
+    assert (refusal.code, core.engine.size()) == ("directory-threshold", size)
+
+
+def test_a_full_tile_is_stored_with_its_block() -> None:
+    core = HubCore(make_world())
+    publish(core, "targets")
+    works = [Work(SENDER, replace(core.alert(), signature=bytes([n]) * 64)) for n in range(250)]
+    core.commit(*works)
+    stored = core.engine.tile(0, 0)
+    assert stored is not None
+    assert stored == b"".join(leaf_hash(entry) for entry in core.engine.contents.log[:256])
+
+
+def test_references_name_submissions() -> None:
+    core = HubCore(make_world())
+    alert = core.alert()
+    assert reference(alert) == decode_header(alert.header).id
+    for header in (b"", b"noise", encode({"id": b"short"}), encode([1])):
+        assert reference(Submit(header, b"", b"", ())) == sha256(header)[:16]
+    assert reference(SendReceipt(b"receipt", b"")) == sha256(b"receipt")[:16]

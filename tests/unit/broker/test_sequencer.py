@@ -1,0 +1,183 @@
+"""The sequencer: batches, fairness, and the two kinds of failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from broker.committer import Committed, Head
+from broker.draft import Verdict, Work
+from broker.sequencer import Sequencer
+from schemas.errors import CrossbearingError, StorageFailed, StorageFull, StorageInDoubt, StorageTampered
+from schemas.log.checkpoint import Checkpoint
+from schemas.session.frames import SendReceipt
+
+HEAD = Head(b"note", Checkpoint("example.org/log", 1, bytes(32)), 1)
+
+
+def work(agency: str, size: int = 10) -> Work:
+    return Work(agency, SendReceipt(bytes(size), b""))
+
+
+class FakeCommitter:
+    """Answers with growing indexes; holds back while `gate` is shut; fails as told."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        self.faults: list[Exception] = []
+        self.poison: str | None = None
+        self._next = 0
+
+    async def commit(self, batch: Sequence[Work]) -> Committed:
+        self.batches.append([each.agency for each in batch])
+        self.entered.set()
+        await self.gate.wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        if self.poison is not None and any(each.agency == self.poison for each in batch):
+            raise KeyError("a bug met by one of them")
+        verdicts: list[Verdict] = []
+        for _ in batch:
+            verdicts.append(self._next)
+            self._next += 1
+        return Committed(tuple(verdicts), HEAD, (), (), 0.0)
+
+
+@asynccontextmanager
+async def running(committer: FakeCommitter, **limits: int) -> AsyncIterator[tuple[Sequencer, list[Committed]]]:
+    published: list[Committed] = []
+    bounds = {"max_entries": 100, "max_bytes": 1_000_000} | limits
+    sequencer = Sequencer(committer.commit, published.append, **bounds)
+    task = asyncio.create_task(sequencer.run())
+    try:
+        yield sequencer, published
+    finally:
+        committer.gate.set()
+        sequencer.close()
+        with suppress(CrossbearingError):
+            await task
+
+
+def code(verdict: Verdict) -> str:
+    assert isinstance(verdict, CrossbearingError)
+    return verdict.code
+
+
+async def test_an_idle_sequencer_does_not_wait_for_company() -> None:
+    committer = FakeCommitter()
+    async with running(committer) as (sequencer, published):
+        assert await sequencer.submit(work("a")) == 0
+        assert await sequencer.submit(work("a")) == 1
+        assert len(committer.batches) == len(published) == 2
+
+
+async def test_what_comes_meanwhile_shares_the_next_block() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer) as (sequencer, _):
+        first = sequencer.submit(work("a"))
+        await committer.entered.wait()
+        others = [sequencer.submit(work("a")) for _ in range(20)]
+        assert sequencer.pending == 20
+        committer.gate.set()
+        assert [await first, *[await each for each in others]] == list(range(21))
+        assert [len(batch) for batch in committer.batches] == [1, 20]
+
+
+async def test_a_flood_does_not_hold_up_the_others() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_entries=4) as (sequencer, _):
+        sequencer.submit(work("flood"))
+        await committer.entered.wait()
+        for _ in range(10):
+            sequencer.submit(work("flood"))
+        calm = [sequencer.submit(work(name)) for name in ("a", "b")]
+        committer.gate.set()
+        await asyncio.gather(*calm)
+        assert sorted(committer.batches[1]) == ["a", "b", "flood", "flood"]
+
+
+async def test_a_block_stays_within_its_bytes() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_bytes=100) as (sequencer, _):
+        sequencer.submit(work("a"))
+        await committer.entered.wait()
+        rest = [sequencer.submit(work("a", 60)) for _ in range(4)]
+        committer.gate.set()
+        await asyncio.gather(*rest)
+        assert [len(batch) for batch in committer.batches] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("fault", [StorageFull("no room"), StorageFailed("a bad disk")])
+async def test_a_failed_block_is_answered_and_work_goes_on(fault: CrossbearingError) -> None:
+    committer = FakeCommitter()
+    committer.faults = [fault]
+    async with running(committer) as (sequencer, published):
+        assert code(await sequencer.submit(work("a"))) == fault.code
+        assert published == []
+        assert await sequencer.submit(work("a")) == 0
+
+
+@pytest.mark.parametrize("fault", [StorageInDoubt("commit failed"), StorageTampered("a bad page")])
+async def test_doubt_stops_everything_and_answers_nobody_wrongly(fault: CrossbearingError) -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    committer.faults = [fault]
+    sequencer = Sequencer(committer.commit, lambda _: None, max_entries=9, max_bytes=999)
+    task = asyncio.create_task(sequencer.run())
+    doubtful = sequencer.submit(work("a"))
+    await committer.entered.wait()
+    pending = sequencer.submit(work("b"))
+    committer.gate.set()
+    with pytest.raises(type(fault)):
+        await task
+    assert doubtful.cancelled(), "its fate is not known, so it is not told"
+    assert code(await pending) == "not-ready"
+    assert code(await sequencer.submit(work("c"))) == "not-ready"
+    assert len(committer.batches) == 1
+
+
+async def test_a_bug_hits_only_the_work_that_meets_it() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer) as (sequencer, _):
+        sequencer.submit(work("a"))
+        await committer.entered.wait()
+        committer.poison = "bad"
+        good, bad, other = (sequencer.submit(work(name)) for name in ("a", "bad", "c"))
+        committer.gate.set()
+        assert code(await bad) == "storage-failed"
+        assert (await good, await other) == (1, 2)
+
+
+async def test_closing_finishes_what_is_pending_and_takes_no_more() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    sequencer = Sequencer(committer.commit, lambda _: None, max_entries=1, max_bytes=999)
+    task = asyncio.create_task(sequencer.run())
+    answers = [sequencer.submit(work("a")) for _ in range(3)]
+    sequencer.close()
+    refused = sequencer.submit(work("a"))
+    committer.gate.set()
+    await task
+    assert [await answer for answer in answers] == [0, 1, 2]
+    assert code(await refused) == "shutting-down"
+
+
+async def test_a_sender_that_left_does_no_harm() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer) as (sequencer, _):
+        gone = sequencer.submit(work("a"))
+        await committer.entered.wait()
+        gone.cancel()
+        committer.gate.set()
+        assert await sequencer.submit(work("a")) == 1

@@ -1,0 +1,174 @@
+"""Frames: one encoding each, and every other form refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import Value, encode
+from schemas.errors import (
+    CrossbearingError,
+    Malformed,
+    NotCanonical,
+    ProtocolError,
+    TooDeep,
+    TooLarge,
+    Truncated,
+    VersionUnsupported,
+)
+from schemas.limits import MAX_FRAME, MAX_MESSAGE
+from schemas.session.frames import (
+    Blob,
+    Block,
+    Bye,
+    Credit,
+    DirectoryUpdate,
+    Fetch,
+    Frame,
+    Hello,
+    Item,
+    Result,
+    ResultItem,
+    SendReceipt,
+    Side,
+    Submit,
+    Upload,
+    Uploaded,
+    Welcome,
+    decode_frame,
+    encode_frame,
+)
+
+HASH = bytes(32)
+ITEM = Item(7, b"entry", (HASH, HASH), b"body", (b"opener",))
+FROM_NODE: list[Frame] = [
+    Hello(1, "hk-customs", 33, 40, HASH, 12, 256),
+    Submit(b"header", b"signature", b"body", (b"opener", b"another")),
+    SendReceipt(b"receipt", b"signature"),
+    Upload(HASH, 0, 9, b"piece"),
+    Fetch(HASH, 3),
+    Fetch(bytes(16), 0),
+    Credit(5),
+    Bye("", ""),
+]
+FROM_HUB: list[Frame] = [
+    Welcome(1, "example.org/log", 33, 40, 1_790_000_000_000),
+    Result((ResultItem(bytes(16), True, 40, "", "", ""), ResultItem(bytes(16), False, 0, "quota", "too many", "wait"))),
+    Block(b"note", (HASH,), (ITEM, Item(8, b"receipt", (), b"", ()))),
+    DirectoryUpdate(b"note", (), (ITEM,)),
+    Uploaded(HASH, 9),
+    Blob(HASH, 0, 9, b"piece"),
+    Bye("shutting-down", "the hub is shutting down"),
+]
+EVERY = [(frame, "node") for frame in FROM_NODE] + [(frame, "hub") for frame in FROM_HUB]
+
+
+@pytest.mark.parametrize(("frame", "side"), EVERY, ids=lambda value: type(value).__name__)
+def test_a_frame_comes_back_as_it_was(frame: Frame, side: Side) -> None:
+    assert decode_frame(encode_frame(frame), sender=side) == frame
+
+
+@pytest.mark.parametrize(("frame", "side"), EVERY, ids=lambda value: type(value).__name__)
+def test_the_other_side_may_not_send_it(frame: Frame, side: Side) -> None:
+    if isinstance(frame, Bye):
+        return
+    with pytest.raises(ProtocolError):
+        decode_frame(encode_frame(frame), sender="hub" if side == "node" else "node")
+
+
+@pytest.mark.parametrize(("frame", "side"), EVERY, ids=lambda value: type(value).__name__)
+def test_every_truncation_is_refused(frame: Frame, side: Side) -> None:
+    data = encode_frame(frame)
+    for length in range(len(data)):
+        with pytest.raises((Truncated, Malformed)):
+            decode_frame(data[:length], sender=side)
+
+
+@pytest.mark.parametrize(("frame", "side"), EVERY, ids=lambda value: type(value).__name__)
+def test_a_field_more_or_less_is_refused(frame: Frame, side: Side) -> None:
+    from schemas.codec import decode
+
+    value = decode(encode_frame(frame), max_size=MAX_FRAME)
+    assert isinstance(value, list)
+    for changed in (value[:-1], [*value, 0]):
+        with pytest.raises(Malformed):
+            decode_frame(encode(changed), sender=side)
+
+
+WRONG: list[tuple[str, Value, type[CrossbearingError]]] = [
+    ("no array", {"hello": 1}, Malformed),
+    ("an empty array", [], Malformed),
+    ("a type that is no text", [1, 2], Malformed),
+    ("an unknown type", ["greet"], ProtocolError),
+    ("a negative count", ["credit", -1], Malformed),
+    ("a count beyond 63 bits", ["credit", 1 << 63], Malformed),
+    ("a root of the wrong length", ["hello", 1, "hk-customs", 0, 0, bytes(31), 0, 1], Malformed),
+    ("another protocol", ["hello", 2, "hk-customs", 0, 0, HASH, 0, 1], VersionUnsupported),
+    ("another protocol with other fields", ["hello", 2, "anything"], VersionUnsupported),
+    ("an opener that is text", ["submit", b"h", b"s", b"b", ["opener"]], Malformed),
+    ("a blob name of 20 bytes", ["fetch", bytes(20), 0], Malformed),
+    ("a long reason", ["bye", "x" * (MAX_MESSAGE + 1), ""], Malformed),
+    ("a list for a number", ["credit", [1]], Malformed),
+]
+
+
+@pytest.mark.parametrize(("value", "refusal"), [(v, r) for _, v, r in WRONG], ids=[name for name, _, _ in WRONG])
+def test_a_wrong_frame_is_refused(value: Value, refusal: type[CrossbearingError]) -> None:
+    with pytest.raises(refusal):
+        decode_frame(encode(value), sender="node")
+
+
+WRONG_FROM_HUB: list[tuple[str, Value]] = [
+    ("an accepted item with a code", ["result", [[bytes(16), True, 1, "quota", "", ""]]]),
+    ("a refused item without a code", ["result", [[bytes(16), False, 0, "", "", ""]]]),
+    ("a refused item with an index", ["result", [[bytes(16), False, 1, "quota", "", ""]]]),
+    ("a verdict that is no truth value", ["result", [[bytes(16), 1, 1, "", "", ""]]]),
+    ("a result item that is no array", ["result", ["item"]]),
+    ("a short reference", ["result", [[bytes(15), True, 1, "", "", ""]]]),
+    ("an item that is no array", ["block", b"note", [], [{}]]),
+    ("an item with a field less", ["block", b"note", [], [[1, b"e", [], b""]]]),
+    ("a path hash of the wrong length", ["block", b"note", [], [[1, b"e", [bytes(31)], b"", []]]]),
+    ("a proof hash of the wrong length", ["block", b"note", [bytes(33)], []]),
+    ("another protocol", ["welcome", 1]),
+]
+
+
+@pytest.mark.parametrize("value", [v for _, v in WRONG_FROM_HUB], ids=[name for name, _ in WRONG_FROM_HUB])
+def test_a_wrong_frame_from_the_hub_is_refused(value: Value) -> None:
+    with pytest.raises(Malformed):
+        decode_frame(encode(value), sender="hub")
+
+
+def test_a_second_encoding_is_refused() -> None:
+    data = encode_frame(Credit(5))
+    assert data.endswith(b"\x05")
+    with pytest.raises(NotCanonical):
+        decode_frame(data[:-1] + b"\xcc\x05", sender="node")
+
+
+def test_an_oversized_frame_is_refused_before_it_is_read() -> None:
+    with pytest.raises(TooLarge):
+        decode_frame(bytes(MAX_FRAME + 1), sender="node")
+
+
+def test_a_deep_frame_is_refused() -> None:
+    with pytest.raises(TooDeep):
+        decode_frame(b"\x91" * 64 + b"\x00", sender="node")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    try:
+        frame = decode_frame(data, sender="node")
+    except CrossbearingError:
+        return
+    assert encode_frame(frame) == data
+
+
+@given(st.integers(0, 2**63 - 1), st.binary(max_size=300), st.lists(st.binary(min_size=32, max_size=32), max_size=5))
+def test_items_come_back_as_they_were(index: int, body: bytes, path: list[bytes]) -> None:
+    item = Item(index, b"entry", tuple(path), body, (body,))
+    frame = Block(b"note", tuple(path), (item, item))
+    assert decode_frame(encode_frame(frame), sender="hub") == frame
+    assert item.is_alert == bool(body)
