@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PASSPHRASE = click.option(
@@ -57,12 +51,13 @@ def init(
     With fresh keys the public key document is printed: the agency's administrators sign and publish it.
     """
     from nodes.keystore import fresh_seeds
+    from nodes.passphrase import read_passphrase
     from nodes.ports import system_clock, system_random
     from nodes.setup import HomePlan, create_home, import_seeds, public_document
     from schemas.ids import check_agency_id
 
     check_agency_id(agency)
-    passphrase = _passphrase(passphrase_file, confirm=True)
+    passphrase = read_passphrase(passphrase_file, confirm=True)
     seeds = import_seeds(keys, agency, system_random) if keys else fresh_seeds(agency, system_random)
     plan = HomePlan(
         agency=agency,
@@ -91,10 +86,11 @@ def run(home: Path, passphrase_file: Path | None) -> None:
     from nodes.daemon import run_node
     from nodes.keystore import read_keystore
     from nodes.logs import configure_logs
+    from nodes.passphrase import read_passphrase
 
     home = home.absolute()
     config = load_config(home)
-    seeds = read_keystore(config.keystore, _passphrase(passphrase_file))
+    seeds = read_keystore(config.keystore, read_passphrase(passphrase_file))
     configure_logs()
     uvloop.run(run_node(config, seeds))
 
@@ -110,25 +106,11 @@ def resume(home: Path, passphrase_file: Path | None) -> None:
     from nodes.config import load_config
     from nodes.keystore import read_keystore
     from nodes.lock import home_lock
+    from nodes.passphrase import read_passphrase
     from nodes.setup import clear_halt
 
     config = load_config(home.absolute())
-    seeds = read_keystore(config.keystore, _passphrase(passphrase_file))
+    seeds = read_keystore(config.keystore, read_passphrase(passphrase_file))
     with home_lock(config.lock):
         was_halted = clear_halt(config.database, seeds.database)
     click.echo("The node will call the hub again." if was_halted else "The node was not halted.", err=True)
-
-
-def _passphrase(file: Path | None, *, confirm: bool = False) -> bytes:
-    from nodes.passphrase import find_passphrase
-
-    ask: Callable[[], str] | None = None
-    if sys.stdin.isatty():
-
-        def prompt() -> str:
-            return str(
-                click.prompt("Passphrase of the keystore", hide_input=True, confirmation_prompt=confirm, err=True)
-            )
-
-        ask = prompt
-    return find_passphrase(file, os.environ, ask)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import click
 
 from nodes.private_files import read_private
 from schemas.errors import BadConfig
@@ -36,3 +40,15 @@ def find_passphrase(file: Path | None, environment: Mapping[str, str], ask: Call
     if not passphrase:
         raise BadConfig("the keystore's passphrase is empty")
     return passphrase
+
+
+def read_passphrase(file: Path | None, *, confirm: bool = False) -> bytes:
+    """The passphrase for a command: from `file`, this process's environment, or its terminal. Raises as above.
+
+    With `confirm` a person types it twice, as for a new keystore.
+    """
+
+    def prompt() -> str:
+        return str(click.prompt("Passphrase of the keystore", hide_input=True, confirmation_prompt=confirm, err=True))
+
+    return find_passphrase(file, os.environ, prompt if sys.stdin.isatty() else None)

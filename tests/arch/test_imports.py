@@ -21,6 +21,7 @@ AIOHTTP_ADAPTERS = {
     "nodes/api.py",
     "nodes/handlers/webhook.py",
     "nodes/auditor/fetch.py",
+    "nodes/witness/server.py",
 }
 SQLITE_ADAPTERS = ("broker/engines/sqlite", "nodes/store/")
 
