@@ -6,40 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nodes.officer import words
+from nodes.officer.alert_head import head_fields
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase, spoken
 from nodes.officer.recipients import COLUMNS, recipient_rows, refusal_words
 from nodes.officer.screen import LABELS, Cell, Column, Screen
 from nodes.officer.subjects import describe
-from nodes.officer.when import age, full, now_ms
+from nodes.officer.when import age, now_ms
 
-_CAVEATS = {
-    "no-judicial-use": "no judicial use: intelligence, not evidence",
-    "no-onward-sharing": "no onward sharing without the originator",
-    "no-action-without-originator": "no action without the originator",
-    "no-publication": "no publication",
-    "protect-source": "protect the source",
-    "need-to-know": "need to know: named readers only",
-    "personal-data": "personal data: retention and access rules apply",
-    "officer-safety": "officer safety: read before handling goods or meeting persons",
-}
-_SOURCES = {
-    "A": "reliable",
-    "B": "usually reliable",
-    "C": "fairly reliable",
-    "D": "not usually reliable",
-    "E": "unreliable",
-    "F": "source cannot be judged",
-}
-_INFORMATION = {
-    1: "confirmed",
-    2: "probably true",
-    3: "possibly true",
-    4: "doubtful",
-    5: "improbable",
-    6: "truth cannot be judged",
-}
-_RELATIONS = {"reply": "reply to", "follow-up": "follow-up to", "correct": "correction of", "recall": "recall of"}
 _INNER = 2 + LABELS + 2  # what belongs to a subject stands under its line
 _SHORT_ITEM = 20  # characters; lists of longer ones stand line by line
 _AT_THE_TOP = {
@@ -57,7 +31,7 @@ def show_page(screen: Screen, answer: dict[str, Any], related: Sequence[dict[str
     _warnings(screen, answer)
     screen.heading(alert["title"])
     screen.line()
-    screen.fields(_head(answer))
+    screen.fields(head_fields(answer))
     if alert.get("narrative"):
         _part(screen, "Narrative" + _language(alert))
         screen.prose(alert["narrative"])
@@ -86,51 +60,6 @@ def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
         screen.line(f"RECALLED - do not rely on this; see {_short(answer['recalled_by'])}", "bad")
     if answer.get("corrected_by"):
         screen.line(f"CORRECTED - the correction is {_short(answer['corrected_by'])}", "warn")
-
-
-def _head(answer: dict[str, Any]) -> list[tuple[str, Cell | str]]:
-    alert, now = answer["alert"], now_ms()
-    precedence = words.precedence(alert["precedence"])
-    relation = alert.get("relation")
-    return [
-        ("Id", alert["id"]),
-        ("State", words.state("recalled" if answer.get("recalled_by") else answer["state"])),
-        ("Kind", spoken(alert["kind"])),
-        ("Precedence", precedence),
-        ("From", joined([alert["sender"], phrase(alert.get("officer"))])),
-        ("To", joined(alert["to"])),
-        ("Written", _moment(alert.get("composed"), now)),
-        ("Received", _moment(answer.get("received"), now) if answer["direction"] == "in" else ""),
-        ("Valid for", f"{alert['expires_hours']} hours" if alert.get("expires_hours") else ""),
-        ("Operation", phrase(alert.get("operation"))),
-        ("Transport", phrase(alert.get("modes"))),
-        ("Concerns", f"{_RELATIONS.get(relation['type'], relation['type'])} {relation['alert']}" if relation else ""),
-        ("Grading", _grading(alert.get("grading"))),
-        (
-            "Handling",
-            Cell(joined((_CAVEATS.get(word, spoken(word)) for word in alert.get("caveats") or ()), "; "), "warn"),
-        ),
-        ("", Cell(phrase(alert.get("handling")), "warn")),
-        ("Embargo", f"not public before {alert['embargo']}" if alert.get("embargo") else ""),
-        ("Hazards", Cell(_hazards(alert), "bad")),
-    ]
-
-
-def _hazards(alert: Mapping[str, Any]) -> str:
-    return joined(
-        (joined([spoken(entry["hazard"]), phrase(entry.get("advice"))], ": ") for entry in alert.get("hazards") or ()),
-        "; ",
-    )
-
-
-def _grading(grading: Mapping[str, Any] | None) -> str:
-    if not grading:
-        return ""
-    source, information = grading.get("source"), grading.get("information")
-    said = joined(
-        [_SOURCES.get(str(source), ""), _INFORMATION.get(information, "") if isinstance(information, int) else ""]
-    )
-    return f"{source or ''}{information or ''} ({said})"
 
 
 def _subjects(screen: Screen, subjects: list[dict[str, Any]]) -> None:
@@ -228,10 +157,6 @@ def _part(screen: Screen, title: str) -> None:
 def _language(alert: dict[str, Any]) -> str:
     language = alert.get("language", "en")
     return "" if language == "en" else f" (language: {language})"
-
-
-def _moment(then: int | None, now: int) -> str:
-    return f"{full(then)} ({age(then, now)})" if then is not None else ""
 
 
 def _short(identity: str) -> str:

@@ -1,4 +1,4 @@
-"""The only place that prints: tables, pages, JSON and messages, each made harmless before it reaches a terminal.
+"""How answers are printed: tables, pages and JSON, each made harmless before it reaches a terminal.
 
 On a terminal a table is drawn; piped it is tab-separated lines without a heading, so that `cut` and `awk` work; with
 `--json` it is the node's answer. Answers go to standard output, everything said to a person beside them to standard
