@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import ssl
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,14 +70,15 @@ class Hub:
 
     def get(self, path: str) -> bytes:
         """Return one resource of the log. Raises `Missing` (404), `TooLarge`, `Unreachable`."""
-        for attempt in range(1, TRIES + 1):
+        failures = 0
+        while True:
             try:
                 return self._get(path)
             except (OSError, HTTPException) as error:
                 self._connection.close()
-                if attempt == TRIES or isinstance(error, ssl.SSLError):
+                failures += 1
+                if failures == TRIES or isinstance(error, ssl.SSLError):
                     raise Unreachable(f"{self.where}/{path} cannot be read: {_reason(error)}") from error
-        raise AssertionError("the last try returns or raises")
 
     def _get(self, path: str) -> bytes:
         if self._connection.sock is None:
@@ -90,6 +91,8 @@ class Hub:
         if len(data) > limit:
             self._connection.close()
             raise TooLarge(f"{self.where}/{path} is larger than such a resource can be")
+        if response.length:
+            raise IncompleteRead(data, response.length)
         if response.status == 404:
             raise Missing(f"{self.where} has no {path}", path=path)
         if response.status in (401, 403):
@@ -115,9 +118,8 @@ class Hub:
 
 def hub_pin(connection: HTTPSConnection) -> str:
     """Return the SHA-256 of the SubjectPublicKeyInfo the other end of an open connection showed, in hex."""
-    if not isinstance(connection.sock, ssl.SSLSocket):
-        raise Unreachable("the connection carries no TLS")
-    der = connection.sock.getpeercert(binary_form=True)
+    sock = connection.sock
+    der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
     if der is None:
         raise Unreachable("the other end showed no certificate")
     public = x509.load_der_x509_certificate(der).public_key()

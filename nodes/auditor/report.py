@@ -49,6 +49,11 @@ class Account:
     """What the hub logged as sent by it and refused; the hub's word alone."""
     findings: int = 0
 
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to tell."""
+        return any(getattr(self, column) for column in COLUMNS)
+
 
 def accounts_of(
     alerts: Iterable[Logged],
@@ -182,11 +187,15 @@ def _verdict(report: Report) -> Iterator[str]:
 
 
 def _agency_table(accounts: list[Account]) -> Iterator[str]:
-    width = max((len(account.agency) for account in accounts), default=6)
+    """A line for each agency that the log says anything about; the rest are only counted."""
+    active = [account for account in accounts if account.active]
+    width = max((len(account.agency) for account in active), default=len("agency"))
     yield "  ".join(("agency".ljust(width), *(title.rjust(9) for title in COLUMNS.values())))
-    for account in accounts:
+    for account in active:
         numbers = (f"{getattr(account, column):,}".rjust(9) for column in COLUMNS)
         yield "  ".join((account.agency.ljust(width), *numbers))
+    if idle := len(accounts) - len(active):
+        yield f"Nothing was sent by or addressed to {count(idle, 'other agency', 'other agencies')}."
 
 
 def _legend() -> Iterator[str]:

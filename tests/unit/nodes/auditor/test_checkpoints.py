@@ -73,6 +73,23 @@ def test_a_plain_copy_without_kept_checkpoints_verifies(log: LogBuilder, tmp_pat
     assert audit(log, folder).ok
 
 
+def test_two_copies_of_one_checkpoint_must_be_the_same_bytes(log: LogBuilder, tmp_path: Path) -> None:
+    folder = log.write(tmp_path)
+    (folder / "checkpoint").write_bytes(_cosigned(log, "witness.example", SigningKey(bytes(32))))
+    finding = only(audit(log, folder))
+    assert (finding.kind.code, finding.file) == ("checkpoint-differs", "checkpoint")
+    assert finding.offset == len(log.checkpoint())
+
+
+def test_evidence_that_contradicts_nothing_is_no_fork(log: LogBuilder, tmp_path: Path) -> None:
+    folder = log.write(tmp_path)
+    for size in (8, log.size, log.size + 1):
+        log.refusal()
+        (folder / f"forks/{size}").mkdir(parents=True)
+        (folder / f"forks/{size}/checkpoint").write_bytes(log.checkpoint(size=size))
+    assert [row[0] for row in found(audit(log, folder))] == ["stray-file"] * 3
+
+
 def _cosigned(log: LogBuilder, name: str, key: SigningKey, *, text: str | None = None) -> bytes:
     signed = format_checkpoint(Checkpoint(log.world.origin, log.size, log.tree.roots[-1]))
     own = sign_note(signed, log.world.origin, log.world.log_key)

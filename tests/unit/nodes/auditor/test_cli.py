@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from nodes.auditor import cli as audit_cli
+from nodes.auditor.cli import audit
 from nodes.cli import cli
 from nodes.officer.settings import Settings
 from schemas.log.note import ED25519, vkey
@@ -127,8 +130,6 @@ def test_a_hub_that_is_not_there_ends_with_exit_code_5(tmp_path: Path) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_only(log: LogBuilder, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nodes.auditor import cli as audit_cli
-
     monkeypatch.setattr(audit_cli, "on_terminal", lambda: True)
     result = verify(log, copy, "--json")
     assert json.loads(result.stdout)["ok"]
@@ -140,3 +141,12 @@ def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "--json" in result.stdout
+
+
+def test_the_guide_shows_only_commands_and_options_that_there_are() -> None:
+    guide = (Path(__file__).resolve().parents[4] / "docs" / "audit.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^bearing audit ([a-z]+)((?:.|\\\n)*?)$", guide.replace("\\\n", " "), flags=re.MULTILINE)
+    assert {name for name, _ in shown} == set(audit.commands)
+    for name, rest in shown:
+        known = {option for parameter in audit.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known

@@ -336,9 +336,12 @@ def test_a_receipt_repeated_or_late_contradicts_nothing(log: LogBuilder, tmp_pat
     assert next(a.actioned for a in report.agencies if a.agency == "sg-cnb") == 1
 
 
-def test_a_receipt_for_an_entry_damaged_in_this_copy_is_held_against_nobody(log: LogBuilder, tmp_path: Path) -> None:
+def test_a_receipt_or_deletion_of_an_entry_damaged_in_this_copy_is_held_against_nobody(
+    log: LogBuilder, tmp_path: Path
+) -> None:
+    log.purge(5)
     folder = log.write(tmp_path)
-    path = folder / "tile/entries/000.p/11"
+    path = folder / "tile/entries/000.p/12"
     data = bytearray(path.read_bytes())
     data[sum(2 + len(entry) for entry in log.entries[:5]) + 30] ^= 1
     path.write_bytes(data)

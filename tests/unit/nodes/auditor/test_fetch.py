@@ -247,6 +247,15 @@ def test_a_log_that_went_back_is_refused(log: LogBuilder, folder: LogFolder) -> 
     assert folder.fork_names() == []
 
 
+def test_an_update_whose_tiles_do_not_give_its_root_is_refused(log: LogBuilder, folder: LogFolder) -> None:
+    copy(log, folder)
+    grow(log, 20)
+    served = log.get("tile/0/000.p/20")
+    with pytest.raises(LogTampered, match="the hub's hash tiles"):
+        fetch(Hub(log, replace={"tile/0/000.p/20": served[:-1] + b"\0"}), folder, progress=quiet)
+    assert folder.kept_sizes() == [11]
+
+
 def test_another_log_does_not_go_into_the_same_folder(log: LogBuilder, folder: LogFolder) -> None:
     copy(log, folder)
     other = LogBuilder()

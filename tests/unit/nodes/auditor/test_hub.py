@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from certs.example.pki import LOOPBACK_NAMES, Identity, authority, leaf
 from nodes.auditor.fetch import fetch
@@ -34,6 +36,7 @@ class Served(BaseHTTPRequestHandler):
         answers = {
             "dropped": (200, b"at last"),
             "forbidden": (403, b""),
+            "cut": (200, b"half"),
             "broken": (500, b""),
             "tile/0/999": (200, bytes(9000)),
         }
@@ -42,9 +45,10 @@ class Served(BaseHTTPRequestHandler):
         except Missing:
             status, body = 404, b""
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + (9 if path == "cut" else 0)))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = path == "cut"
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""
@@ -127,6 +131,11 @@ def test_what_the_hub_answers_is_told_apart(keys: Path, url: str) -> None:
         assert hub.get("checkpoint")
 
 
+def test_an_answer_that_was_cut_is_not_taken_for_whole(keys: Path, url: str) -> None:
+    with Hub(access(keys, url)) as hub, pytest.raises(Unreachable, match="IncompleteRead"):
+        hub.get("cut")
+
+
 def test_a_hub_that_is_not_there_is_unreachable(keys: Path, url: str) -> None:
     with Hub(access(keys, "https://127.0.0.1:1")) as hub, pytest.raises(Unreachable, match="refused"):
         hub.get("checkpoint")
@@ -166,6 +175,18 @@ def test_files_that_do_not_belong_together_are_a_wrong_setting(keys: Path, tmp_p
 def test_the_example_keys_are_refused_off_loopback(keys: Path, host: str) -> None:
     with pytest.raises(ExampleKeys):
         Hub(access(keys, f"https://{host}:7443"))
+
+
+def test_keys_that_are_no_example_are_not_held_for_one(keys: Path, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.key"
+    garbage.write_bytes(b"garbage")
+    with pytest.raises(BadConfig):
+        Hub(HubAccess("https://192.0.2.1", keys / "auditor-1.crt", garbage, keys / "ca.crt"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    other = tmp_path / "other.key"
+    other.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(BadConfig):
+        Hub(HubAccess("https://192.0.2.1", keys / "auditor-1.crt", other, keys / "ca.crt"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

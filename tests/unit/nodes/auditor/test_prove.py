@@ -8,7 +8,7 @@ import pytest
 from nodes.auditor.check import check_proof, proven_lines
 from nodes.auditor.mirror import LogFolder
 from nodes.auditor.prove import Proof, prove
-from schemas.envelope.header import Header, Relation
+from schemas.envelope.header import AttachmentRef, Header, Relation
 from schemas.errors import (
     BadConfig,
     BadId,
@@ -93,6 +93,12 @@ def test_the_end_of_an_id_is_enough(log: LogBuilder, copy: LogFolder, digits: in
     assert prove(copy, wanted.upper(), progress=quiet).index == 5
 
 
+def test_entries_that_do_not_decode_are_passed_over(log: LogBuilder, tmp_path: Path) -> None:
+    log.append(b"nonsense")
+    index = log.alert()
+    assert proof_of(log, LogFolder(log.write(tmp_path)), index).index == index
+
+
 def test_an_id_that_no_alert_has_is_not_found(copy: LogFolder) -> None:
     with pytest.raises(NotFound):
         prove(copy, "0123456789ab", progress=quiet)
@@ -151,6 +157,7 @@ def test_every_kind_of_entry_can_be_proven_and_is_told_in_words(log: LogBuilder)
         (11, "Refusal     of what sg-cnb sent, with the code quota"),
         (12, "Deletion    of the body of entry 5: retention over"),
         (13, f"Relation    correct to {log.alert_id(5)}"),
+        (13, "Attachment  68.4 KiB, sealed, SHA-256 0000"),
         (14, f"entry 13, alert {log.alert_id(13)}"),
     ):
         path = prove_inclusion(index, log.size, log.tree.read)
@@ -160,7 +167,7 @@ def test_every_kind_of_entry_can_be_proven_and_is_told_in_words(log: LogBuilder)
 
 
 def _related(header: Header, earlier: bytes) -> Header:
-    return replace(header, relation=Relation("correct", earlier))
+    return replace(header, relation=Relation("correct", earlier), attachments=(AttachmentRef(bytes(32), 70_000),))
 
 
 def test_a_proof_without_the_entry_or_by_another_log_is_refused(log: LogBuilder) -> None:
