@@ -123,10 +123,6 @@ class Alerts:
             raise NotFound(f"this node holds no alert number {alert}")
         return row
 
-    def at_index(self, index: int) -> AlertRow | None:
-        """The alert at that place of the log."""
-        return self._first("log_index = ?", (index,))
-
     def find(self, text: str) -> AlertRow:
         """The one alert a person means: a whole id, or its last hex digits (4 to 8, hyphens aside).
 

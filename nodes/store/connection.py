@@ -87,7 +87,7 @@ def open_connection(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.C
     if fresh:
         path.chmod(0o600)
     if vfs is None:
-        _refuse_plain(path, connection)
+        refuse_plain(path, connection)
     return connection
 
 
@@ -111,7 +111,7 @@ def _migrate(connection: apsw.Connection) -> None:
             raise
 
 
-def _refuse_plain(path: Path, connection: apsw.Connection) -> None:
+def refuse_plain(path: Path, connection: apsw.Connection) -> None:
     """Never go on with a file that is readable without its key."""
     connection.wal_checkpoint()
     with path.open("rb") as file:

@@ -45,7 +45,6 @@ CREATE INDEX alert_waiting ON alert (rank, number) WHERE direction = 'out' AND s
 CREATE INDEX alert_unread ON alert (number) WHERE direction = 'in' AND state = 'unread';
 CREATE INDEX alert_related ON alert (related) WHERE related IS NOT NULL;
 CREATE INDEX alert_suffix ON alert (substr(lower(hex(id)), -8));
-CREATE UNIQUE INDEX alert_at ON alert (log_index) WHERE log_index IS NOT NULL;
 CREATE VIRTUAL TABLE search USING fts5 (text, content = '', tokenize = 'unicode61 remove_diacritics 2');
 
 CREATE TABLE proof (

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apsw
+import pytest
+
+from nodes.store.connection import open_connection, refuse_plain
+from nodes.store.database import Database
+from nodes.store.schema import MIGRATIONS
+from schemas.errors import StorageFailed, StorageLocked, StorageTampered
+
+KEY = bytes(range(32))
+NEEDLE = "the needle in the haystack"
+
+
+def fill(path: Path) -> None:
+    database = Database(path, KEY)
+    database.write(lambda tables: tables.held.put("needle", NEEDLE.encode()))
+    database.write(lambda tables: tables.alarms.raise_("fork", NEEDLE, "hint", now=1))
+    database.close()
+
+
+def test_nothing_in_the_file_or_its_log_can_be_read_without_the_key(tmp_path: Path) -> None:
+    database = Database(tmp_path / "node.db", KEY)
+    database.write(lambda tables: tables.held.put("needle", NEEDLE.encode()))
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert len(on_disk) > 10_000
+    assert NEEDLE.encode() not in on_disk
+    assert b"CREATE TABLE" not in on_disk
+    database.close()
+
+
+def test_the_file_is_closed_to_others(tmp_path: Path) -> None:
+    fill(tmp_path / "node.db")
+    assert (tmp_path / "node.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_key_does_not_open_it(tmp_path: Path) -> None:
+    fill(tmp_path / "node.db")
+    with pytest.raises(StorageTampered):
+        Database(tmp_path / "node.db", bytes(32))
+
+
+def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed):
+        open_connection(tmp_path / "node.db", b"short")
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    fill(path)
+    data = bytearray(path.read_bytes())
+    for offset in range(2_000, len(data), 4_096):
+        data[offset] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(StorageTampered):
+        Database(path, KEY)
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    first = Database(tmp_path / "node.db", KEY)
+    with pytest.raises(StorageLocked) as refusal:
+        Database(tmp_path / "node.db", KEY)
+    assert "other daemon" in refusal.value.hint
+    first.close()
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed, match=r"missing/node\.db"):
+        Database(tmp_path / "missing" / "node.db", KEY)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("nodes.store.connection.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x)"))
+        fill(tmp_path / "node.db")
+    with pytest.raises(StorageFailed, match="newer version"):
+        Database(tmp_path / "node.db", KEY)
+
+
+def test_an_older_store_is_migrated_and_keeps_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "node.db")
+    monkeypatch.setattr("nodes.store.connection.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x)"))
+    database = Database(tmp_path / "node.db", KEY)
+    assert database.read(lambda tables: tables.held.get("needle")) == NEEDLE.encode()
+    database.close()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "node.db")
+    with monkeypatch.context() as patch:
+        patch.setattr("nodes.store.connection.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x); CREATE nonsense"))
+        with pytest.raises(StorageFailed):
+            Database(tmp_path / "node.db", KEY)
+    database = Database(tmp_path / "node.db", KEY)
+    assert database.read(lambda tables: tables.held.get("needle")) == NEEDLE.encode()
+    database.close()
+
+
+def test_a_plain_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    plain = apsw.Connection(os.fspath(path))
+    plain.execute("CREATE TABLE t (x)")
+    plain.close()
+    with pytest.raises(StorageTampered):
+        Database(path, KEY)
+
+
+def test_going_on_without_encryption_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    plain = apsw.Connection(os.fspath(path))
+    plain.execute("CREATE TABLE t (x)")
+    with pytest.raises(StorageFailed, match="not encrypted"):
+        refuse_plain(path, plain)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import pytest
+
+from nodes.store.alerts import AlertRow
+from nodes.store.database import Tables
+from schemas.alert.document import Alert
+from schemas.errors import NotFound
+from schemas.ids import parse_id
+from tests.support.directory import NOW
+from tests.unit.nodes.store.conftest import Desk
+
+HOUR = 3_600_000
+
+
+def row(tables: Tables, alert: Alert) -> AlertRow:
+    return tables.alerts.find(alert.id)
+
+
+def seal(tables: Tables, alert: Alert, *, recipients: tuple[str, ...] = ("hk-customs",)) -> None:
+    tables.outbox.set_sealed(
+        row(tables, alert).number,
+        header=b"header",
+        signature=b"s" * 64,
+        body=b"body",
+        directory=5,
+        expires=NOW + HOUR,
+        recipients=recipients,
+        now=NOW,
+    )
+
+
+def waiting(tables: Tables, *, now: int = NOW, **more: object) -> list[bytes]:
+    return [outgoing.id for outgoing in tables.outbox.waiting(now=now, limit=10, **more)]  # type: ignore[arg-type]
+
+
+def test_the_most_urgent_goes_first_and_the_oldest_among_equals(tables: Tables, desk: Desk) -> None:
+    alerts = [desk.sent(precedence=word) for word in ("routine", "flash", "routine", "priority")]
+    order = [alerts[1], alerts[3], alerts[0], alerts[2]]
+    assert waiting(tables) == [parse_id(alert.id) for alert in order]
+
+
+def test_what_is_under_way_is_left_out(tables: Tables, desk: Desk) -> None:
+    first, second = desk.sent(), desk.sent()
+    assert waiting(tables, except_numbers=[row(tables, first).number]) == [parse_id(second.id)]
+
+
+def test_the_limit_holds_beside_what_is_under_way(tables: Tables, desk: Desk) -> None:
+    alerts = [desk.sent() for _ in range(4)]
+    skip = [row(tables, alerts[0]).number]
+    found = tables.outbox.waiting(now=NOW, limit=2, except_numbers=skip)
+    assert [outgoing.id for outgoing in found] == [parse_id(alert.id) for alert in alerts[1:3]]
+
+
+def test_expiry_counts_from_composing(tables: Tables, desk: Desk) -> None:
+    assert row(tables, desk.sent(expires_hours=2)).expires == NOW + 2 * HOUR
+    assert row(tables, desk.sent()).expires is None
+
+
+def test_sealing_sets_the_bytes_and_the_recipients_they_are_for(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=("hk-customs", "au-abf"))
+    seal(tables, alert, recipients=("au-abf",))
+    sealed = tables.outbox.get(row(tables, alert).number)
+    assert (sealed.header, sealed.body, sealed.directory) == (b"header", b"body", 5)
+    assert [delivery.agency for delivery in tables.alerts.deliveries(sealed.number)] == ["au-abf"]
+
+
+def test_acceptance_ends_the_way_and_drops_the_body(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    seal(tables, alert)
+    tables.outbox.accept(parse_id(alert.id), 41, now=NOW + 1)
+    done = row(tables, alert)
+    assert (done.state, done.index) == ("accepted", 41)
+    assert waiting(tables) == []
+    assert tables.outbox.count_waiting() == 0
+    with pytest.raises(NotFound):
+        tables.outbox.get(done.number)
+
+
+def test_accepting_twice_tells_once(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    for _ in range(2):
+        tables.outbox.accept(parse_id(alert.id), 41, now=NOW)
+    assert [event.data["state"] for event in tables.events.after(0)] == ["accepted"]
+
+
+@pytest.mark.parametrize("state", ["refused", "expired"])
+def test_a_refusal_says_why_to_the_officer(tables: Tables, desk: Desk, state: str) -> None:
+    alert = desk.sent()
+    tables.outbox.refuse(parse_id(alert.id), "nobody", "reaches nobody", "say whom", now=NOW, state=state)
+    done = row(tables, alert)
+    assert (done.state, done.code, done.message, done.hint) == (state, "nobody", "reaches nobody", "say whom")
+    assert [d.state for d in tables.alerts.deliveries(done.number)] == [state]
+    assert waiting(tables) == []
+    (event,) = tables.events.after(0)
+    assert (event.data["state"], event.data["code"]) == (state, "nobody")
+
+
+def test_sealing_again_drops_the_bytes_and_waits(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    seal(tables, alert)
+    tables.outbox.seal_again(parse_id(alert.id), code="directory-stale", not_before=NOW + 500)
+    assert waiting(tables) == []
+    assert tables.outbox.next_due(now=NOW) == NOW + 500
+    (again,) = tables.outbox.waiting(now=NOW + 500, limit=10)
+    assert (again.body, again.directory, again.attempts) == (None, None, 1)
+
+
+def test_postponing_keeps_the_bytes(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    seal(tables, alert)
+    tables.outbox.postpone(parse_id(alert.id), code="quota", not_before=NOW + 500)
+    assert waiting(tables) == []
+    (again,) = tables.outbox.waiting(now=NOW + 500, limit=10)
+    assert (again.body, again.attempts) == (b"body", 1)
+    assert tables.outbox.next_due(now=NOW + 500) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "new"),
+    [
+        ("waiting", "stored", True),
+        ("stored", "read", True),
+        ("read", "actioned", True),
+        ("read", "stored", False),
+        ("actioned", "read", False),
+        ("stored", "stored", False),
+        ("stored", "refused", False),
+    ],
+)
+def test_a_recipients_state_only_moves_forward(tables: Tables, desk: Desk, before: str, after: str, new: bool) -> None:
+    alert = desk.sent()
+    note(tables, alert, before)
+    assert note(tables, alert, after) is new
+    (delivery,) = tables.alerts.deliveries(row(tables, alert).number)
+    assert delivery.state == (after if new else before)
+
+
+def test_the_word_of_one_who_is_no_recipient_changes_nothing(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    assert note(tables, alert, "stored", agency="au-abf") is False
+    assert tables.events.after(0) == []
+
+
+def note(tables: Tables, alert: Alert, state: str, *, agency: str = "hk-customs") -> bool:
+    return tables.outbox.note_receipt(parse_id(alert.id), agency, state, time=NOW, code=None, officer=None, now=NOW)
+
+
+def test_the_leaf_is_learned_once(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    tables.outbox.set_leaf(parse_id(alert.id), b"a" * 32)
+    tables.outbox.set_leaf(parse_id(alert.id), b"b" * 32)
+    assert row(tables, alert).leaf == b"a" * 32
+
+
+def test_one_about_another_of_ours_waits_for_it(tables: Tables, desk: Desk) -> None:
+    first = desk.sent()
+    second = desk.sent(precedence="flash", relation={"type": "follow-up", "alert": first.id})
+    assert waiting(tables) == [parse_id(first.id)]
+    tables.outbox.accept(parse_id(first.id), 3, now=NOW)
+    assert waiting(tables) == [parse_id(second.id)]
+
+
+def test_one_about_an_alert_received_need_not_wait(tables: Tables, desk: Desk) -> None:
+    received = desk.received()
+    answer = desk.sent(relation={"type": "follow-up", "alert": received.id})
+    assert waiting(tables) == [parse_id(answer.id)]
+
+
+def test_a_recall_marks_its_target_once(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    tables.outbox.mark_related("recall", parse_id(alert.id), b"1" * 16, now=NOW)
+    tables.outbox.mark_related("recall", parse_id(alert.id), b"2" * 16, now=NOW)
+    assert row(tables, alert).recalled_by == b"1" * 16
+    assert [event.data["state"] for event in tables.events.after(0)] == ["recalled"]

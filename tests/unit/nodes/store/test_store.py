@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodes.store.database import Database, Tables
+from nodes.store.store import Store
+from schemas.errors import NotFound, ShuttingDown
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    made = Store(tmp_path / "node.db", KEY)
+    yield made
+    await made.close()
+
+
+async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.db", KEY)
+    await store.write(lambda t: t.held.put("name", b"value"))
+    await store.close()
+    store = Store(tmp_path / "node.db", KEY)
+    assert await store.read(lambda t: t.held.get("name")) == b"value"
+    await store.close()
+
+
+async def test_work_that_raises_is_rolled_back_and_its_neighbours_are_not(store: Store) -> None:
+    def bad(tables: Tables) -> None:
+        tables.held.put("bad", b"x")
+        raise NotFound("on purpose")
+
+    results = await asyncio.gather(
+        store.write(lambda t: t.held.put("a", b"1")),
+        store.write(bad),
+        store.write(lambda t: t.held.put("b", b"2")),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [type(None), NotFound, type(None)]
+    held = await store.read(lambda t: [t.held.get(name) for name in ("a", "bad", "b")])
+    assert held == [b"1", None, b"2"]
+
+
+async def test_a_burst_of_writes_shares_commits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits: list[int] = []
+    write_all = Database.write_all
+
+    def counting(self: Database, works: Any) -> Any:
+        commits.append(len(works))
+        return write_all(self, works)
+
+    monkeypatch.setattr(Database, "write_all", counting)
+    await asyncio.gather(*(store.write(lambda t, n=n: t.held.put(str(n), b"x")) for n in range(200)))  # type: ignore[misc]
+    assert sum(commits) == 200
+    assert len(commits) < 150
+
+
+async def test_a_reader_raises_what_its_work_raises(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.read(lambda t: t.alerts.find("abcdef"))
+
+
+async def test_waiting_ends_with_a_change_of_the_topic(store: Store) -> None:
+    seen = store.revision("events")
+    waiting = asyncio.create_task(store.wait("events", seen))
+    await store.write(lambda t: t.held.put("other", b"x"))
+    assert not waiting.done()
+    await store.write(lambda t: t.events.add("link", {"connected": True}, now=1))
+    async with asyncio.timeout(10):
+        assert await waiting == seen + 1
+
+
+async def test_waiting_for_what_already_happened_returns_at_once(store: Store) -> None:
+    await store.write(lambda t: t.events.add("link", {"connected": True}, now=1))
+    async with asyncio.timeout(10):
+        assert await store.wait("events", 0) == 1
+
+
+async def test_a_change_rolled_back_wakes_nobody_for_good(store: Store) -> None:
+    def bad(tables: Tables) -> None:
+        tables.events.add("link", {"connected": True}, now=1)
+        raise NotFound("on purpose")
+
+    with pytest.raises(NotFound):
+        await store.write(bad)
+    assert await store.read(lambda t: t.events.after(0)) == []
+
+
+async def test_a_caller_that_gave_up_disturbs_nobody(store: Store) -> None:
+    task = asyncio.create_task(store.write(lambda t: t.held.put("a", b"1")))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await store.read(lambda t: t.held.get("a")) == b"1"
+
+
+async def test_closing_finishes_what_was_submitted_and_refuses_the_rest(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.db", KEY)
+    writes = [asyncio.create_task(store.write(lambda t, n=n: t.held.put(str(n), b"x"))) for n in range(50)]  # type: ignore[misc]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*writes)
+    with pytest.raises(ShuttingDown):
+        await store.read(lambda t: t.held.get("0"))
+    await store.close()

@@ -1,0 +1,259 @@
+"""The smaller subjects of the store: what each keeps, finds again and forgets."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodes.store.database import Tables
+from nodes.store.directory import DirectoryRow
+from nodes.store.events import Alarm
+from nodes.store.held import HeldCheckpoint
+from nodes.store.openers import OpenerRow
+from nodes.store.pairs import PairRow
+from nodes.store.quarantine import Quarantined
+from nodes.store.receipts import receipt_ref
+from schemas.errors import NotFound
+from schemas.ids import parse_id, sha256
+from tests.support.directory import NOW
+from tests.unit.nodes.store.conftest import Desk
+
+ALERT = bytes.fromhex("01a0c4506c007000800000000000000f")
+
+
+# Held -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_store_holds_no_checkpoint(tables: Tables) -> None:
+    assert tables.held.checkpoint is None
+    assert tables.held.notices == 0
+
+
+def test_the_checkpoint_held_is_the_last_one_set(tables: Tables) -> None:
+    for size in (0, 5, 2**40):
+        tables.held.set_checkpoint(HeldCheckpoint(size, bytes(32), b"note"))
+        assert tables.held.checkpoint == HeldCheckpoint(size, bytes(32), b"note")
+
+
+def test_the_notices_cursor_never_goes_back(tables: Tables) -> None:
+    for index in (3, 9, 4):
+        tables.held.set_notices(index)
+    assert tables.held.notices == 9
+
+
+def test_a_dropped_value_is_gone(tables: Tables) -> None:
+    tables.held.put("halted", b"why")
+    tables.held.drop("halted")
+    assert tables.held.get("halted") is None
+
+
+# Events and alarms ----------------------------------------------------------------------------------------------------
+
+
+def test_events_come_in_order_and_leave_out_what_is_not_there(tables: Tables) -> None:
+    first = tables.events.add("receipt", {"alert": "x", "code": None}, now=NOW)
+    second = tables.events.add("link", {"connected": True}, now=NOW + 1)
+    assert tables.events.last() == second
+    assert [event.as_dict() for event in tables.events.after(0)] == [
+        {"seq": first, "type": "receipt", "time": NOW, "alert": "x"},
+        {"seq": second, "type": "link", "time": NOW + 1, "connected": True},
+    ]
+    assert [event.seq for event in tables.events.after(first)] == [second]
+    assert len(tables.events.after(0, limit=1)) == 1
+
+
+def test_old_events_are_forgotten_but_not_before_the_handlers_saw_them(tables: Tables) -> None:
+    seqs = [tables.events.add("link", {"connected": True}, now=NOW + n) for n in range(3)]
+    tables.jobs.set_cursor("archive", seqs[0])
+    tables.events.prune(NOW + 10)
+    assert [event.seq for event in tables.events.after(0)] == seqs[1:]
+
+
+def test_numbers_of_forgotten_events_are_not_used_again(tables: Tables) -> None:
+    last = tables.events.add("link", {"connected": True}, now=NOW)
+    tables.events.prune(NOW + 1)
+    assert tables.events.after(0) == []
+    assert tables.events.add("link", {"connected": True}, now=NOW) > last
+
+
+def test_an_alarm_tells_when_it_begins_and_ends(tables: Tables) -> None:
+    for words in ("first words", "newer words"):
+        tables.alarms.raise_("fork", words, "call somebody", now=NOW)
+    assert tables.alarms.standing() == [Alarm("fork", "newer words", "call somebody", NOW)]
+    assert tables.alarms.clear("fork", now=NOW + 1) is True
+    assert tables.alarms.clear("fork", now=NOW + 2) is False
+    told = [(event.data["code"], event.data.get("cleared")) for event in tables.events.after(0)]
+    assert told == [("fork", None), ("fork", True)]
+
+
+# Inbox ----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_arrival_is_unread_and_told_without_its_words(tables: Tables, desk: Desk) -> None:
+    alert = desk.received(title="Secret title")
+    assert tables.inbox.holds(parse_id(alert.id))
+    assert tables.alerts.find(alert.id).state == "unread"
+    (event,) = tables.events.after(0)
+    assert (event.type, event.data["alert"], event.data["sender"]) == ("alert", alert.id, "hk-customs")
+    assert "Secret title" not in str(event.data)
+
+
+def test_a_received_alerts_state_only_moves_forward(tables: Tables, desk: Desk) -> None:
+    alert_id = parse_id(desk.received().id)
+    steps = [tables.inbox.set_state(alert_id, state, now=NOW) for state in ("read", "read", "actioned", "read")]
+    assert steps == [True, False, True, False]
+    assert tables.inbox.set_state(bytes(16), "read", now=NOW) is False
+
+
+def test_our_own_alert_of_the_same_id_is_another_row(tables: Tables, desk: Desk) -> None:
+    own = desk.sent()
+    desk.take(own.model_copy(update={"sender": "hk-customs"}))
+    assert tables.alerts.get("out", parse_id(own.id)) != tables.alerts.get("in", parse_id(own.id))
+
+
+# Directory ------------------------------------------------------------------------------------------------------------
+
+
+def test_directory_versions_come_back_in_order(tables: Tables) -> None:
+    rows = [DirectoryRow(n, n * 10, b"entry", b"bundle") for n in (1, 2, 3)]
+    for row in rows:
+        tables.directory.add(row)
+    assert tables.directory.all() == rows
+    assert tables.directory.newest() == 3
+
+
+# Pair keys and openers ------------------------------------------------------------------------------------------------
+
+
+def pair(name: bytes, *, created: int = NOW, recipient: str = "hk-customs") -> PairRow:
+    return PairRow(name * 16, recipient, b"s" * 32, b"opener", b"to", b"by", created, 0, known=False)
+
+
+def test_the_newest_pair_key_of_a_recipient_is_used(tables: Tables) -> None:
+    for row in (pair(b"a", created=NOW - 1), pair(b"b"), pair(b"c", recipient="au-abf")):
+        tables.pairs.add(row)
+    assert tables.pairs.newest("hk-customs") == pair(b"b")
+    assert tables.pairs.newest("jp-customs") is None
+
+
+def test_uses_and_knowledge_of_pair_keys_are_kept(tables: Tables) -> None:
+    tables.pairs.add(pair(b"a"))
+    tables.pairs.use([b"a" * 16, b"a" * 16])
+    tables.pairs.set_known([b"a" * 16], known=True)
+    (row,) = tables.pairs.get([b"a" * 16, b"z" * 16])
+    assert (row.uses, row.known) == (2, True)
+    tables.pairs.prune(NOW + 1)
+    assert tables.pairs.get([b"a" * 16]) == []
+
+
+def test_openers_are_kept_once_and_forgotten_when_old(tables: Tables) -> None:
+    row = OpenerRow(b"o" * 16, "hk-customs", b"key", b"secret")
+    tables.openers.add(row, now=NOW)
+    tables.openers.add(OpenerRow(b"o" * 16, "au-abf", b"key", b"other"), now=NOW)
+    assert tables.openers.get(b"o" * 16) == row
+    tables.openers.prune(NOW + 1)
+    assert tables.openers.get(b"o" * 16) is None
+
+
+# Receipts -------------------------------------------------------------------------------------------------------------
+
+
+def test_receipts_wait_until_they_are_answered(tables: Tables) -> None:
+    for n in range(3):
+        tables.receipts.add(b"receipt %d" % n, b"signature", now=NOW + n)
+    refs = [receipt_ref(b"receipt %d" % n) for n in range(3)]
+    assert [row.ref for row in tables.receipts.due(now=NOW, limit=2)] == refs[:2]
+    assert [row.ref for row in tables.receipts.due(now=NOW, limit=2, except_refs=frozenset(refs[:1]))] == refs[1:]
+    tables.receipts.done(refs[0])
+    tables.receipts.postpone(refs[1], not_before=NOW + 100)
+    assert [row.ref for row in tables.receipts.due(now=NOW, limit=9)] == refs[2:]
+    assert tables.receipts.next_due(now=NOW) == NOW + 100
+    assert tables.receipts.count() == len(tables.receipts.all()) == 2
+    kept = tables.receipts.get(refs[1])
+    assert kept is not None
+    assert kept.attempts == 1
+    assert tables.receipts.get(refs[0]) is None
+
+
+# Quarantine -----------------------------------------------------------------------------------------------------------
+
+
+def test_refused_material_is_kept_once(tables: Tables) -> None:
+    item = Quarantined(7, ALERT, "hk-customs", "bad-signature", 5, "does not verify", NOW, b"entry", b"body")
+    assert tables.quarantine.add(item) is True
+    assert tables.quarantine.add(item) is False
+    assert tables.quarantine.newest() == [item]
+    assert tables.quarantine.get(7) == item
+    assert tables.quarantine.get(8) is None
+    assert tables.quarantine.count() == 1
+    assert [event.data["code"] for event in tables.events.after(0)] == ["bad-signature"]
+
+
+# Jobs -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_lives_until_it_is_done(tables: Tables) -> None:
+    assert tables.jobs.cursor("archive") is None
+    tables.jobs.set_cursor("archive", 4)
+    tables.jobs.plan("archive", ALERT, 5, now=NOW)
+    tables.jobs.plan("archive", ALERT, 5, now=NOW)
+    (job,) = tables.jobs.due("archive", now=NOW)
+    assert job.key == "01a0c450-6c00-7000-8000-00000000000f-archive-5"
+    tables.jobs.retry_later(job.number, "no answer", not_before=NOW + 10)
+    assert tables.jobs.due("archive", now=NOW) == []
+    assert tables.jobs.next_due("archive") == NOW + 10
+    tables.jobs.done(job.number)
+    assert tables.jobs.next_due("archive") is None
+    assert tables.jobs.cursor("archive") == 4
+
+
+def test_a_dead_letter_can_be_tried_again(tables: Tables) -> None:
+    tables.jobs.plan("archive", bytes(16), 5, now=NOW)
+    (job,) = tables.jobs.due("archive", now=NOW)
+    tables.jobs.bury(job.number, "gone", now=NOW + 1)
+    assert tables.jobs.due("archive", now=NOW) == []
+    assert [(dead.number, dead.error) for dead in tables.jobs.dead()] == [(job.number, "gone")]
+    assert tables.jobs.count_dead() == 1
+    tables.jobs.revive(job.number)
+    assert [(again.number, again.attempts) for again in tables.jobs.due("archive", now=NOW)] == [(job.number, 0)]
+    with pytest.raises(NotFound):
+        tables.jobs.revive(job.number)
+
+
+# Attachments ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_attachment_sealed_here_is_whole_and_not_uploaded(tables: Tables) -> None:
+    parts = [b"h" * 24, bytes(300_000), b"end"]
+    digest = sha256(b"".join(parts))
+    for _ in range(2):  # the second time replaces the first
+        assert tables.attachments.add(digest, parts, now=NOW) == 300_027
+    row = tables.attachments.get(digest)
+    assert row is not None
+    assert (row.size, row.stored, row.complete, row.uploaded) == (300_027, 300_027, True, False)
+    tables.attachments.set_uploaded(digest, uploaded=True)
+    assert tables.attachments.incomplete() == []
+
+
+@pytest.mark.parametrize("offset", [0, 10, 24, 25, 262_168, 300_020, 300_027])
+def test_pieces_run_across_parts(tables: Tables, offset: int) -> None:
+    data = b"h" * 24 + bytes(range(250)) * 1_200 + b"end"
+    tables.attachments.add(sha256(data), [data[:24], data[24:-3], data[-3:]], now=NOW)
+    assert tables.attachments.piece(sha256(data), offset, size=100_000) == data[offset : offset + 100_000]
+
+
+def test_a_download_grows_and_is_finished(tables: Tables) -> None:
+    digest = sha256(b"abcdef")
+    with pytest.raises(NotFound):
+        tables.attachments.append(digest, b"abc")
+    tables.attachments.begin(digest, 6, now=NOW)
+    tables.attachments.append(digest, b"abc")
+    assert [row.stored for row in tables.attachments.incomplete()] == [3]
+    tables.attachments.append(digest, b"def")
+    tables.attachments.finish(digest)
+    row = tables.attachments.get(digest)
+    assert row is not None
+    assert row.complete
+    assert tables.attachments.piece(digest, 0, size=10) == b"abcdef"
+    tables.attachments.drop(digest)
+    assert tables.attachments.get(digest) is None
+    assert tables.attachments.part(digest, 0) == b""
