@@ -6,8 +6,8 @@ What each method takes and gives is written in docs/spec/local-api.md. Every ref
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 from nodes.config import NodeConfig
 from nodes.identity import Identity
@@ -23,9 +23,13 @@ from nodes.service.sending import Sending
 from nodes.standing import Standing
 from nodes.store.database import Tables
 from nodes.store.store import Store
-from schemas.errors import WrongState
+from schemas.errors import NotReady, WrongState
 
 __all__ = ["NodeService"]
+
+
+PATIENCE: Final = 10.0
+"""Seconds for which a reader waits for a file whose alert is here already: what most files need on most lines."""
 
 
 class NodeService:
@@ -74,14 +78,28 @@ class NodeService:
     async def attachment(self, text: str, number: int) -> bytes:
         """`GET /v1/alerts/{id}/attachments/{n}`: the file's content.
 
-        Raises `NotFound`, `NotReady` until the node has fetched all of it, and `AttachmentUnreadable`.
+        A file that is on its way is waited for, for a moment. Raises `NotFound`, `NotReady` when it is not all here
+        then, and `AttachmentUnreadable`.
         """
 
         def look(tables: Tables) -> StoredFile:
             return find_file(tables, tables.alerts.content(tables.alerts.find(text).number), number)
 
-        file = await self._store.read(look)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                file = await self._complete(look)
+        except TimeoutError:
+            file = await self._store.read(look)
         return await asyncio.to_thread(open_file, file)
+
+    async def _complete(self, look: Callable[[Tables], StoredFile]) -> StoredFile:
+        """The file that `look` finds, as soon as it is whole."""
+        while True:
+            revision = self._store.revision("downloads")
+            try:
+                return await self._store.read(look)
+            except NotReady:
+                await self._store.wait("downloads", revision)
 
     async def retry_dead_letter(self, number: int) -> dict[str, Any]:
         """`POST /v1/dead-letters/{n}/retry`: hand it to its handler again. Raises `NotFound`."""

@@ -87,6 +87,7 @@ class Attachments:
     def finish(self, digest: bytes) -> None:
         """Mark a download complete, after its digest was checked."""
         self._db.execute("UPDATE attachment SET complete = 1 WHERE digest = ?", (digest,))
+        self._topics.add("downloads")
 
     def drop(self, digest: bytes) -> None:
         """Forget an attachment, or what of a download turned out wrong."""

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from nodes.service import attachments
+from nodes.service import attachments, service
 from nodes.service.attachments import StoredFile, open_file, seal_files
 from schemas.errors import AttachmentUnreadable, Malformed, NotFound, NotReady, TooLarge
 from schemas.limits import CHUNK, MAX_ATTACHMENTS
@@ -71,7 +72,10 @@ def test_too_large_a_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         seal_files([given()], counting_random())
 
 
-async def test_a_received_file_is_opened_once_all_of_it_is_here(node: EdgeNode) -> None:
+async def test_a_received_file_is_opened_once_all_of_it_is_here(
+    node: EdgeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PATIENCE", 0.01)
     (file,) = seal_files([given(b"x-ray")], counting_random("hk"))
     alert = await node.receive("hk-customs", sealed_files=[file])
     with pytest.raises(NotReady, match="0 of"):
@@ -84,6 +88,18 @@ async def test_a_received_file_is_opened_once_all_of_it_is_here(node: EdgeNode) 
     await node.store.write(lambda tables: tables.attachments.append(file.digest, whole[20:]))
     await node.store.write(lambda tables: tables.attachments.finish(file.digest))
     assert await node.service.attachment(alert, 1) == b"x-ray"
+
+
+async def test_a_file_on_its_way_is_waited_for(node: EdgeNode) -> None:
+    (file,) = seal_files([given(b"x-ray")], counting_random("hk"))
+    alert = await node.receive("hk-customs", sealed_files=[file])
+    asked = asyncio.create_task(node.service.attachment(alert, 1))
+    whole = b"".join(file.parts)
+    await node.store.write(lambda tables: tables.attachments.begin(file.digest, len(whole), now=node.now))
+    await node.store.write(lambda tables: tables.attachments.append(file.digest, whole))
+    assert not asked.done()
+    await node.store.write(lambda tables: tables.attachments.finish(file.digest))
+    assert await asked == b"x-ray"
 
 
 async def test_a_file_altered_in_the_store_is_not_shown(node: EdgeNode) -> None:
