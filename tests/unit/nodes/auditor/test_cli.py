@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from certs.example.pki import leaf
 from nodes.auditor import cli as audit_cli
 from nodes.auditor.cli import audit
 from nodes.cli import cli
@@ -14,6 +15,7 @@ from nodes.officer.settings import Settings
 from schemas.log.note import ED25519, vkey
 from tests.support.auditing import flip
 from tests.support.log_builder import LogBuilder
+from tests.support.log_server import put_keys, served
 
 
 @pytest.fixture
@@ -118,6 +120,24 @@ def test_failures_have_their_exit_codes(log: LogBuilder, copy: Path, tmp_path: P
     unwritable = run("prove", log.alert_id(5), copy, "-o", tmp_path / "no" / "such" / "folder")
     assert unwritable.exit_code == 1
     assert "[storage-failed]" in unwritable.stderr
+
+
+def test_a_log_is_fetched_and_brought_up_to_date(log: LogBuilder, tmp_path: Path) -> None:
+    keys = put_keys(tmp_path)
+    with served(log, keys) as url:
+        options = [
+            *("--hub", url, "--cert", keys / "auditor-1.crt", "--key", keys / "auditor-1.key"),
+            *("--ca", keys / "ca.crt", "--hub-pin", leaf("broker").pin, "--log-vkey", log_vkey(log)),
+        ]
+        first = run("fetch", tmp_path / "copy", *options)
+        log.refusal()
+        again = run("fetch", tmp_path / "copy", *options, "--json")
+    assert first.exit_code == 0
+    assert "holds 11 entries (11 new entries, 7 files copied)" in first.stdout
+    assert "run bearing audit verify" in first.stdout
+    assert json.loads(again.stdout) == {"before": 11, "size": 12, "root": log.tree.roots[12].hex(), "files": 2}
+    (tmp_path / "root.json").write_bytes(log.world.trusted_root)
+    assert verify(log, tmp_path / "copy").exit_code == 0
 
 
 def test_a_hub_that_is_not_there_ends_with_exit_code_5(tmp_path: Path) -> None:

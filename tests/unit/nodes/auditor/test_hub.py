@@ -1,87 +1,31 @@
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from certs.example.pki import LOOPBACK_NAMES, Identity, authority, leaf
+from certs.example.pki import leaf
 from nodes.auditor.fetch import fetch
 from nodes.auditor.hub import Hub, HubAccess
 from nodes.auditor.mirror import LogFolder
 from schemas.errors import BadConfig, ExampleKeys, Missing, TooLarge, Unreachable
 from tests.support.auditing import audit, quiet
 from tests.support.log_builder import LogBuilder
-
-
-class Served(BaseHTTPRequestHandler):
-    """Serves a log over HTTPS; a few paths answer as a troubled hub would."""
-
-    protocol_version = "HTTP/1.1"
-    log: ClassVar[LogBuilder]
-    drops: ClassVar[int]
-
-    def do_GET(self) -> None:
-        path = self.path.removeprefix("/")
-        if path == "dropped" and type(self).drops > 0:
-            type(self).drops -= 1
-            self.close_connection = True
-            return
-        answers = {
-            "dropped": (200, b"at last"),
-            "forbidden": (403, b""),
-            "cut": (200, b"half"),
-            "broken": (500, b""),
-            "tile/0/999": (200, bytes(9000)),
-        }
-        try:
-            status, body = answers.get(path) or (200, type(self).log.get(path))
-        except Missing:
-            status, body = 404, b""
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body) + (9 if path == "cut" else 0)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = path == "cut"
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
+from tests.support.log_server import Handler, put_keys, served
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    _put(folder, "ca", authority())
-    _put(folder, "broker", leaf("broker", hosts=LOOPBACK_NAMES))
-    _put(folder, "auditor-1", leaf("auditor-1"))
-    return folder
-
-
-def _put(folder: Path, name: str, identity: Identity) -> None:
-    (folder / f"{name}.crt").write_bytes(identity.certificate)
-    (folder / f"{name}.key").write_bytes(identity.private_key)
+    return put_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
 def url(keys: Path, log: LogBuilder) -> Iterator[str]:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=keys / "ca.crt")
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(keys / "broker.crt", keys / "broker.key")
-    Served.log, Served.drops = log, 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Served) as server:
-        server.daemon_threads = True
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"https://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with served(log, keys) as address:
+        yield address
 
 
 def access(keys: Path, url: str, *, who: str = "auditor-1", pin: str | None = None) -> HubAccess:
@@ -110,9 +54,9 @@ def test_a_hub_certified_by_another_authority_is_refused(keys: Path, url: str) -
 
 def test_a_connection_that_was_dropped_is_opened_again_but_not_for_ever(keys: Path, url: str) -> None:
     with Hub(access(keys, url)) as hub:
-        Served.drops = 2
+        Handler.drops = 2
         assert hub.get("dropped") == b"at last"
-        Served.drops = 3
+        Handler.drops = 3
         with pytest.raises(Unreachable):
             hub.get("dropped")
         assert hub.get("checkpoint").startswith(b"log.crossbearing.test/1\n")
