@@ -91,9 +91,8 @@ class Server:
             request[PARTY] = self._identify(request)
             return await handler(request)
         except CrossbearingError as error:
-            status = 403 if isinstance(error, NotPinned) or error.code == "suspended" else _STATUS.get(error.code, 500)
             log.info("request refused", path=request.path, code=error.code)
-            response = web.json_response({"error": error.as_dict()}, status=status)
+            response = web.json_response({"error": error.as_dict()}, status=_STATUS.get(error.code, 500))
             response.force_close()
             return response
 
@@ -145,7 +144,7 @@ class Server:
         return None
 
 
-_STATUS = {"missing": 404, "not-found": 404, "not-ready": 503}
+_STATUS = {"not-pinned": 403, "suspended": 403, "not-a-party": 403, "missing": 404, "not-found": 404}
 
 
 def _abort(request: web.Request) -> None:

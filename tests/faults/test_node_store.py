@@ -195,7 +195,7 @@ def test_the_work_of_others_in_a_failed_commit_fails_with_it(tmp_path: Path, dis
     disk.arm("write", 1)
     results, topics = database.write_all([work, lambda tables: tables.held.put("other", b"x")])
     disk.armed = False
-    assert [type(result.error) for result in results] == [StorageFull, StorageFull]  # type: ignore[union-attr]
+    assert [type(result.error) for result in results] == [StorageFull, StorageFull]
     assert topics == set()
     assert database.read(lambda tables: tables.held.get("other")) is None
     database.close()
