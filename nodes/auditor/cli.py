@@ -15,12 +15,11 @@ from nodes.auditor.text import count
 from schemas.errors import BadConfig, CrossbearingError, StorageFailed
 
 if TYPE_CHECKING:
+    from nodes.auditor.progress import Progress
     from schemas.log.note import NoteKey
 
 FINDINGS = 4
 """Exit code: the audit was carried out and found something."""
-
-Progress = Callable[[str, int, int], None]
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 existing_folder_argument = click.argument(

@@ -6,7 +6,7 @@ checkpoint that vouches for them last. What is here is a sanity check of the cop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from nodes.auditor.mirror import (
     fork_path,
     kept_path,
 )
+from nodes.auditor.progress import Progress
 from schemas.errors import CrossbearingError, EncodingRefusal, Fork, LogTampered, Missing
 from schemas.ids import sha256
 from schemas.log.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
@@ -38,8 +39,7 @@ from schemas.log.tiles import (
     tiles_for,
 )
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being copied, how many files are done, and how many there are."""
+_DAMAGED = "Run bearing audit verify on this folder; it names the file at fault. Then fetch into a new folder."
 
 
 class Source(Protocol):
@@ -99,8 +99,19 @@ def fetch(source: Source, folder: LogFolder, *, keys: Sequence[NoteKey] = (), pr
 
 
 def _held(folder: LogFolder, keys: Sequence[NoteKey]) -> Checkpoint | None:
+    """The newest checkpoint in the folder, if the folder's own tiles bear it out. Raises `LogTampered`."""
     sizes = folder.kept_sizes()
-    return open_checkpoint(folder.read(kept_path(sizes[-1])), keys) if sizes else None
+    if not sizes:
+        return None
+    file = kept_path(sizes[-1])
+    try:
+        held = open_checkpoint(folder.read(file), keys)
+        fits = held.size == sizes[-1] and root(held.size, TileReader(held.size, folder.read_tile)) == held.root
+    except CrossbearingError as error:
+        raise LogTampered(f"{file}, or a tile under it, is damaged: {error.message}", hint=_DAMAGED) from error
+    if not fits:
+        raise LogTampered(f"the hash tiles in the folder do not add up to {file}", hint=_DAMAGED)
+    return held
 
 
 def _check_continues(source: Source, folder: LogFolder, note: bytes, new: Checkpoint, held: Checkpoint) -> None:

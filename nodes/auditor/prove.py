@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nodes.auditor.bundles import bundles_of, read_bundle
 from nodes.auditor.fetch import open_checkpoint
 from nodes.auditor.mirror import CHECKPOINT, LogFolder
+from nodes.auditor.progress import Progress
 from schemas.envelope.header import decode_header
 from schemas.errors import BadId, CrossbearingError, LogTampered, NotFound
 from schemas.ids import format_id
@@ -34,9 +35,7 @@ class Proof:
     data: bytes
 
 
-def prove(
-    folder: LogFolder, wanted: str, *, keys: Sequence[NoteKey] = (), progress: Callable[[str, int, int], None]
-) -> Proof:
+def prove(folder: LogFolder, wanted: str, *, keys: Sequence[NoteKey] = (), progress: Progress) -> Proof:
     """Return the proof that the alert whose id is or ends in `wanted` is in the log that `folder` copies.
 
     Only the last `MIN_SUFFIX` or more hex digits of the id are needed. The proof is checked before it is returned.
@@ -69,9 +68,7 @@ def _ending(wanted: str) -> str:
     return text
 
 
-def _find(
-    folder: LogFolder, ending: str, size: int, progress: Callable[[str, int, int], None]
-) -> Iterator[tuple[str, int, bytes]]:
+def _find(folder: LogFolder, ending: str, size: int, progress: Progress) -> Iterator[tuple[str, int, bytes]]:
     """Yield id, index and bytes of the alerts whose id ends so."""
     bundles = list(bundles_of(size))
     for done, (index, width) in enumerate(bundles):

@@ -7,20 +7,18 @@ hash above them tells which of the two was signed, so that damage is pinned to a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodes.auditor import findings as found
 from nodes.auditor.bundles import Bundle, bundles_of, read_bundle
 from nodes.auditor.findings import COPY, Finding, Findings, Kind
 from nodes.auditor.mirror import LogFolder
+from nodes.auditor.progress import Progress
 from nodes.auditor.text import entries_text
 from schemas.errors import CrossbearingError, Missing
 from schemas.log.merkle import HASH_SIZE, Frontier, leaf_hash, node_hash
 from schemas.log.tiles import TILE_HEIGHT, TILE_WIDTH, entries_path, tile_path
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(slots=True)

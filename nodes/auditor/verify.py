@@ -26,8 +26,9 @@ from nodes.auditor.fetch import expected_files
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings
 from nodes.auditor.ledger import Ledger
 from nodes.auditor.mirror import CHECKPOINT, DIRECTORY, FORKS, LogFolder, kept_path
+from nodes.auditor.progress import Progress
 from nodes.auditor.report import Report, accounts_of
-from nodes.auditor.tree_check import Progress, check_tree
+from nodes.auditor.tree_check import check_tree
 from schemas.errors import BadConfig, CrossbearingError
 from schemas.log.merkle import EMPTY_ROOT
 from schemas.log.note import NoteKey

@@ -256,6 +256,25 @@ def test_an_update_whose_tiles_do_not_give_its_root_is_refused(log: LogBuilder, 
     assert folder.kept_sizes() == [11]
 
 
+@pytest.mark.parametrize("path", ["checkpoints/11", "tile/0/000.p/11"])
+def test_a_folder_damaged_at_home_is_not_taken_for_a_fork(log: LogBuilder, folder: LogFolder, path: str) -> None:
+    copy(log, folder)
+    for offset in range(0, (folder.root / path).stat().st_size, 7):
+        flip(folder.root / path, offset)
+        with pytest.raises(LogTampered):
+            copy(log, folder)
+        flip(folder.root / path, offset)
+        assert folder.fork_names() == []
+
+
+def test_a_folder_whose_newest_checkpoint_is_damaged_is_not_added_to(log: LogBuilder, folder: LogFolder) -> None:
+    copy(log, folder)
+    flip(folder.root / "checkpoints/11", 40)
+    grow(log, 20)
+    with pytest.raises(LogTampered, match="checkpoints/11"):
+        copy(log, folder)
+
+
 def test_another_log_does_not_go_into_the_same_folder(log: LogBuilder, folder: LogFolder) -> None:
     copy(log, folder)
     other = LogBuilder()
