@@ -70,6 +70,8 @@ def read_sealed(path: Path, form: str, passphrase: bytes) -> codec.Value:
             raise BadConfig(f"{path} is of another format than {form}")
         ops = _within(fields.integer("ops"), OPS_BOUNDS, "ops")
         memory = _within(fields.integer("memory"), MEMORY_BOUNDS, "memory")
+        if memory % 1024:
+            raise BadConfig("the memory is not in whole KiB, as Argon2 counts it")
         salt = fields.blob("salt", size=SALT_SIZE)
         nonce, sealed = fields.blob("nonce", size=SecretBox.NONCE_SIZE), fields.blob("sealed")
         fields.done()
