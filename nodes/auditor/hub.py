@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from nodes.auditor.mirror import path_limit
-from schemas.errors import BadConfig, ExampleKeys, Missing, TooLarge, Unreachable
+from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, TooLarge, Unreachable
 from schemas.example import is_example_seed, is_loopback
 from schemas.ids import sha256
 
@@ -69,7 +69,7 @@ class Hub:
         self._connection.close()
 
     def get(self, path: str) -> bytes:
-        """Return one resource of the log. Raises `Missing` (404), `TooLarge`, `Unreachable`."""
+        """Return one resource of the log. Raises `Missing` (404), `NotPinned` (403), `TooLarge`, `Unreachable`."""
         failures = 0
         while True:
             try:
@@ -96,7 +96,7 @@ class Hub:
         if response.status == 404:
             raise Missing(f"{self.where} has no {path}", path=path)
         if response.status in (401, 403):
-            raise Unreachable(
+            raise NotPinned(
                 f"{self.where} does not let this certificate read {path}",
                 hint="Use the certificate whose key the directory lists for an auditor.",
             )

@@ -11,7 +11,7 @@ from certs.example.pki import leaf
 from nodes.auditor.fetch import fetch
 from nodes.auditor.hub import Hub, HubAccess
 from nodes.auditor.mirror import LogFolder
-from schemas.errors import BadConfig, ExampleKeys, Missing, TooLarge, Unreachable
+from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, TooLarge, Unreachable
 from tests.support.auditing import audit, quiet
 from tests.support.log_builder import LogBuilder
 from tests.support.log_server import Handler, put_keys, served
@@ -66,7 +66,7 @@ def test_what_the_hub_answers_is_told_apart(keys: Path, url: str) -> None:
     with Hub(access(keys, url)) as hub:
         with pytest.raises(Missing):
             hub.get("tile/5/000")
-        with pytest.raises(Unreachable, match="does not let this certificate"):
+        with pytest.raises(NotPinned, match="does not let this certificate"):
             hub.get("forbidden")
         with pytest.raises(Unreachable, match="answered 500"):
             hub.get("broken")
