@@ -56,7 +56,7 @@ class LocalApi:
 
     async def start(self) -> None:
         """Listen. Raises `BadConfig` if the path is taken by something else than a socket, or cannot be made."""
-        app = web.Application(middlewares=[_answer_errors], client_max_size=MAX_REQUEST)
+        app = web.Application(middlewares=[_answer_errors])
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handle_signals=False)
         await self._runner.setup()
@@ -251,8 +251,6 @@ async def _answer_errors(request: web.Request, handler: Callable[[web.Request], 
         return _refusal(
             NotFound(f"{request.path[:120]!a} does not take {request.method}", hint=f"Use {allowed}."), status=405
         )
-    except web.HTTPRequestEntityTooLarge:
-        return _refusal(TooLarge("the request is too large"))
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
         return _refusal(Internal("the node met a case it was not written for"))

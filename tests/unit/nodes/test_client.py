@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ class FakeNode:
             self.silent.wait()
             return
         request.send_response(self.status)
-        request.send_header("Content-Length", str(len(self.answer)))
+        if "Transfer-Encoding" not in self.headers:
+            request.send_header("Content-Length", str(len(self.answer)))
         for name, value in self.headers.items():
             request.send_header(name, value)
         request.end_headers()
@@ -243,13 +246,32 @@ def test_a_node_that_hangs(fake: FakeNode) -> None:
     fake.silent.set()
 
 
-def test_a_node_that_dies_in_the_middle_of_an_answer(fake: FakeNode) -> None:
-    fake.headers = {"Content-Length": "9"}
-    fake.answer = b"{"
+def test_a_node_that_dies_before_its_answer(fake: FakeNode) -> None:
     fake.silent = threading.Event()
     fake.silent.set()
     with pytest.raises(Unreachable, match="closed the connection"):
         NodeClient(fake.path).status()
+
+
+def test_a_node_that_dies_in_the_middle_of_an_answer(fake: FakeNode) -> None:
+    fake.headers = {"Transfer-Encoding": "chunked"}
+    fake.answer = b"9\r\n{"
+    with pytest.raises(Unreachable, match="closed the connection"):
+        NodeClient(fake.path).status()
+
+
+def test_a_stream_that_breaks_off_ends(fake: FakeNode) -> None:
+    fake.headers = {"Transfer-Encoding": "chunked"}
+    fake.answer = b'b\r\n{"seq": 8}\n\r\n'
+    assert list(NodeClient(fake.path).events(after=7)) == [{"seq": 8}]
+
+
+def test_decimals_keep_every_digit(fake: FakeNode) -> None:
+    document = {"value": Decimal("26.50"), "large": Decimal("1E+3")}
+    NodeClient(fake.path).send(document)
+    assert fake.asked[0][2] == {"document": {"value": "26.50", "large": "1000"}}
+    with pytest.raises(TypeError, match="cannot hold a date"):
+        NodeClient(fake.path).send({"day": date(2026, 9, 1)})
 
 
 def test_a_path_too_long_for_a_socket() -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from nodes.handlers.settings import FolderSettings
 from nodes.handlers.when import When
 from nodes.store.database import Tables
 from nodes.store.jobs import Jobs
-from schemas.errors import HandlerFailed, StorageFailed, StorageFull
+from nodes.waiting import until_first
+from schemas.errors import HandlerFailed, StorageFailed, StorageFull, StorageTampered
 from tests.support.edge import EdgeNode, edge_node
 from tests.support.envelope import counting_random
 
@@ -226,10 +228,24 @@ async def test_many_events_that_matter_to_nobody(node: EdgeNode, recorder: Recor
     assert await node.store.read(lambda tables: tables.jobs.cursor("files")) == 601
 
 
-async def test_running_wakes_for_arrivals_and_closes_the_handler(node: EdgeNode, recorder: Recorder) -> None:
-    queue = make_queue(node, recorder)
-    await queue.plan()
-    running = asyncio.create_task(queue.run())
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set whenever a running queue has nothing to do and begins to wait."""
+    begun = asyncio.Event()
+
+    async def wait(*works: Coroutine[Any, Any, object]) -> None:
+        begun.set()
+        await until_first(*works)
+
+    monkeypatch.setattr(module, "until_first", wait)
+    return begun
+
+
+async def test_running_wakes_for_arrivals_and_closes_the_handler(
+    node: EdgeNode, recorder: Recorder, idle: asyncio.Event
+) -> None:
+    running = asyncio.create_task(make_queue(node, recorder).run())
+    await idle.wait()
     alert = await node.receive("hk-customs")
     await recorder.arrived.wait()
     running.cancel()
@@ -239,20 +255,49 @@ async def test_running_wakes_for_arrivals_and_closes_the_handler(node: EdgeNode,
 
 
 async def test_running_wakes_when_a_retry_is_due(
-    node: EdgeNode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    node: EdgeNode, recorder: Recorder, idle: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_MS", 0)
-    queue = make_queue(node, recorder)
-    await queue.plan()
+    monkeypatch.setattr(module, "FIRST_PAUSE_MS", 20)
+    running = asyncio.create_task(make_queue(node, recorder).run())
+    await idle.wait()
     recorder.failures = 1
-    running = asyncio.create_task(queue.run())
     await node.receive("hk-customs")
-    while len(recorder.given) < 2:
-        recorder.arrived.clear()
-        await recorder.arrived.wait()
+    await recorder.arrived.wait()
+    recorder.arrived.clear()
+    idle.clear()
+    await idle.wait()
+    node.now += 20
+    await recorder.arrived.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [delivery.attempt for delivery in recorder.given] == [1, 2]
+
+
+async def test_running_wakes_when_a_person_revives_a_dead_letter(
+    node: EdgeNode, recorder: Recorder, idle: asyncio.Event
+) -> None:
+    recorder.failures = 1
+    running = asyncio.create_task(make_queue(node, recorder, attempts=1).run())
+    await idle.wait()
+    idle.clear()
+    await node.receive("hk-customs")
+    await recorder.arrived.wait()
+    await idle.wait()
+    recorder.arrived.clear()
+    (letter,) = (await node.service.reading.dead_letters())["dead_letters"]
+    await node.service.retry_dead_letter(letter["number"])
+    await recorder.arrived.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(recorder.given) == 2
+
+
+async def test_a_job_whose_alert_is_gone_is_a_damaged_store(node: EdgeNode, recorder: Recorder) -> None:
+    queue = make_queue(node, recorder)
+    await queue.work()
+    await node.store.write(lambda tables: tables.jobs.plan("files", bytes(16), 1, now=node.now))
+    with pytest.raises(StorageTampered):
+        await queue.work()
 
 
 async def test_a_full_disk_is_waited_out(node: EdgeNode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

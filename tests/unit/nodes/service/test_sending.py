@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,14 @@ async def test_the_same_id_is_the_same_alert(node: EdgeNode) -> None:
     assert first["id"] == again["id"] == format_id(alert_id)
     await node.accept(first["id"])
     assert (await node.service.sending.send({}, alert_id=alert_id))["state"] == "accepted"
+    assert len((await node.service.reading.sent())["alerts"]) == 1
+
+
+async def test_the_same_id_at_the_same_time_is_the_same_alert(node: EdgeNode) -> None:
+    alert_id = uuid7(NOW, bytes)
+    send = node.service.sending.send
+    answers = await asyncio.gather(*(send(watch(["hk-customs"]), alert_id=alert_id) for _ in range(5)))
+    assert {answer["id"] for answer in answers} == {format_id(alert_id)}
     assert len((await node.service.reading.sent())["alerts"]) == 1
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.errors import NotFound, NotReady, WrongState
+from schemas.errors import NotFound, NotReady, Refusal, WrongState
 from schemas.log.receipt import decode_receipt
 from tests.support.alerts import watch
 from tests.support.edge import EdgeNode
@@ -44,6 +44,14 @@ async def test_states_only_move_forward(node: EdgeNode) -> None:
     await node.service.ack(received, "actioned")
     assert await node.service.ack(received, "read") == {"state": "actioned"}
     assert await node.store.read(lambda tables: tables.receipts.count()) == 1
+
+
+@pytest.mark.parametrize("officer", ["", "x" * 101, "two\nlines"])
+async def test_an_officer_no_receipt_can_name_is_refused(node: EdgeNode, officer: str) -> None:
+    received = await node.receive("hk-customs")
+    with pytest.raises(Refusal):
+        await node.service.ack(received, "read", officer=officer)
+    assert (await node.service.reading.alert(received))["state"] == "unread"
 
 
 async def test_only_received_alerts_are_acknowledged(node: EdgeNode) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,19 @@ def test_a_stranger_that_comes_back_is_named_again(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Arrivals(tmp_path / "none").scan()
+
+
+def test_a_file_that_goes_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.yaml").touch()
+    real = os.scandir
+
+    @contextmanager
+    def scandir(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with real(folder) as entries:
+            listed = list(entries)
+        (folder / "a.yaml").unlink()
+        yield listed
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = Arrivals(tmp_path).scan()
+    assert (found.complete, found.strangers) == ((), ())
