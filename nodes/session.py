@@ -29,6 +29,7 @@ from schemas.envelope.opener import OPENER_SIZE
 from schemas.errors import (
     CheckpointUntrusted,
     ClockOff,
+    Fault,
     IdleTimeout,
     ProtocolError,
     Refusal,
@@ -237,7 +238,10 @@ class Session:
     def _farewell(self, bye: Bye) -> NoReturn:
         if not bye.code:
             raise Unreachable("the hub ended the session")
-        raise refusal_from_code(bye.code, bye.message)
+        error = refusal_from_code(bye.code, bye.message)
+        if isinstance(error, Fault):  # the hub's own trouble, which says nothing about this machine's storage
+            raise Unreachable(f"the hub stopped: {error.message} ({error.code})", hint="Ask the hub's operator.")
+        raise error
 
     async def _say_bye(self, code: str, message: str) -> None:
         if self._machine.state == "closed":

@@ -164,6 +164,15 @@ async def test_the_hubs_refusal_at_the_door_is_passed_on(parts: Parts, hub: Fake
         assert isinstance(await run.ended(), DuplicateSession)
 
 
+async def test_the_hubs_own_trouble_is_not_taken_for_ours(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.welcome()
+        await run.end.send(Bye("storage-in-doubt", "a commit failed and may or may not be durable"))
+        error = await run.ended()
+    assert isinstance(error, Unreachable)
+    assert "storage-in-doubt" in error.message
+
+
 @pytest.mark.parametrize("offset", [FIVE_MINUTES + 60_000, -FIVE_MINUTES - 60_000])
 async def test_with_the_clock_off_nothing_is_sent_but_alerts_arrive(parts: Parts, hub: FakeHub, offset: int) -> None:
     async with running(parts, hub) as run:

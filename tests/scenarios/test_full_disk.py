@@ -1,0 +1,138 @@
+"""A real file system that is full: new work is refused with its code, what was accepted stays, and it recovers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.exchange import EXAMPLE, Exchange
+from deploy.demo.exchange import run as run_command
+from tests.scenarios.conftest import FOUR, StartExchange
+from tests.support.alerts import watch
+from tests.support.wait import until
+
+pytestmark = pytest.mark.scenario
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB of its own; needs the right to mount."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Write until nothing fits any more; the file that takes the room."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(65_536))
+        except OSError:
+            pass
+    return ballast
+
+
+def state(exchange: Exchange, alert: str) -> str:
+    return str(exchange.client("hk-customs").alert(alert)["recipients"][0]["state"])
+
+
+def send_until(exchange: Exchange, sign: str, daemon: str) -> list[str]:
+    """Send alerts, each of some kilobytes, until `daemon` says `sign` in its log; the ids of those sent."""
+    sent: list[str] = []
+
+    def complained() -> bool:
+        if len(sent) < 50:
+            sent.append(exchange.client("hk-customs").send(watch(["sg-cnb"], narrative="x" * 8_000))["id"])
+        return sign in exchange.daemons[daemon].tail(50)
+
+    until(complained, what=f"{sign} in the log of {daemon}")
+    return sent
+
+
+def test_the_hub_keeps_a_reserve_and_goes_on_by_itself_when_there_is_room(
+    small_disk: Path, start_exchange: StartExchange, tmp_path: Path
+) -> None:
+    exchange = on_small_disk(start_exchange, small_disk, reserve=8 * MEBIBYTE)
+    ballast = fill(small_disk)
+    waiting = send_until(exchange, "storage-full", "broker")
+    assert {state(exchange, alert) for alert in waiting} <= {"waiting", "accepted", "stored"}
+    assert exchange.broker_ready()
+    audit(exchange, tmp_path / "copy")
+
+    ballast.unlink()
+    until(lambda: {state(exchange, alert) for alert in waiting} == {"stored"}, seconds=90)
+    audit(exchange, tmp_path / "copy")
+
+
+def test_the_hub_stops_in_doubt_when_the_very_last_byte_is_gone(
+    small_disk: Path, start_exchange: StartExchange, tmp_path: Path
+) -> None:
+    exchange = on_small_disk(start_exchange, small_disk, reserve=0)
+    ballast = fill(small_disk)
+    waiting = send_until(exchange, "storage-", "broker")
+    assert {state(exchange, alert) for alert in waiting} <= {"waiting", "accepted", "stored"}
+
+    ballast.unlink()
+    if not exchange.daemons["broker"].alive:
+        exchange.start_broker()
+    until(lambda: {state(exchange, alert) for alert in waiting} == {"stored"}, seconds=90)
+    audit(exchange, tmp_path / "copy")
+
+
+def test_a_node_with_a_full_disk_acknowledges_nothing_it_cannot_keep(
+    small_disk: Path, start_exchange: StartExchange
+) -> None:
+    exchange = start_exchange(FOUR[:2])
+    exchange.kill("sg-cnb")
+    home = small_disk / "sg-cnb"
+    subprocess.run(["mv", exchange.home("sg-cnb"), home], check=True)
+    exchange.home("sg-cnb").symlink_to(home)
+    exchange.start_nodes(["sg-cnb"])
+    ballast = fill(small_disk)
+    sent = send_until(exchange, "storage-", "sg-cnb")
+    assert state(exchange, sent[-1]) in {"waiting", "accepted"}
+
+    ballast.unlink()
+    if not exchange.daemons["sg-cnb"].alive:
+        exchange.start_nodes(["sg-cnb"])
+    until(lambda: {state(exchange, alert) for alert in sent} == {"stored"}, seconds=90)
+    shown = [row["id"] for row in exchange.client("sg-cnb").inbox(limit=500)["alerts"]]
+    assert sorted(shown) == sorted(sent)
+
+
+def on_small_disk(start_exchange: StartExchange, disk: Path, *, reserve: int) -> Exchange:
+    """An exchange of two whose hub keeps its data on the small disk."""
+    exchange = start_exchange(FOUR[:2])
+    exchange.stop()
+    data = disk / "broker"
+    subprocess.run(["mv", exchange.broker_data, data], check=True)
+    exchange.broker_data = data
+    with (data / "broker.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f"\n[limits]\nreserve_bytes = {reserve}\n")
+    exchange.start_broker()
+    exchange.start_nodes()
+    return exchange
+
+
+def audit(exchange: Exchange, copy: Path) -> None:
+    """Fetch the log as auditor and verify it; anything found fails the test."""
+    keys = EXAMPLE / "keys" / "auditor-1"
+    run_command(
+        *("bearing", "audit", "fetch", copy, "--hub", f"https://127.0.0.1:{exchange.port}"),
+        *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt"),
+        *("--log-vkey", exchange.vkey),
+    )
+    root = EXAMPLE / "repository" / "root.json"
+    run_command("bearing", "audit", "verify", copy, "--root", root, "--log-vkey", exchange.vkey)
