@@ -1,8 +1,9 @@
 """The embedded engine: one SQLite file, one writer, group commit.
 
 A block's entries, tiles, state and blobs are one transaction, made durable by one fsync of the write-ahead log
-(`synchronous=FULL`). An error before COMMIT is certain to have kept nothing; an error of COMMIT itself may have kept
-everything, and is reported as doubt. A margin of free space is left untouched, so that a full disk shows before COMMIT.
+(`synchronous=FULL`). An error before COMMIT is certain to have kept nothing, and so is want of room at COMMIT. Any
+other error of COMMIT may have kept everything, and is reported as doubt. A margin of free space is left untouched, so
+that a disk that fills up hits neither the anchor nor the machine's own logs first.
 """
 
 from __future__ import annotations
@@ -100,6 +101,12 @@ class SqliteEngine(SqliteIndex):
             raise
         try:
             self._writer.execute("COMMIT")
+        except apsw.FullError as error:
+            # A frame of the write-ahead log found no room. The frame that makes a transaction valid is the last to be
+            # written, so without it no restart will find this one either.
+            with suppress(apsw.Error):
+                self._writer.execute("ROLLBACK")
+            raise StorageFull(f"the hub's storage is full: {error}") from error
         except apsw.Error as error:
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")

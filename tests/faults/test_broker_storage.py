@@ -147,6 +147,26 @@ def test_a_full_disk_is_noticed_before_anything_is_in_doubt(disk: Disk) -> None:
     anchor.close()
 
 
+@pytest.mark.parametrize("after", range(4))
+def test_a_disk_that_fills_up_at_commit_loses_the_block_for_certain(disk: Disk, after: int) -> None:
+    engine, anchor = disk.open()
+    committer = disk.committer(engine, anchor)
+    alert = disk.alert(1)
+    disk.vfs.fault = Fault("write", LOG, apsw.FullError, kept=False, after=after)
+    with pytest.raises(StorageFull):
+        committer.commit([Work(SENDER, alert)])
+    crashed = Disk(disk.world, disk.folder.with_name("crashed"), disk.vfs)
+    shutil.copytree(disk.folder, crashed.folder)
+    disk.vfs.fault = None
+    assert committer.commit([Work(SENDER, alert)]).verdicts == (5,), "once there is room, work goes on"
+    engine.close()
+    anchor.close()
+    engine, anchor = crashed.open()
+    assert crashed.recover(engine, anchor).head.size == 5
+    engine.close()
+    anchor.close()
+
+
 def test_a_database_that_cannot_grow_refuses_and_goes_on_when_it_can(disk: Disk) -> None:
     engine, anchor = disk.open()
     committer = disk.committer(engine, anchor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from click.testing import CliRunner, Result
 
@@ -37,7 +39,7 @@ def call(*words: str | Path) -> Result:
 
 def init(world: World, folder: Path, *more: str, **changed: Path) -> Result:
     made = sources(world, folder)
-    options = {
+    options: dict[str, str | Path] = {
         "--repository": made.repository,
         "--tls-cert": made.tls_certificate,
         "--tls-key": made.tls_key,
@@ -45,7 +47,8 @@ def init(world: World, folder: Path, *more: str, **changed: Path) -> Result:
         "--log-seed": made.log_seed,
         "--listen": "127.0.0.1:0",
         "--metrics": "127.0.0.1:0",
-    } | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
+    }
+    options |= {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
     words = [word for pair in options.items() for word in pair]
     return call("init", folder / "hub", *words, *more)
 
@@ -235,8 +238,6 @@ def test_a_key_that_others_can_read_is_refused(world: World, tmp_path: Path, nam
 
 
 def test_a_log_that_contradicts_its_anchor_is_refused(world: World, tmp_path: Path) -> None:
-    import apsw
-
     init(world, tmp_path)
     db = apsw.Connection(str(tmp_path / "hub" / "log.db"))
     db.execute("DELETE FROM entry WHERE idx = 4")
@@ -245,8 +246,6 @@ def test_a_log_that_contradicts_its_anchor_is_refused(world: World, tmp_path: Pa
 
 
 def test_a_taken_address_is_named(world: World, tmp_path: Path) -> None:
-    import socket
-
     init(world, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         path = tmp_path / "hub" / "broker.toml"

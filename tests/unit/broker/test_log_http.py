@@ -11,6 +11,7 @@ import pytest
 
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
+from broker.state import Changes
 from schemas.ids import sha256
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.log.entry import DirectoryEntry, decode_entry
@@ -121,8 +122,6 @@ async def test_a_member_reads_hashes_but_neither_entries_nor_bundles(site: Site)
 
 async def test_bodies_are_not_directory_bundles(site: Site) -> None:
     with site.hub.exchange.engine.block(265) as block:
-        from broker.state import Changes
-
         block.append(b"x", Changes())
         block.put_blob(sha256(b"a sealed body"), b"a sealed body")
     assert (await site.get(f"directory/{sha256(b'a sealed body').hex()}")).status == 404
