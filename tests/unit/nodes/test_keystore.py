@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes import sealed_file
 from nodes.keystore import Seeds, fresh_seeds, read_keystore, write_keystore
-from schemas import codec
+from schemas import codec, sealed
 from schemas.errors import BadConfig, BadId, NotFound, OpenPermissions, WrongPassphrase
 from tests.support.envelope import counting_random
 
@@ -17,7 +16,7 @@ PASSPHRASE = b"correct horse"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id with little memory: what is tested here is not its cost."""
-    monkeypatch.setattr(sealed_file, "MEMORY_BOUNDS", (8_192, sealed_file.MEMORY_BOUNDS[1]))
+    monkeypatch.setattr(sealed, "MEMORY_BOUNDS", (8_192, sealed.MEMORY_BOUNDS[1]))
 
 
 def write(path: Path, seeds: Seeds, **cost: int) -> Path:
@@ -111,7 +110,7 @@ def test_another_format_is_refused(path: Path) -> None:
 
 
 def test_a_huge_file_is_refused(path: Path) -> None:
-    path.write_bytes(bytes(sealed_file.MAX_KEYSTORE + 1))
+    path.write_bytes(bytes(sealed.MAX_SEALED + 1))
     with pytest.raises(BadConfig, match="larger"):
         read_keystore(path, PASSPHRASE)
 
@@ -128,5 +127,5 @@ def test_seeds_are_whole_and_all_different(seeds: Seeds) -> None:
 
 
 def test_the_real_costs_are_within_the_bounds_read() -> None:
-    assert sealed_file.OPS_BOUNDS[0] <= sealed_file.OPS <= sealed_file.OPS_BOUNDS[1]
-    assert sealed_file.MEMORY == 64 * 1024 * 1024 <= sealed_file.MEMORY_BOUNDS[1]
+    assert sealed.OPS_BOUNDS[0] <= sealed.OPS <= sealed.OPS_BOUNDS[1]
+    assert sealed.MEMORY == 64 * 1024 * 1024 <= sealed.MEMORY_BOUNDS[1]
