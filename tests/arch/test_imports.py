@@ -20,7 +20,6 @@ AIOHTTP_ADAPTERS = {
     "nodes/link.py",
     "nodes/api.py",
     "nodes/handlers/webhook.py",
-    "nodes/auditor/fetch.py",
     "nodes/witness/server.py",
 }
 SQLITE_ADAPTERS = ("broker/engines/sqlite", "nodes/store/")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo import processes
 from deploy.demo.exchange import EXAMPLE, Exchange
 from deploy.demo.exchange import run as run_command
 from tests.scenarios.conftest import FOUR, StartExchange
@@ -85,8 +86,8 @@ def test_the_hub_stops_in_doubt_when_the_very_last_byte_is_gone(
     assert {state(exchange, alert) for alert in waiting} <= {"waiting", "accepted", "stored"}
 
     ballast.unlink()
-    if not exchange.daemons["broker"].alive:
-        exchange.start_broker()
+    assert processes.wait_end(exchange.daemons["broker"], seconds=20), "in doubt, the hub ends by itself"
+    exchange.start_broker()
     until(lambda: {state(exchange, alert) for alert in waiting} == {"stored"}, seconds=90)
     audit(exchange, tmp_path / "copy")
 
