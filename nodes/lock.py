@@ -12,16 +12,14 @@ from schemas.errors import StorageLocked
 
 
 @contextmanager
-def home_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`. Raises StorageLocked when another process holds it."""
+def home_lock(path: Path, *, hint: str = "stop it first, or use its socket: bearing status") -> Iterator[None]:
+    """Hold the lock file at `path`. Raises StorageLocked, with `hint`, when another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StorageLocked(
-                f"another daemon runs on {path.parent}", hint="stop it first, or use its socket: bearing status"
-            ) from None
+            raise StorageLocked(f"another daemon runs on {path.parent}", hint=hint) from None
         yield
     finally:
         os.close(descriptor)

@@ -64,7 +64,7 @@ async def run_witness(
         raise BadConfig(f"the keystore is of {seeds.name}, {FILE} says {config.name}")
     cosigner = _cosigner(seeds)
     stop = stop or _stop_on_signals()
-    with home_lock(config.lock):
+    with home_lock(config.lock, hint="stop it first; two witnesses with one key could cosign a fork"):
         state = await asyncio.to_thread(WitnessState, config.state, cosigner.keys)
         witness = Witness(cosigner, config.logs, state, EvidenceFolder(config.evidence), clock)
         server = WitnessServer(witness, config.host, config.port)
