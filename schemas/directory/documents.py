@@ -7,7 +7,7 @@ lead nowhere, so that whatever is in force is complete and consistent in itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -30,6 +30,7 @@ __all__ = [
     "AgencyKeys",
     "Auditor",
     "Broker",
+    "Dangling",
     "DirectoryDocument",
     "KeyRecord",
     "Limits",
@@ -37,10 +38,13 @@ __all__ = [
     "Operation",
     "Region",
     "WitnessRecord",
+    "check_name",
+    "dangling_references",
     "encode_agency_keys",
     "encode_directory",
     "parse_agency_keys",
     "parse_directory",
+    "read_item",
 ]
 
 MAX_NAME: Final = 120
@@ -145,8 +149,14 @@ def parse_directory(data: bytes) -> DirectoryDocument:
         document = _directory(value)
     except CrossbearingError as error:
         raise DirectoryInvalid(f"directory.json: {error.message}") from error
-    _check_references(document)
+    for problem in dangling_references(document):
+        raise DirectoryInvalid(f"directory.json: {problem.message}")
     return document
+
+
+def read_item(section: str, value: Value) -> object:
+    """One item of a list of the document, such as an agency of ``agencies``. Raises `Malformed` or `BadId`."""
+    return _ITEMS[section](value)
 
 
 def encode_directory(document: DirectoryDocument) -> bytes:
@@ -221,7 +231,7 @@ def _agency(value: Value) -> Agency:
         raise Malformed(f"agency {agency_id}: a region is there twice")
     contact = reader.optional_text("contact")
     if contact is not None:
-        _check_name(contact, f"agency {agency_id}: contact")
+        check_name(contact, f"agency {agency_id}: contact")
     agency = Agency(agency_id, _name(reader), country, timezone, regions, cast(AgencyStatus, status), contact)
     reader.done()
     return agency
@@ -314,32 +324,43 @@ def _log(reader: Fields) -> LogIdentity:
     return log
 
 
-def _check_references(document: DirectoryDocument) -> None:
-    """Every name used is defined, and at least one agency can use the exchange. Raises `DirectoryInvalid`."""
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A fault between the parts of a document: ``section`` and ``id`` say which part has it, if one does."""
+
+    section: str
+    id: str
+    message: str
+
+
+def dangling_references(document: DirectoryDocument) -> Iterator[Dangling]:
+    """Names that are used and not defined, a host outside its operation, and an exchange that nobody can use."""
     known = {"agency": document.agencies, "region": document.regions, "operation": document.operations}
-    used = [(f"agency {a.id}", "region", region) for a in document.agencies.values() for region in a.regions]
+    used = [("agencies", "agency", a.id, "region", region) for a in document.agencies.values() for region in a.regions]
     for operation in document.operations.values():
-        where = f"operation {operation.id}"
-        used += [(where, "agency", agency) for agency in (operation.host, *(operation.participants or ()))]
+        named = (operation.host, *(operation.participants or ()))
+        used += [("operations", "operation", operation.id, "agency", agency) for agency in dict.fromkeys(named)]
         if operation.participants is not None and operation.host not in operation.participants:
-            raise DirectoryInvalid(f"directory.json: {where}: the host is no participant")
+            yield Dangling("operations", operation.id, f"operation {operation.id}: the host is no participant")
     for rule in document.rules:
-        where = f"rule {rule.id}"
-        used += [(where, "agency", agency) for agency in (*rule.when.senders, *rule.to.agencies)]
-        used += [(where, "region", region) for region in (*rule.when.sender_regions, *rule.to.regions)]
-        used += [(where, "operation", operation) for operation in rule.when.operations]
-    for where, kind, name in used:
+        where = ("rules", "rule", rule.id)
+        used += [(*where, "agency", agency) for agency in (*rule.when.senders, *rule.to.agencies)]
+        used += [(*where, "region", region) for region in (*rule.when.sender_regions, *rule.to.regions)]
+        used += [(*where, "operation", operation) for operation in rule.when.operations]
+    for section, what, identity, kind, name in used:
         if name not in known[kind]:
-            raise DirectoryInvalid(f"directory.json: {where} names {kind} {name[:80]!a}, which is not defined")
+            message = f"{what} {identity} names {kind} {name[:80]!a}, which is not defined"
+            yield Dangling(section, identity, message)
     if not any(agency.status == "active" for agency in document.agencies.values()):
-        raise DirectoryInvalid("directory.json leaves no active agency")
+        yield Dangling("agencies", "", "this leaves no active agency, so nobody could use the exchange")
 
 
 def _name(reader: Fields) -> str:
-    return _check_name(reader.text("name"), "name")
+    return check_name(reader.text("name"), "name")
 
 
-def _check_name(text: str, what: str) -> str:
+def check_name(text: str, what: str) -> str:
+    """A name for people, of an agency, an office or a person. Raises `Malformed`."""
     if not 1 <= len(text) <= MAX_NAME or not text.isprintable() or text != text.strip():
         raise Malformed(f"{what} {text[:80]!a} is not one printable line of 1 to {MAX_NAME} characters")
     return text
@@ -362,3 +383,15 @@ def _day(text: str, what: str) -> datetime:
 
 def _ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+_ITEMS: Final[Mapping[str, Callable[[Value], object]]] = {
+    "agencies": _agency,
+    "regions": _region,
+    "operations": _operation,
+    "rules": parse_rule,
+    "auditors": _auditor,
+    "brokers": _broker,
+    "limits": lambda value: _limits(Fields(value, "limits")),
+    "log": lambda value: _log(Fields(value, "log")),
+}
