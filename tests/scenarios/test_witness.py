@@ -42,7 +42,15 @@ class Running:
         self.address = ""
 
     def arguments(self, name: str, *more: str) -> list[str]:
-        return [script("bearing"), "witness", name, str(self.home), "--passphrase-file", str(self.passphrase), *more]
+        return [
+            str(script("bearing")),
+            "witness",
+            name,
+            str(self.home),
+            "--passphrase-file",
+            str(self.passphrase),
+            *more,
+        ]
 
     def command(self, name: str, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.arguments(name, *more), capture_output=True, text=True, timeout=60)
