@@ -31,18 +31,18 @@ class Control:
 
     def __init__(self, exchange: Exchange, path: Path) -> None:
         self._exchange = exchange
-        self._path = path
+        self.path = path
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen on the socket; one left over from a crash is replaced. Raises `BadConfig`."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         previous = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path)
+            self._server = await asyncio.start_unix_server(self._serve, self.path)
         except OSError as error:
             raise BadConfig(
-                f"cannot listen on {self._path}: {error}", hint="Use a shorter data directory path."
+                f"cannot listen on {self.path}: {error}", hint="Use a shorter data directory path."
             ) from error
         finally:
             os.umask(previous)
@@ -52,7 +52,7 @@ class Control:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
