@@ -11,7 +11,7 @@ from nodes.exchange import FIRST_DELAY, LONGEST_DELAY, Exchange
 from nodes.receive import HALTED
 from nodes.session import Parts
 from schemas.alert.document import alert_to_wire
-from schemas.errors import NotPinned, StorageInDoubt, Unreachable
+from schemas.errors import NotPinned, StorageFull, StorageInDoubt, Unreachable
 from schemas.session.frames import Block, Bye, Credit, Hello, Submit
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, eventually, node_parts
@@ -245,3 +245,26 @@ async def test_the_outbox_is_sent_by_whichever_session_comes(parts: Parts, hub: 
         await second.catch_up()
         await second.accept(await second.expect(Submit))
         await eventually(lambda: parts.store.read(lambda t: t.alerts.count("out", "accepted")))
+
+
+async def test_a_store_that_fails_while_a_session_ends_does_not_end_the_node(
+    parts: Parts, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise StorageFull("no space left")
+
+    async with running(parts, FakeLink(hub)) as run:
+        end = await run.link.accepted()
+        await end.catch_up()
+        await eventually(lambda: events(parts, "link"))
+        with monkeypatch.context() as patch:
+            patch.setattr(parts.store, "write", full)
+            await end.close()
+            await run.pauses.next()
+        await (await run.link.accepted()).catch_up()
+        await eventually(lambda: is_connected(run.exchange))
+
+
+async def is_connected(exchange: Exchange) -> bool:
+    await asyncio.sleep(0)
+    return exchange.state.connected

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes.keystore import Seeds, fresh_seeds, read_keystore, write_keystore
+from nodes.keystore import FORMAT, Seeds, fresh_seeds, read_keystore, write_keystore
+from nodes.sealed_file import write_sealed
 from schemas import codec, sealed
 from schemas.errors import BadConfig, BadId, NotFound, OpenPermissions, WrongPassphrase
 from tests.support.envelope import counting_random
@@ -129,3 +130,22 @@ def test_seeds_are_whole_and_all_different(seeds: Seeds) -> None:
 def test_the_real_costs_are_within_the_bounds_read() -> None:
     assert sealed.OPS_BOUNDS[0] <= sealed.OPS <= sealed.OPS_BOUNDS[1]
     assert sealed.MEMORY == 64 * 1024 * 1024 <= sealed.MEMORY_BOUNDS[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("signing", ["text"]), ("signing", [b"short"]), ("sealing", 3), ("more", 1)]
+)
+def test_what_opens_and_is_no_keystore_is_refused(tmp_path: Path, seeds: Seeds, name: str, value: codec.Value) -> None:
+    inner: dict[str, codec.Value] = {
+        "agency": seeds.agency,
+        "database": seeds.database,
+        "sealing": list(seeds.sealing),
+        "signing": list(seeds.signing),
+        "witness": [],
+        "witness_pq": [],
+    }
+    path = tmp_path / "odd"
+    random = counting_random()
+    write_sealed(path, FORMAT, {**inner, name: value}, PASSPHRASE, random, ops=3, memory=8_192)
+    with pytest.raises(BadConfig):
+        read_keystore(path, PASSPHRASE)

@@ -213,3 +213,23 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         tls_context(replace(wanted, ca=tmp_path / "none"))
     with pytest.raises(BadConfig):
         tls_context(replace(wanted, key=tmp_path / "none"))
+
+
+async def test_an_attempt_can_be_given_up(tmp_path: Path) -> None:
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    attempt = asyncio.create_task(WebSocketLink(settings(tmp_path, port)).connect())
+    await asked.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    over.set()
+    server.close()
+    await server.wait_closed()

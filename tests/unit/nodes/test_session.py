@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodes.dispatch import WINDOW
+from nodes.receive import YIELD_EVERY
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
 from schemas import codec
@@ -19,6 +20,7 @@ from schemas.errors import (
     CheckpointUntrusted,
     CrossbearingError,
     DuplicateSession,
+    KeyNotValid,
     ProtocolError,
     Unreachable,
 )
@@ -461,3 +463,104 @@ async def test_the_window_bounds_what_is_under_way(run: Run) -> None:
     assert run.end.silent
     await run.end.accept(submits[0])
     await run.end.expect(Submit)
+
+
+async def test_receipts_about_our_alerts_move_the_cursor_for_the_next_session(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        alert = await run.compose()
+        index = await run.end.accept(await run.end.expect(Submit))
+        await run.settled(alert, "accepted")
+        places = [hub.enter_receipt(agency, [index]) for agency in ("hk-customs", "au-abf")]
+        await run.end.block(*places)
+        await eventually(lambda: parts.store.read(lambda t: t.held.notices))
+        states = await parts.store.read(lambda t: [d.state for d in t.alerts.deliveries(1)])
+        assert states == ["stored", "stored"]
+    async with running(parts, hub) as run:
+        assert (await run.end.expect(Hello)).notices == places[-1] + 1
+
+
+async def test_a_large_block_lets_others_work_in_between(run: Run, hub: FakeHub) -> None:
+    await run.end.block(*(hub.enter_alert() for _ in range(2 * YIELD_EVERY)))
+    assert (await run.end.expect(Credit)).n == 2 * YIELD_EVERY
+
+
+async def test_a_hub_that_does_not_answer_the_greeting_is_left(
+    parts: Parts, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.session.WELCOME_TIMEOUT", 0.05)
+    async with running(parts, hub) as run:
+        assert (await run.ended()).code == "idle-timeout"
+
+
+async def test_with_the_clock_off_the_session_ends_to_look_again(
+    parts: Parts, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.session.CLOCK_RETRY", 0.01)
+    async with running(parts, hub) as run:
+        await run.end.welcome(at=hub.clock() - 2 * FIVE_MINUTES)
+        error = await run.ended()
+    assert error.code == "clock-off"
+    assert abs(int(error.context["offset"]) - 2 * FIVE_MINUTES) < 60_000
+
+
+async def test_an_orderly_end_by_the_hub_is_no_refusal(run: Run) -> None:
+    await run.end.send(Bye("", ""))
+    assert isinstance(await run.ended(), Unreachable)
+
+
+async def test_an_attachment_the_hub_lost_is_uploaded_again(run: Run) -> None:
+    data = b"sealed" * 100
+    digest = sha256(data)
+    await run.parts.store.write(lambda t: t.attachments.add(digest, [data], now=run.parts.clock()))
+    facts = {"digest": digest.hex(), "sealed_size": len(data), "size": len(data) - 100, "key": "cd" * 32}
+    alert = await run.compose(attachments=[{"name": "x.png", "media_type": "image/png", **facts}])
+    for code in ("attachment-missing", ""):
+        await run.end.expect(Upload)
+        await run.end.send(Uploaded(digest, len(data)))
+        submit = await run.end.expect(Submit)
+        if code:
+            await run.end.refuse(id_of(alert), code)
+    await run.end.accept(submit)
+    await run.settled(alert, "accepted")
+
+
+async def test_a_line_cut_during_an_upload_leaves_the_alert_waiting(run: Run) -> None:
+    data = b"sealed" * 100
+    digest = sha256(data)
+    await run.parts.store.write(lambda t: t.attachments.add(digest, [data], now=run.parts.clock()))
+    facts = {"digest": digest.hex(), "sealed_size": len(data), "size": len(data) - 100, "key": "cd" * 32}
+    alert = await run.compose(attachments=[{"name": "x.png", "media_type": "image/png", **facts}])
+    await run.end.expect(Upload)
+    await run.end.close()
+    await run.ended()
+    assert (await run.row(alert)).state == "waiting"
+
+
+async def test_an_alert_that_expired_on_the_way_is_expired(run: Run) -> None:
+    alert = await run.compose()
+    await run.end.expect(Submit)
+    await run.end.refuse(id_of(alert), "alert-expired", "it expired")
+    assert (await run.settled(alert, "expired")).code == "alert-expired"
+
+
+async def test_a_receipt_over_quota_is_sent_again(run: Run, hub: FakeHub) -> None:
+    await run.end.block(hub.enter_alert())
+    first = await run.end.expect(SendReceipt)
+    (row,) = await run.parts.store.read(lambda t: t.receipts.all())
+    await run.end.refuse(row.ref, "quota")
+    assert await run.end.expect(SendReceipt) == first
+
+
+async def test_a_receipt_waits_while_there_is_no_key_to_sign_it_with(
+    run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise KeyNotValid("none is valid")
+
+    await run.end.block(hub.enter_alert())
+    first = await run.end.expect(SendReceipt)
+    (row,) = await run.parts.store.read(lambda t: t.receipts.all())
+    monkeypatch.setattr(run.parts.identity, "signing_key", none)
+    await run.end.refuse(row.ref, "key-retired")
+    assert await run.end.expect(SendReceipt) == first
