@@ -102,7 +102,8 @@ class Exchange:
 
     def start_broker(self) -> Daemon:
         """Start the broker and wait until it is ready."""
-        daemon = self._start("broker", [script("bearing-broker"), "run", self.broker_data])
+        command: list[str | Path] = [script("bearing-broker"), "run", self.broker_data]
+        daemon = self._start("broker", command)
         processes.wait_ready(daemon, self.broker_ready)
         return daemon
 
@@ -116,7 +117,8 @@ class Exchange:
 
     def spawn_node(self, agency: str) -> Daemon:
         """Start one node without waiting for it."""
-        command = [script("bearing"), "node", "run", self.home(agency), "--passphrase-file", self.passphrase]
+        command: list[str | Path] = [script("bearing"), "node", "run", self.home(agency)]
+        command += ["--passphrase-file", self.passphrase]
         return self._start(agency, command)
 
     def broker_ready(self) -> bool:

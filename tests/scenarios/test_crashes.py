@@ -79,7 +79,8 @@ def test_a_second_broker_on_the_same_data_is_refused(start_exchange: StartExchan
 
 def test_a_second_node_on_the_same_home_is_refused(start_exchange: StartExchange) -> None:
     exchange = start_exchange(FOUR[:2])
-    command = [script("bearing"), "node", "run", exchange.home("sg-cnb"), "--passphrase-file", exchange.passphrase]
+    node = exchange.home("sg-cnb")
+    command = [str(script("bearing")), "node", "run", str(node), "--passphrase-file", str(exchange.passphrase)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert second.returncode != 0
     assert "storage-locked" in second.stderr
