@@ -36,6 +36,16 @@ class Outgoing:
         self._pieces: deque[Blob | Uploaded] = deque()
         self._openers: dict[bytes, None] = {}
 
+    @property
+    def unsent_results(self) -> int:
+        """Answers that the node has not taken yet."""
+        return len(self._results)
+
+    @property
+    def unsent_pieces(self) -> int:
+        """Pieces that the node has not taken yet."""
+        return len(self._pieces)
+
     def answer(self, item: ResultItem) -> None:
         """The fate of a submission is to be told."""
         self._results.append(item)

@@ -81,8 +81,7 @@ class Server:
         while True:
             await asyncio.sleep(self._exchange.settings.ping_seconds / 4)
             now = asyncio.get_running_loop().time()
-            for session in list(self._sessions.values()):
-                await session.keep(now)
+            await asyncio.gather(*(session.keep(now) for session in self._sessions.values()))
 
     @web.middleware
     async def _identified(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -48,6 +48,8 @@ from schemas.session.machine import SessionMachine
 
 log = structlog.get_logger()
 FAREWELL_SECONDS = 2.0  # for a peer that no longer reads, before the connection is cut
+PING_SECONDS = 1.0  # for a ping to be written
+UNSENT_PIECES = 4  # pieces of attachments read for a node that does not take them
 _CLOSED = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}
 _GONE = (ClientConnectionResetError, ConnectionError)
 
@@ -139,7 +141,7 @@ class Session:
     async def probe(self, seconds: float) -> bool:
         """Whether the node still answers: anything heard within `seconds` of a ping counts."""
         if not self._room.is_set():
-            return True  # it has sent more than it was answered, and is not being read just now
+            return True  # it has sent more than it took answers for, and is not being read just now; see `keep`
         self._heard.clear()
         with suppress(TimeoutError, *_GONE):
             async with asyncio.timeout(seconds):
@@ -152,11 +154,12 @@ class Session:
         """Ping a silent node, and end the session of one that stays silent. `now` is the event loop's time."""
         silent = now - self.last_heard
         settings = self._exchange.settings
-        if silent > settings.idle_seconds and self._room.is_set():
+        if silent > settings.idle_seconds:
             self.end(IdleTimeout(f"nothing was heard for {settings.idle_seconds} seconds"))
         elif silent > settings.ping_seconds:
-            with suppress(*_GONE):
-                await self._socket.ping()
+            with suppress(TimeoutError, *_GONE):
+                async with asyncio.timeout(PING_SECONDS):  # a node that takes nothing in is not waited for
+                    await self._socket.ping()
 
     # -- what the hub tells --------------------------------------------------------------------------------------------
 
@@ -241,6 +244,7 @@ class Session:
                 self._wake.set()
             case Fetch():
                 outgoing.piece(await self._transfers.fetch(frame))
+                self._make_room()
             case Upload():
                 answer = await self._transfers.upload(frame)
                 if isinstance(answer, Uploaded):
@@ -261,7 +265,6 @@ class Session:
     ) -> None:
         self._waiting -= 1
         self._waiting_bytes -= weight(work)
-        self._make_room()
         if answer.cancelled() or self._outgoing is None:
             return
         metrics, kind = self._exchange.metrics, "alert" if isinstance(frame, Submit) else "receipt"
@@ -274,10 +277,14 @@ class Session:
         else:
             metrics.accepted.labels(kind).inc()
             self._outgoing.answer(ResultItem(reference(frame), True, verdict, "", "", ""))
+        self._make_room()
 
     def _make_room(self) -> None:
-        settings = self._exchange.settings
-        if self._waiting >= settings.session_submissions or self._waiting_bytes >= settings.session_bytes:
+        """Read on from the node only while it takes the answers to what it sent."""
+        settings, outgoing = self._exchange.settings, self._outgoing
+        results, pieces = (outgoing.unsent_results, outgoing.unsent_pieces) if outgoing is not None else (0, 0)
+        crowded = self._waiting + results >= settings.session_submissions or pieces >= UNSENT_PIECES
+        if crowded or self._waiting_bytes >= settings.session_bytes:
             self._room.clear()
         else:
             self._room.set()
@@ -290,6 +297,7 @@ class Session:
             self._wake.clear()
             while self._outgoing is not None and (frame := await self._outgoing.next_frame(self._machine.credit)):
                 await self._send(frame)
+                self._make_room()
 
     async def _send(self, frame: Frame) -> None:
         await self._socket.send_bytes(self._machine.send(frame))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ import pytest
 
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
+from broker.sessions import UNSENT_PIECES
 from schemas.codec import encode
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, StorageInDoubt
@@ -206,6 +208,35 @@ async def test_a_recalled_alert_is_not_delivered_but_its_recall_is(scene: Scene)
     await recipient.send(Credit(5))
     await recipient.until(lambda: recipient.inbox)
     assert [opened.index for opened in recipient.inbox] == [index]
+
+
+async def test_a_node_that_does_not_read_holds_up_nobody(scene: Scene) -> None:
+    sender, stuck, brisk = [await scene.open(name) for name in (SENDER, "au-abf", RECIPIENT)]
+    numbers = range(60)
+    narrative = "".join(f"{number:06d}" for number in range(3_000))
+    for number in numbers:
+        await sender.send(scene.alert(number, narrative=narrative))
+    await brisk.until(lambda: len(brisk.inbox) == len(numbers))
+    assert stuck.inbox == []
+    await stuck.until(lambda: len(stuck.inbox) == len(numbers))
+
+
+async def test_a_node_that_asks_and_does_not_read_fills_no_memory(scene: Scene) -> None:
+    node = await scene.open(SENDER)
+    data = os.urandom(CHUNK)
+    digest = sha256(data)
+    await node.send(Upload(digest, 0, CHUNK, data))
+    await node.expect(Uploaded)
+    sealed = {"sealed_size": CHUNK, "digest": digest.hex(), "key": "00" * 32}
+    await send(node, scene.alert(1, attachments=[{"name": "a", "media_type": "image/png", "size": 1, **sealed}]))
+    asked = 200
+    for _ in range(asked):
+        await node.send(Fetch(digest, 0))
+    session = scene.hub.server._sessions[SENDER]
+    assert session._outgoing is not None
+    for _ in range(asked):
+        assert session._outgoing.unsent_pieces <= UNSENT_PIECES
+        assert len((await node.expect(Blob)).data) == CHUNK
 
 
 # -- resume ------------------------------------------------------------------------------------------------------------
