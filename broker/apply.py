@@ -33,9 +33,7 @@ def apply_alert(view: View, index: int, leaf: bytes, admitted: AdmittedAlert) ->
 def _withdrawn(view: View, admitted: AdmittedAlert) -> tuple[Delivery, ...]:
     """What of a recalled alert has not arrived yet and shall not be sent any more."""
     relation = admitted.header.relation
-    if relation is None or relation[0] != "recall":
-        return ()
-    target = view.alert(relation[1])
+    target = view.alert(relation.alert) if relation is not None and relation.type == "recall" else None
     if target is None:
         return ()
     return tuple(replace(delivery, standing=Standing.WITHDRAWN) for delivery in view.waiting(target.index))

@@ -14,12 +14,12 @@ from broker.quota import Quotas
 from broker.state import Activation, Changes
 from schemas.codec import decode
 from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
-from schemas.errors import CrossbearingError, EncodingRefusal, Refusal
+from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
 from schemas.ids import ID_SIZE, sha256
 from schemas.limits import MAX_HEADER
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry, encode_entry
 from schemas.log.merkle import leaf_hash
-from schemas.session.frames import SendReceipt, Submit
+from schemas.session.frames import Publish, SendReceipt, Submit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class NewDirectory:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something submitted by `agency`; a `NewDirectory` comes from the operator and names none."""
+    """Something submitted by `agency`; a `NewDirectory` that the operator brings names none."""
 
     agency: str
     what: Submit | SendReceipt | NewDirectory
@@ -66,13 +66,15 @@ def weight(work: Work) -> int:
             return len(bundle)
 
 
-def reference(submission: Submit | SendReceipt) -> bytes:
+def reference(submission: Submit | SendReceipt | Publish) -> bytes:
     """The 16 bytes by which a sender knows its submission again: the alert id, or the start of a SHA-256.
 
-    The digest is that of the receipt, or of a header out of which no id can be read.
+    The digest is that of the receipt or bundle, or of a header out of which no id can be read.
     """
     if isinstance(submission, SendReceipt):
         return sha256(submission.receipt)[:ID_SIZE]
+    if isinstance(submission, Publish):
+        return sha256(submission.bundle)[:ID_SIZE]
     try:
         value = decode(submission.header, max_size=MAX_HEADER)
     except EncodingRefusal:
@@ -119,7 +121,7 @@ class Draft:
                 case SendReceipt():
                     return self._take_receipt(work.agency, work.what)
                 case NewDirectory():
-                    return self._take_directory(work.what)
+                    return self._take_directory(work.agency, work.what)
         except Refusal as refusal:
             self._log_refusal(work, refusal)
             return refusal
@@ -171,11 +173,18 @@ class Draft:
         index = self._next()
         return self._append(Entered("receipt", index, entry, leaf_hash(entry), apply_receipt(index, admitted)))
 
-    def _take_directory(self, new: NewDirectory) -> int:
+    def _take_directory(self, agency: str, new: NewDirectory) -> int:
+        """An agency may bring its own keys and no more; the operator whatever the governors and agencies signed."""
+        if agency and new.role != agency:
+            raise WrongSender(f"{agency} may publish its own keys, not {new.role[:80]!a}")
+        digest = sha256(new.bundle)
+        if (known := self._block.activation_of(digest)) is not None:
+            return known.index
+        if agency:
+            self._quotas.spend_publication(agency, self._now)
         held = self._newest() if self.directories or len(self._history) else None
         directory = apply_bundle(held, new.role, new.version, new.bundle, at=self._now, trusted_root=self._trusted_root)
         self._check_directory(directory)
-        digest = sha256(new.bundle)
         entry = encode_entry(
             DirectoryEntry(self._now, directory.version, new.role, new.version, digest, len(new.bundle))
         )
@@ -188,11 +197,10 @@ class Draft:
 
     def _log_refusal(self, work: Work, refusal: Refusal) -> None:
         match work.what:
-            case Submit(header=sent) | SendReceipt(receipt=sent):
-                if not self._quotas.logs_refusal(work.agency, self._now):
-                    return
-            case NewDirectory():
-                return  # it came from this hub's own operator, who reads the answer
+            case Submit(header=sent) | SendReceipt(receipt=sent) | NewDirectory(bundle=sent):
+                pass
+        if not work.agency or not self._quotas.logs_refusal(work.agency, self._now):
+            return  # this hub's own operator reads the answer
         refused = RefusalEntry(self._now, self._newest().version, work.agency, refusal.code, sha256(sent))
         entry = encode_entry(refused)
         self._append(Entered("refusal", self._next(), entry, leaf_hash(entry), Changes()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from schemas.errors import Quota
 
 MINUTE_MS = 60_000
+PUBLICATIONS_PER_MINUTE = 12
+"""New key documents of one agency: each is kept by every node for good, and is needed a few times a year."""
 
 
 class Allowance:
@@ -34,6 +36,7 @@ class Quotas:
         self._alerts = Allowance()
         self._receipts = Allowance()
         self._refusals = Allowance()
+        self._publications = Allowance()
 
     def spend_alert(self, agency: str, now: int, per_minute: int) -> None:
         """Count one alert against the directory's limit. Raises `Quota`."""
@@ -44,6 +47,11 @@ class Quotas:
         """Count one receipt. Raises `Quota`."""
         if not self._receipts.take(agency, now, self._receipts_per_minute):
             raise Quota(f"{agency} may have {self._receipts_per_minute} receipts a minute")
+
+    def spend_publication(self, agency: str, now: int) -> None:
+        """Count one new version of an agency's keys. Raises `Quota`."""
+        if not self._publications.take(agency, now, PUBLICATIONS_PER_MINUTE):
+            raise Quota(f"{agency} may publish its keys {PUBLICATIONS_PER_MINUTE} times a minute")
 
     def logs_refusal(self, agency: str, now: int) -> bool:
         """Whether one more refusal of this agency is worth an entry."""

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from broker.delivery import Key
-from broker.draft import Verdict, Work, reference, weight
+from broker.draft import NewDirectory, Verdict, Work, reference, weight
 from broker.exchange import Exchange
 from broker.outgoing import Outgoing
 from broker.transfers import Transfers, refused
@@ -37,6 +37,7 @@ from schemas.session.frames import (
     Fetch,
     Frame,
     Hello,
+    Publish,
     ResultItem,
     SendReceipt,
     Submit,

@@ -104,3 +104,6 @@ class View(Protocol):
 
     def attachment(self, digest: bytes) -> int | None:
         """Size in bytes of an attachment that is held whole."""
+
+    def activation_of(self, digest: bytes) -> Activation | None:
+        """The first directory entry whose bundle has that digest."""

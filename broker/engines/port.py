@@ -68,9 +68,6 @@ class Engine(View, Protocol):
     def activations(self, after: int) -> list[Activation]:
         """Directory entries with versions above `after`, oldest first."""
 
-    def activation_of(self, digest: bytes) -> Activation | None:
-        """The first directory entry whose bundle has that digest."""
-
     def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
         """Deliveries waiting for `agency` that have not expired, by rank then index.
 

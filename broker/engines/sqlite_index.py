@@ -145,7 +145,7 @@ class SqliteIndex:
         return [Activation(*row) for row in rows]
 
     def activation_of(self, digest: bytes) -> Activation | None:
-        """See `Engine`."""
+        """See `View`."""
         row = self._row(f"{_ACTIVATION} WHERE digest = ? ORDER BY version LIMIT 1", digest)
         return Activation(*row) if row else None
 

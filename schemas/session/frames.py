@@ -63,6 +63,15 @@ class SendReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    """Node to hub: a bundle with the next version of its own agency's keys, signed by the agency's administrators."""
+
+    role: str  # the agency
+    version: int  # of the metadata in the bundle
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Node to hub: a piece of a sealed attachment; `offset` and `total` in bytes."""
 
@@ -107,7 +116,7 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class ResultItem:
-    """What became of one submission: `ref` is the alert id, or the first 16 bytes of SHA-256 of the receipt."""
+    """What became of one submission: `ref` is the alert id, or the first 16 bytes of SHA-256 of receipt or bundle."""
 
     ref: bytes
     accepted: bool
@@ -170,7 +179,7 @@ class Bye:
     message: str
 
 
-FromNode = Hello | Submit | SendReceipt | Upload | Fetch | Credit | Bye
+FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Bye
 FromHub = Welcome | Result | Block | DirectoryUpdate | Uploaded | Blob | Bye
 Frame = FromNode | FromHub
 
@@ -178,6 +187,7 @@ _TYPES: dict[str, type[Frame]] = {
     "hello": Hello,
     "submit": Submit,
     "receipt": SendReceipt,
+    "publish": Publish,
     "upload": Upload,
     "fetch": Fetch,
     "credit": Credit,
@@ -191,7 +201,7 @@ _TYPES: dict[str, type[Frame]] = {
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _MAY_SEND: dict[Side, frozenset[str]] = {
-    "node": frozenset({"hello", "submit", "receipt", "upload", "fetch", "credit", "bye"}),
+    "node": frozenset({"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "bye"}),
     "hub": frozenset({"welcome", "result", "block", "directory", "uploaded", "blob", "bye"}),
 }
 
@@ -271,6 +281,10 @@ def _receipt(f: Fields) -> SendReceipt:
     return SendReceipt(f.blob("receipt"), f.blob("signature"))
 
 
+def _publish(f: Fields) -> Publish:
+    return Publish(f.text("role", max_length=MAX_MESSAGE), f.integer("version"), f.blob("bundle"))
+
+
 def _upload(f: Fields) -> Upload:
     return Upload(f.blob("digest", size=32), f.integer("offset"), f.integer("total"), f.blob("data"))
 
@@ -333,6 +347,7 @@ _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "welcome": _welcome,
     "submit": _submit,
     "receipt": _receipt,
+    "publish": _publish,
     "upload": _upload,
     "uploaded": _uploaded,
     "fetch": _fetch,

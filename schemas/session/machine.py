@@ -8,8 +8,8 @@ it appears: `ProtocolError` when the peer sent it, `SessionMisuse` when our own 
     ---------  ---------------------------------  --------
     start      node: Hello                        greeted
     greeted    hub: Welcome                       open
-    open       node: Submit SendReceipt Upload
-                     Fetch Credit                 open
+    open       node: Submit SendReceipt Publish
+                     Upload Fetch Credit          open
     open       hub: Result Block DirectoryUpdate
                     Uploaded Blob                 open
     any        either: Bye                        closed
@@ -34,6 +34,7 @@ from schemas.session.frames import (
     Fetch,
     Frame,
     Hello,
+    Publish,
     Result,
     SendReceipt,
     Side,
@@ -53,6 +54,7 @@ TRANSITIONS: Final[dict[State, dict[tuple[Side, type[Frame]], State]]] = {
     "open": {
         ("node", Submit): "open",
         ("node", SendReceipt): "open",
+        ("node", Publish): "open",
         ("node", Upload): "open",
         ("node", Fetch): "open",
         ("node", Credit): "open",

@@ -70,6 +70,9 @@ class MemoryView:
         upload = self.contents.uploads.get(digest)
         return upload.total if upload is not None and upload.have == upload.total else None
 
+    def activation_of(self, digest: bytes) -> Activation | None:
+        return next((a for a in self.contents.activations if a.digest == digest), None)
+
 
 class MemoryBlock(MemoryView):
     """`BlockWriter` on a copy that replaces the original when the block is done."""
@@ -142,9 +145,6 @@ class MemoryEngine(MemoryView):
 
     def activations(self, after: int) -> list[Activation]:
         return [a for a in self.contents.activations if a.version > after]
-
-    def activation_of(self, digest: bytes) -> Activation | None:
-        return next((a for a in self.contents.activations if a.digest == digest), None)
 
     def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
         found = [

@@ -16,9 +16,10 @@ import pytest
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
 from broker.sessions import UNSENT_PIECES
+from broker.shipping import Shipment
 from schemas.codec import encode
 from schemas.envelope.header import decode_header
-from schemas.errors import CrossbearingError, StorageInDoubt
+from schemas.errors import CrossbearingError, StorageInDoubt, StorageTampered
 from schemas.ids import format_id, sha256
 from schemas.limits import CHUNK, MAX_FRAME
 from schemas.log.checkpoint import Checkpoint
@@ -603,3 +604,27 @@ async def test_a_storage_fault_is_told_and_ends_the_hub(tmp_path: Path) -> None:
 class BrokenAnchor:
     def swap(self, expected: bytes | None, note: bytes) -> None:
         raise StorageInDoubt("the disk is gone")
+
+
+# -- our own failures --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyError("a bug"), "not-ready"), (StorageTampered("a missing tile"), "storage-tampered")],
+    ids=["a bug", "damage"],
+)
+async def test_a_failure_to_serve_one_session_ends_that_session_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    sender, recipient = await scene.open(SENDER), await scene.open(RECIPIENT)
+
+    def fail(agency: str, *_: object, **__: object) -> Shipment:
+        if agency == RECIPIENT:
+            raise error
+        return Shipment(None, (), (), (), 0)
+
+    monkeypatch.setattr(scene.hub.exchange.shipping, "block", fail)
+    await send(sender, scene.alert(1))
+    assert await goodbye(recipient) == code
+    await send(sender, scene.alert(2))
