@@ -1,4 +1,4 @@
-"""What libraries draw at random and the vectors must nevertheless keep: openers and one sealed attachment."""
+"""What libraries draw at random and the vectors must nevertheless keep: openers, a sealed attachment, ML-DSA-44."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from schemas.envelope.attachment import open_attachment, seal_attachment
 from schemas.envelope.opener import make_opener, open_opener, opener_id
 from schemas.envelope.seal import PairKey
-from schemas.errors import AttachmentUnreadable, OpenerUnknown
+from schemas.errors import AttachmentUnreadable, BadSignature, OpenerUnknown
 from schemas.ids import sha256
-from schemas.keys import SealingKey
+from schemas.keys import MlDsaKey, SealingKey, verify_ml_dsa
 
 ATTACHMENT_KEY = sha256(b"the key of the attachment in the vectors")
 ATTACHMENT_TEXT = b"A photograph would stand here.\n"
@@ -19,7 +19,7 @@ ATTACHMENT_TEXT = b"A photograph would stand here.\n"
 
 @dataclass
 class Fixed:
-    """The openers by what they bind, and the ciphertext; `dump` keeps only what this run used."""
+    """What is kept, by what it binds; `dump` keeps only what this run used."""
 
     held: dict[str, bytes] = field(default_factory=dict)
     used: dict[str, bytes] = field(default_factory=dict)
@@ -59,3 +59,26 @@ class Fixed:
             sealed = b"".join(seal_attachment([ATTACHMENT_TEXT], ATTACHMENT_KEY))
         self.held["attachment"] = self.used["attachment"] = sealed
         return sealed
+
+    def ml_dsa(self, seed: bytes) -> MlDsaKey:
+        """A key whose signatures are the kept ones."""
+        return KeptKey(seed, self)
+
+
+class KeptKey(MlDsaKey):
+    """Signs a message it has signed before as it did then: ML-DSA-44 draws anew for every signature."""
+
+    def __init__(self, seed: bytes, fixed: Fixed) -> None:
+        super().__init__(seed)
+        self._fixed = fixed
+
+    def sign(self, message: bytes) -> bytes:
+        """As every `MlDsaKey`, and kept."""
+        name = f"ml-dsa-44 {self.key_id.hex()} {sha256(message).hex()}"
+        signature = self._fixed.held.get(name, b"")
+        try:
+            verify_ml_dsa(self.public, message, signature)
+        except BadSignature:
+            signature = super().sign(message)
+        self._fixed.held[name] = self._fixed.used[name] = signature
+        return signature

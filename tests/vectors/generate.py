@@ -3,9 +3,9 @@
     python -m tests.vectors.generate           write every file
     python -m tests.vectors.generate --check   change nothing; exit 1 and name the files that differ
 
-All bytes follow from the example seeds and this code, except what libraries draw at random: openers and the stream
-header of a sealed attachment. Those stand in `fixed.json`, are kept as they are while they still open, and are made
-anew only when they do not.
+All bytes follow from the example seeds and this code, except what libraries draw at random: openers, the stream
+header of a sealed attachment and ML-DSA-44 signatures. Those stand in `fixed.json`, are kept as they are while they
+still open or verify, and are made anew only when they do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import attachment_cases, directory_cases, envelope_cases, routing_cases
+from tests.vectors import (
+    attachment_cases,
+    checkpoint_cases,
+    directory_cases,
+    envelope_cases,
+    routing_cases,
+    witness_cases,
+)
 from tests.vectors.fixed import Fixed
 
 ROOT = Path(__file__).resolve().parents[2] / "schemas" / "vectors"
@@ -26,7 +33,8 @@ def generate() -> dict[str, bytes]:
     """Every generated file by its path below `schemas/vectors`."""
     fixed = Fixed.load(json.loads(FIXED.read_bytes()) if FIXED.exists() else {})
     files: dict[str, Any] = {}
-    for cases in (envelope_cases, directory_cases, routing_cases, attachment_cases):
+    parts = (envelope_cases, directory_cases, routing_cases, attachment_cases, checkpoint_cases, witness_cases)
+    for cases in parts:
         files |= cases.files(fixed)
     files["fixed.json"] = fixed.dump()
     return {name: (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode() for name, value in files.items()}
