@@ -53,6 +53,8 @@ PING_SECONDS = 1.0  # for a ping to be written
 UNSENT_PIECES = 4  # pieces of attachments read for a node that does not take them
 _CLOSED = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}
 _GONE = (ClientConnectionResetError, ConnectionError)
+_Submission = Submit | SendReceipt | Publish
+_KINDS: dict[type[_Submission], str] = {Submit: "alert", SendReceipt: "receipt", Publish: "keys"}
 
 
 class Session:
@@ -240,7 +242,9 @@ class Session:
     async def _handle(self, frame: Frame, outgoing: Outgoing) -> None:
         match frame:
             case Submit() | SendReceipt():
-                self._submit(frame)
+                self._submit(frame, Work(self.agency, frame))
+            case Publish():
+                self._submit(frame, Work(self.agency, NewDirectory(frame.role, frame.version, frame.bundle)))
             case Credit():
                 self._wake.set()
             case Fetch():
@@ -253,22 +257,19 @@ class Session:
                 else:
                     outgoing.answer(answer)
 
-    def _submit(self, frame: Submit | SendReceipt) -> None:
-        work = Work(self.agency, frame)
+    def _submit(self, frame: _Submission, work: Work) -> None:
         self._waiting += 1
         self._waiting_bytes += weight(work)
         self._make_room()
         started = asyncio.get_running_loop().time()
         self._exchange.submit(work).add_done_callback(partial(self._answered, work, frame, started))
 
-    def _answered(
-        self, work: Work, frame: Submit | SendReceipt, started: float, answer: asyncio.Future[Verdict]
-    ) -> None:
+    def _answered(self, work: Work, frame: _Submission, started: float, answer: asyncio.Future[Verdict]) -> None:
         self._waiting -= 1
         self._waiting_bytes -= weight(work)
         if answer.cancelled() or self._outgoing is None:
             return
-        metrics, kind = self._exchange.metrics, "alert" if isinstance(frame, Submit) else "receipt"
+        metrics, kind = self._exchange.metrics, _KINDS[type(frame)]
         metrics.accept_seconds.observe(asyncio.get_running_loop().time() - started)
         verdict = answer.result()
         if isinstance(verdict, CrossbearingError):
