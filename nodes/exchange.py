@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from nodes.ports import Connection, Link, Sleep
-from nodes.receive import HALTED
 from nodes.service.ports import LinkState
 from nodes.session import Parts, Session
 from nodes.waiting import until_first
@@ -159,7 +158,7 @@ class Exchange:
 
     async def _stay_away_while_halted(self) -> None:
         """After a fork: nothing more is taken from this hub, nor sent to it, until an operator acts."""
-        if await self._parts.store.read(lambda tables: tables.held.get(HALTED)) is None:
+        if await self._parts.store.read(lambda tables: tables.held.halted) is None:
             return
         self._state = replace(self._state, connected=False, code=Fork.code, message="the log showed two histories")
         log.error("halted: the log showed two histories", code=Fork.code)

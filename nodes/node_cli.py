@@ -80,6 +80,9 @@ def init(
 @_PASSPHRASE
 def run(home: Path, passphrase_file: Path | None) -> None:
     """Run the daemon of HOME until it is told to stop (SIGTERM, Ctrl-C)."""
+    import gc
+
+    gc.disable()  # what is imported lives as long as the process: looking for garbage among it only takes time
     import uvloop
 
     from nodes.config import load_config
@@ -88,6 +91,8 @@ def run(home: Path, passphrase_file: Path | None) -> None:
     from nodes.logs import configure_logs
     from nodes.passphrase import read_passphrase
 
+    gc.freeze()
+    gc.enable()
     home = home.absolute()
     config = load_config(home)
     seeds = read_keystore(config.keystore, read_passphrase(passphrase_file))

@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 YIELD_EVERY: Final = 8
 """Alerts opened before other tasks of the node get a turn: a few milliseconds."""
 
-HALTED: Final = "halted"
-"""The held value that keeps the node from the hub until an operator has looked at a fork."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -154,7 +151,7 @@ class Receiver:
         hint = f"show {kept} to the governors; then: bearing node resume"
 
         def commit(tables: Tables) -> None:
-            tables.held.put(HALTED, str(kept).encode())
+            tables.held.halt(str(kept))
             tables.alarms.raise_(fork.code, fork.message, hint, now=now)
 
         await self._store.write(commit)

@@ -11,10 +11,9 @@ from nodes.config import DATABASE, FILE, KEYSTORE, format_config, hub_address, l
 from nodes.durable import write_durably
 from nodes.identity import refuse_example_keys
 from nodes.keystore import Seeds, write_keystore
-from nodes.link import spki_digest, tls_context
 from nodes.ports import Random
-from nodes.receive import HALTED
 from nodes.store.database import Database, Tables
+from nodes.tls import spki_digest, tls_context
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, encode_agency_keys
 from schemas.directory.metadata import read_root, verify_root
 from schemas.errors import BadConfig, NotFound
@@ -143,6 +142,6 @@ def clear_halt(database: Path, key: bytes) -> bool:
 
 
 def _clear(tables: Tables) -> bool:
-    halted = tables.held.get(HALTED) is not None
-    tables.held.drop(HALTED)
+    halted = tables.held.halted is not None
+    tables.held.resume()
     return halted

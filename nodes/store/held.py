@@ -16,6 +16,9 @@ class HeldCheckpoint:
     note: bytes
 
 
+_HALTED = "halted"
+
+
 class Held:
     """A handful of named values."""
 
@@ -48,6 +51,20 @@ class Held:
         self.put("checkpoint-size", checkpoint.size.to_bytes(8, "big"))
         self.put("checkpoint-root", checkpoint.root)
         self.put("checkpoint-note", checkpoint.note)
+
+    @property
+    def halted(self) -> str | None:
+        """After a fork, where the evidence is; the node keeps away from the hub until `resume`."""
+        evidence = self.get(_HALTED)
+        return None if evidence is None else evidence.decode()
+
+    def halt(self, evidence: str) -> None:
+        """Keep away from the hub: it showed two histories."""
+        self.put(_HALTED, evidence.encode())
+
+    def resume(self) -> None:
+        """An operator has looked at the evidence: the hub may be called again."""
+        self.drop(_HALTED)
 
     @property
     def notices(self) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from nodes.exchange import FIRST_DELAY, LONGEST_DELAY, Exchange
-from nodes.receive import HALTED
 from nodes.session import Parts
 from schemas.alert.document import alert_to_wire
 from schemas.errors import NotPinned, StorageFull, StorageInDoubt, Unreachable
@@ -169,7 +168,7 @@ async def test_after_a_fork_the_hub_is_not_called_but_alerts_are_taken_in(parts:
         assert run.pauses.taken == run.pauses.taken[:1]
     async with running(parts, FakeLink(hub)) as again:
         await eventually(lambda: state_code(again.exchange, "fork"))
-        await parts.store.write(lambda t: t.held.drop(HALTED))
+        await parts.store.write(lambda t: t.held.resume())
     async with running(parts, FakeLink(hub)) as resumed:
         await (await resumed.link.accepted()).expect(Hello)
 

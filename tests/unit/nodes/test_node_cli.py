@@ -9,7 +9,6 @@ from click.testing import CliRunner, Result
 from nodes.config import load_config
 from nodes.keystore import read_keystore
 from nodes.node_cli import node
-from nodes.receive import HALTED
 from nodes.store.database import Database
 from schemas.errors import BadConfig, BadId, StorageLocked, WrongPassphrase
 from schemas.log.note import ED25519, vkey
@@ -97,7 +96,7 @@ def test_resume_clears_the_halt_of_a_stopped_node(tmp_path: Path) -> None:
     home, secret = str(tmp_path / "home"), str(tmp_path / "pass")
     config = load_config(tmp_path / "home")
     database = Database(config.database, read_keystore(config.keystore, b"correct horse").database)
-    database.write(lambda tables: tables.held.put(HALTED, b"evidence"))
+    database.write(lambda tables: tables.held.halt("evidence"))
     locked = call("resume", home, "--passphrase-file", secret)
     assert isinstance(locked.exception, StorageLocked)
     database.close()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nodes.openers import Keyring
-from nodes.receive import HALTED, Receiver
+from nodes.receive import Receiver
 from nodes.session import Parts
 from nodes.store.alerts import Filter
 from nodes.store.database import Tables
@@ -296,9 +296,9 @@ async def test_a_fork_stops_the_node_and_keeps_the_evidence(node: Node, hub: Fak
         index = other.enter_alert("au-abf")
     with pytest.raises(Fork):
         await node.receiver.block(other.block(index, proven=5))
-    halted = await node.parts.store.read(lambda tables: tables.held.get(HALTED))
+    halted = await node.parts.store.read(lambda tables: tables.held.halted)
     assert halted is not None
-    folder = Path(halted.decode())
+    folder = Path(halted)
     assert (folder / "held.checkpoint").read_bytes() == held
     assert (folder / "received.checkpoint").read_bytes() == other.log.note()
     assert (folder / "consistency.proof").read_text(encoding="ascii").count("\n") == len(other.proof(5))
@@ -322,7 +322,7 @@ async def test_a_checkpoint_by_a_stranger_is_not_a_fork(node: Node, hub: FakeHub
     with pytest.raises(Exception, match="no key known here") as refusal:
         await node.receiver.block(replace(block, checkpoint=stranger))
     assert refusal.value.code == "checkpoint-untrusted"  # type: ignore[attr-defined]
-    assert await node.parts.store.read(lambda tables: tables.held.get(HALTED)) is None
+    assert await node.parts.store.read(lambda tables: tables.held.halted) is None
 
 
 @pytest.mark.parametrize(("relation", "column"), [("recall", "recalled_by"), ("correct", "corrected_by")])

@@ -9,7 +9,6 @@ import pytest
 from nodes import setup
 from nodes.config import load_config
 from nodes.keystore import Seeds, fresh_seeds, read_keystore
-from nodes.receive import HALTED
 from nodes.setup import HomePlan, clear_halt, create_home, import_seeds, public_document
 from nodes.store.database import Database
 from schemas.directory.agency_keys import parse_agency_keys
@@ -161,7 +160,7 @@ def test_a_certificate_that_is_none_is_refused(tmp_path: Path, seeds: Seeds) -> 
 def test_a_halt_is_cleared_once(tmp_path: Path, seeds: Seeds) -> None:
     path = tmp_path / "node.db"
     database = Database(path, seeds.database)
-    database.write(lambda tables: tables.held.put(HALTED, b"evidence"))
+    database.write(lambda tables: tables.held.halt("evidence"))
     database.close()
     assert clear_halt(path, seeds.database) is True
     assert clear_halt(path, seeds.database) is False

@@ -40,10 +40,12 @@ def test_the_notices_cursor_never_goes_back(tables: Tables) -> None:
     assert tables.held.notices == 9
 
 
-def test_a_dropped_value_is_gone(tables: Tables) -> None:
-    tables.held.put("halted", b"why")
-    tables.held.drop("halted")
-    assert tables.held.get("halted") is None
+def test_a_halt_lasts_until_it_is_ended(tables: Tables) -> None:
+    seen = [tables.held.halted]
+    tables.held.halt("/home/evidence/fork-1")
+    seen.append(tables.held.halted)
+    tables.held.resume()
+    assert [*seen, tables.held.halted] == [None, "/home/evidence/fork-1", None]
 
 
 # Events and alarms ----------------------------------------------------------------------------------------------------
