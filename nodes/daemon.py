@@ -35,8 +35,8 @@ from nodes.waiting import until_first
 from nodes.watch.intake import WatchedFolder
 from schemas.errors import BadConfig
 
-HOUSEKEEPING: Final = 3_600.0
-"""Seconds between two rounds of forgetting what nobody needs any more."""
+HOUSEKEEPING: Final = 600.0
+"""Seconds between two rounds of noting what expired and forgetting what nobody needs any more."""
 KEEP_EVENTS_MS: Final = 30 * 86_400_000
 KEEP_PAIRS_MS: Final = 400 * 86_400_000
 """Longer than the longest life of an alert: one sealed with a pair key may wait that long for the hub."""
@@ -103,13 +103,14 @@ def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Rando
 
 
 async def _housekeeping(store: Store, clock: Clock) -> None:
-    """Forget old events and old secrets, now and every hour."""
+    """Note what expired, and forget old events and old secrets, now and every ten minutes."""
     while True:
-        await store.write(partial(_forget, now=clock()))
+        await store.write(partial(_tidy, now=clock()))
         await asyncio.sleep(HOUSEKEEPING)
 
 
-def _forget(tables: Tables, *, now: int) -> None:
+def _tidy(tables: Tables, *, now: int) -> None:
+    tables.outbox.expire(now=now)
     tables.events.prune(now - KEEP_EVENTS_MS)
     tables.pairs.prune(now - KEEP_PAIRS_MS)
     tables.openers.prune(now - KEEP_OPENERS_MS)

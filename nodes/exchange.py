@@ -17,7 +17,7 @@ from nodes.ports import Connection, Link, Sleep
 from nodes.service.ports import LinkState
 from nodes.session import Parts, Session
 from nodes.waiting import until_first
-from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, StorageInDoubt, Unreachable
+from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, StorageInDoubt
 from schemas.limits import CLOCK_SKEW_MS
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ class Exchange:
         try:
             if was.connected or error.code in SESSION_ALARMS:
                 await self._parts.store.write(commit)
-            if not isinstance(error, Unreachable):
-                await self._parts.store.read(self._parts.standing.restore)
+            await self._parts.store.read(self._parts.standing.agree)
         except Fault as fault:
             log.error("the store fails", code=fault.code, message=fault.message)
 

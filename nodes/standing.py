@@ -1,7 +1,7 @@
 """What this node stands on in its dealings with the log: the last checkpoint it verified and the directory's history.
 
-One object, held in memory and rebuilt from the store at start. What it holds beyond the store after a failed commit is
-taken back by `restore`, so nothing is decided for long on facts that the disk does not have.
+One object, held in memory and rebuilt from the store at start. After every session it is made to agree with the store
+again, so that nothing is decided for long on facts that a failed commit has not kept.
 """
 
 from __future__ import annotations
@@ -71,8 +71,18 @@ class Standing:
                 f"the directory in this node's store does not verify: {error.message}",
                 hint="compare root.json with the governors'; if it is right, restore the home from a backup",
             ) from error
-        held = tables.held.checkpoint
         self.history = history
+        self._take_checkpoint(tables)
+
+    def agree(self, tables: Tables) -> None:
+        """After a session that broke off: hold what the store holds, and no more. Raises as `restore` does."""
+        if tables.directory.newest() == self.version:
+            self._take_checkpoint(tables)
+        else:
+            self.restore(tables)
+
+    def _take_checkpoint(self, tables: Tables) -> None:
+        held = tables.held.checkpoint
         self.checkpoint = (
             Checkpoint(self.origin, held.size, held.root) if held else Checkpoint(self.origin, 0, EMPTY_ROOT)
         )

@@ -95,9 +95,10 @@ class Database:
             self._roll_back()
             self._in_doubt = doubt(error, self._path)
             return [Failed(self._in_doubt) for _ in works], set()
-        except apsw.Error as error:
+        except Exception as error:
             self._roll_back()
-            return [Failed(storage_error(error, self._path)) for _ in works], set()
+            failure = storage_error(error, self._path) if isinstance(error, apsw.Error) else error
+            return [Failed(failure) for _ in works], set()
         return results, set(self._tables.topics)
 
     def _one(self, work: Work[T]) -> T | Failed:

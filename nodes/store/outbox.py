@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import apsw
 
@@ -185,6 +185,25 @@ class Outbox:
             now=now,
         )
         return True
+
+    def expire(self, *, now: int) -> None:
+        """Recipients of whom nothing was heard before an alert expired are not sent it any more."""
+        rows = self._db.execute(
+            "SELECT DISTINCT number, id FROM delivery JOIN alert USING (number) "
+            "WHERE delivery.state = 'accepted' AND expires <= ?",
+            (now,),
+        ).fetchall()
+        for number, alert_id in rows:
+            self._db.execute(
+                "UPDATE delivery SET state = 'expired', time = ? WHERE number = ? AND state = 'accepted'", (now, number)
+            )
+            data: dict[str, codec.Value] = {
+                "alert": ids.format_id(cast(bytes, alert_id)),
+                "direction": "out",
+                "state": "accepted",
+                "code": "alert-expired",
+            }
+            self._events.add("state", data, now=now)
 
     def set_leaf(self, alert_id: bytes, leaf: bytes) -> None:
         """The hash of the alert's log entry, learned from the first verified receipt about it."""

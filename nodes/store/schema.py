@@ -74,6 +74,8 @@ CREATE TABLE delivery (
   PRIMARY KEY (number, agency)
 ) WITHOUT ROWID;
 
+CREATE INDEX delivery_open ON delivery (number) WHERE state = 'accepted';
+
 CREATE TABLE pair (
   opener_id BLOB PRIMARY KEY CHECK (length(opener_id) = 16),
   recipient TEXT NOT NULL,

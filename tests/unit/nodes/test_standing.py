@@ -105,3 +105,17 @@ def test_standing_moves_with_the_checkpoint(world: World) -> None:
     standing = stand(world)
     standing.stand_on(HeldCheckpoint(9, b"x" * 32, b"note"), now=NOW)
     assert (standing.checkpoint.size, standing.checkpoint.root, standing.checkpoint_time) == (9, b"x" * 32, NOW)
+
+
+def test_it_agrees_with_the_store_again_after_a_commit_that_failed(world: World, database: Database) -> None:
+    fill(database, rows(world)[:4])
+    standing = stand(world)
+    database.read(standing.restore)
+    held = standing.history
+    database.read(standing.agree)
+    assert standing.history is held
+    last = world.entries[4]
+    standing.history.accept(4, last, world.bundles[4].bundle, trusted_root=world.trusted_root)
+    standing.stand_on(HeldCheckpoint(9, b"x" * 32, b"note"), now=NOW)
+    database.read(standing.agree)
+    assert (standing.version, standing.checkpoint.size) == (4, 7)

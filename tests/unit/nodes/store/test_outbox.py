@@ -173,3 +173,19 @@ def test_a_recall_marks_its_target_once(tables: Tables, desk: Desk) -> None:
     tables.outbox.mark_related("recall", parse_id(alert.id), b"2" * 16, now=NOW)
     assert row(tables, alert).recalled_by == b"1" * 16
     assert [event.data["state"] for event in tables.events.after(0)] == ["recalled"]
+
+
+def test_recipients_who_were_silent_until_the_end_are_expired_and_may_still_speak(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=("au-abf", "hk-customs"))
+    seal(tables, alert, recipients=("au-abf", "hk-customs"))
+    tables.outbox.accept(parse_id(alert.id), 3, now=NOW)
+    note(tables, alert, "stored", agency="au-abf")
+    told = tables.events.last()
+    tables.outbox.expire(now=NOW + HOUR - 1)
+    assert tables.events.last() == told
+    for _ in range(2):
+        tables.outbox.expire(now=NOW + HOUR)
+    states = {delivery.agency: delivery.state for delivery in tables.alerts.deliveries(row(tables, alert).number)}
+    assert states == {"au-abf": "stored", "hk-customs": "expired"}
+    assert [event.data["code"] for event in tables.events.after(told)] == ["alert-expired"]
+    assert note(tables, alert, "stored")

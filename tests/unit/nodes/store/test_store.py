@@ -108,3 +108,16 @@ async def test_closing_finishes_what_was_submitted_and_refuses_the_rest(tmp_path
     with pytest.raises(ShuttingDown):
         await store.read(lambda t: t.held.get("0"))
     await store.close()
+
+
+async def test_work_that_ends_the_transaction_itself_fails_all_and_the_store_goes_on(store: Store) -> None:
+    def rude(tables: Tables) -> None:
+        tables.held._db.execute("ROLLBACK")
+        raise ValueError("rude")
+
+    results = await asyncio.gather(
+        store.write(rude), store.write(lambda t: t.held.put("a", b"1")), return_exceptions=True
+    )
+    assert isinstance(results[0], ValueError)
+    await store.write(lambda t: t.held.put("b", b"2"))
+    assert await store.read(lambda t: t.held.get("b")) == b"2"
