@@ -77,6 +77,14 @@ MAX_BASIS: Final = 1_000
 """Characters of the legal basis in a purge entry."""
 MAX_APPROVERS: Final = 16
 """Approvers of one purge."""
+DAY_MS: Final = 86_400_000
+RETENTION_DAYS: Final = 30
+"""How long the hub keeps a body that nobody waits for any more, unless the governors say otherwise: a month in which a
+recipient can still fetch what it lost."""
+MAX_RETENTION_DAYS: Final = 3_660
+"""Ten years: the longest that governors can ask for."""
+MAX_PURGE_ORDERS: Final = 256
+"""Deletions that one version of the directory orders; an order that was carried out can be taken out again."""
 
 # -- session -----------------------------------------------------------------------------------------------------------
 

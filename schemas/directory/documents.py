@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar, cast
@@ -19,8 +19,8 @@ from schemas.codec import Fields, Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys, parse_agency_keys
 from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_digests, load_json
 from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
-from schemas.ids import check_agency_id, check_slug
-from schemas.limits import MAX_BODY
+from schemas.ids import check_agency_id, check_slug, format_id, parse_id
+from schemas.limits import DAY_MS, MAX_BASIS, MAX_BODY, MAX_PURGE_ORDERS, MAX_RETENTION_DAYS, RETENTION_DAYS
 from schemas.log.note import parse_vkey
 from schemas.routing.address import ALL
 from schemas.routing.rules import Rule, parse_rule, rule_to_json
@@ -36,6 +36,7 @@ __all__ = [
     "Limits",
     "LogIdentity",
     "Operation",
+    "PurgeOrder",
     "Region",
     "WitnessRecord",
     "check_name",
@@ -100,6 +101,22 @@ class Limits:
 
     alerts_per_minute: int
     body_bytes: int
+    retention_days: int = RETENTION_DAYS
+    """For how long it keeps the body of an alert that no recipient waits for any more."""
+
+    @property
+    def retention(self) -> int:
+        """The same in ms."""
+        return self.retention_days * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeOrder:
+    """The governors' order to delete what the hub holds of one alert at once, and the legal basis for it."""
+
+    alert: str
+    """Its id, as text."""
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +157,21 @@ class DirectoryDocument:
     auditors: Mapping[str, Auditor]
     log: LogIdentity
     brokers: tuple[Broker, ...]
+    purges: Mapping[str, PurgeOrder] = field(default_factory=lambda: MappingProxyType({}))
+    """By alert id."""
 
 
-def parse_directory(data: bytes) -> DirectoryDocument:
-    """Read ``directory.json``. Raises `DirectoryInvalid` naming the field at fault."""
+def parse_directory(data: bytes, *, whole: bool = True) -> DirectoryDocument:
+    """Read ``directory.json``. Raises `DirectoryInvalid` naming the field at fault.
+
+    Unless it is to be ``whole``, what `dangling_references` finds is left to the caller.
+    """
     value = load_json(data, "directory.json")
     try:
         document = _directory(value)
     except CrossbearingError as error:
         raise DirectoryInvalid(f"directory.json: {error.message}") from error
-    for problem in dangling_references(document):
+    for problem in dangling_references(document) if whole else ():
         raise DirectoryInvalid(f"directory.json: {problem.message}")
     return document
 
@@ -168,10 +190,7 @@ def encode_directory(document: DirectoryDocument) -> bytes:
         "agencies": [_agency_to_json(agency) for agency in document.agencies.values()],
         "operations": [_operation_to_json(operation) for operation in document.operations.values()],
         "rules": [rule_to_json(rule) for rule in document.rules],
-        "limits": {
-            "alerts_per_minute": document.limits.alerts_per_minute,
-            "body_bytes": document.limits.body_bytes,
-        },
+        "limits": _limits_to_json(document.limits),
         "auditors": [
             {"id": auditor.id, "name": auditor.name, "tls": [pin.hex() for pin in auditor.tls]}
             for auditor in document.auditors.values()
@@ -179,11 +198,13 @@ def encode_directory(document: DirectoryDocument) -> bytes:
         "log": {"origin": document.log.origin, "keys": list(document.log.keys)},
         "brokers": [{"id": broker.id, "tls": [pin.hex() for pin in broker.tls]} for broker in document.brokers],
     }
+    if document.purges:
+        value["purges"] = [{"alert": order.alert, "basis": order.basis} for order in document.purges.values()]
     return dump_json(value)
 
 
 def _directory(value: dict[str, Value]) -> DirectoryDocument:
-    reader = Fields(value, "directory")
+    reader = Fields({"purges": [], **value}, "directory")
     check_format(reader)
     document = DirectoryDocument(
         name=_name(reader),
@@ -191,10 +212,11 @@ def _directory(value: dict[str, Value]) -> DirectoryDocument:
         regions=_by_id(reader.items("regions"), _region, "regions", lambda region: region.id),
         operations=_by_id(reader.items("operations"), _operation, "operations", lambda operation: operation.id),
         rules=tuple(_by_id(reader.items("rules"), parse_rule, "rules", lambda rule: rule.id).values()),
-        limits=_limits(reader.fields("limits")),
+        limits=_limits(reader.value("limits")),
         auditors=_by_id(reader.items("auditors"), _auditor, "auditors", lambda auditor: auditor.id),
         log=_log(reader.fields("log")),
         brokers=tuple(_by_id(reader.items("brokers"), _broker, "brokers", lambda broker: broker.id).values()),
+        purges=_purges(reader.items("purges")),
     )
     reader.done()
     return document
@@ -288,13 +310,39 @@ def _operation_to_json(operation: Operation) -> dict[str, Value]:
     }
 
 
-def _limits(reader: Fields) -> Limits:
+def _limits(value: Value) -> Limits:
+    if not isinstance(value, dict):
+        raise Malformed("limits is not an object")
+    reader = Fields({"retention_days": RETENTION_DAYS, **value}, "limits")
     limits = Limits(
         reader.integer("alerts_per_minute", low=1, high=1_000_000),
         reader.integer("body_bytes", low=1024, high=MAX_BODY),
+        reader.integer("retention_days", low=1, high=MAX_RETENTION_DAYS),
     )
     reader.done()
     return limits
+
+
+def _limits_to_json(limits: Limits) -> dict[str, Value]:
+    shown: dict[str, Value] = {"alerts_per_minute": limits.alerts_per_minute, "body_bytes": limits.body_bytes}
+    if limits.retention_days != RETENTION_DAYS:
+        shown["retention_days"] = limits.retention_days
+    return shown
+
+
+def _purges(values: list[Value]) -> Mapping[str, PurgeOrder]:
+    if len(values) > MAX_PURGE_ORDERS:
+        raise Malformed(f"purges holds more than {MAX_PURGE_ORDERS} orders")
+    return _by_id(values, _purge_order, "purges", lambda order: order.alert)
+
+
+def _purge_order(value: Value) -> PurgeOrder:
+    reader = Fields(value, "purge")
+    order = PurgeOrder(format_id(parse_id(reader.text("alert"))), reader.text("basis"))
+    if not 1 <= len(order.basis) <= MAX_BASIS or not order.basis.isprintable():
+        raise Malformed(f"purges: the basis is not one printable line of 1 to {MAX_BASIS} characters")
+    reader.done()
+    return order
 
 
 def _auditor(value: Value) -> Auditor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.directory.documents import Operation, encode_directory, parse_directory
+from schemas.directory.documents import Limits, Operation, PurgeOrder, encode_directory, parse_directory
 from schemas.errors import DirectoryInvalid
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, make_world
@@ -20,6 +20,9 @@ RULES = (
     Rule("host", "add", Condition(operations=("marker",)), Target(operation_host=True), None, "host knows all"),
     Rule("cap", "ceiling", Condition(senders=("sg-cnb",)), Target(agencies=("au-abf",)), "green", "agreement of 2024"),
 )
+
+
+ORDER = {"alert": "01a2f7e4-0000-7000-8000-000000000001", "basis": "Order 12/2026 of the district court"}
 
 
 def document() -> dict[str, Any]:
@@ -48,6 +51,19 @@ def test_days_of_an_operation_are_both_included() -> None:
     written = json.loads(encode_directory(made))["operations"][0]
     assert written["starts"] == written["ends"] == "2026-09-21"
     assert parse_directory(encode_directory(made)).operations["blink"] == operation
+
+
+def test_retention_is_a_month_unless_the_governors_say_otherwise() -> None:
+    assert parse_directory(changed(lambda _: None)).limits.retention == 30 * DAY_MS
+    shorter = parse_directory(changed(lambda d: d["limits"].update(retention_days=7)))
+    assert shorter.limits == Limits(shorter.limits.alerts_per_minute, shorter.limits.body_bytes, 7)
+    assert parse_directory(encode_directory(shorter)) == shorter
+
+
+def test_deletions_are_ordered_with_their_basis() -> None:
+    ordering = parse_directory(changed(lambda d: d.update(purges=[ORDER])))
+    assert ordering.purges == {ORDER["alert"]: PurgeOrder(ORDER["alert"], ORDER["basis"])}
+    assert parse_directory(encode_directory(ordering)) == ordering
 
 
 DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -87,6 +103,17 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "rule sender unknown": (lambda d: d["rules"][2]["when"].update(senders=["jp-customs"]), "jp-customs"),
     "limit zero": (lambda d: d["limits"].update(alerts_per_minute=0), "alerts_per_minute"),
     "limit above the format's": (lambda d: d["limits"].update(body_bytes=1 << 30), "body_bytes"),
+    "retention of no day": (lambda d: d["limits"].update(retention_days=0), "retention_days"),
+    "retention of a century": (lambda d: d["limits"].update(retention_days=36_525), "retention_days"),
+    "retention as text": (lambda d: d["limits"].update(retention_days="30"), "retention_days"),
+    "limits as a list": (lambda d: d.update(limits=[600]), "limits"),
+    "purge of no alert": (lambda d: d.update(purges=[{"alert": "9f3c", "basis": "order"}]), "alert id"),
+    "purge twice": (lambda d: d.update(purges=[ORDER, ORDER]), "twice"),
+    "purge without basis": (lambda d: d.update(purges=[{"alert": ORDER["alert"]}]), "basis"),
+    "purge with a control character": (lambda d: d.update(purges=[{**ORDER, "basis": "a\nb"}]), "printable"),
+    "purge on many words": (lambda d: d.update(purges=[{**ORDER, "basis": "x" * 1001}]), "printable"),
+    "too many purges": (lambda d: d.update(purges=[ORDER] * 257), "256"),
+    "purge with more": (lambda d: d.update(purges=[{**ORDER, "more": 1}]), "more"),
     "auditor pin": (lambda d: d["auditors"][0].update(tls=["zz"]), "hex"),
     "broker pin twice": (lambda d: d["brokers"][0].update(tls=d["brokers"][0]["tls"] * 2), "twice"),
     "log without keys": (lambda d: d["log"].update(keys=[]), "at least one"),
