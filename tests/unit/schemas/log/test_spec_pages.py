@@ -11,16 +11,20 @@ from schemas.codec import decode, encode
 from schemas.errors import REGISTRY
 from schemas.example import example_seed
 from schemas.ids import sha256
-from schemas.keys import SigningKey
+from schemas.keys import SigningKey, WitnessKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from schemas.log.cosignature import sign_text
 from schemas.log.entry import DirectoryEntry, RefusalEntry, decode_entry, encode_entry
 from schemas.log.merkle import Frontier, leaf_hash
-from schemas.log.note import ED25519, parse_vkey, vkey
+from schemas.log.note import ED25519, WITNESS_TYPES, SignedNote, format_note, parse_note, parse_vkey, vkey
+from schemas.log.policy import parse_policy
 from schemas.log.proof import parse_proof, verify_proof
 from schemas.log.receipt import decode_receipt, sign_receipt, verify_receipt
+from schemas.log.witness import Status
+from schemas.log.witnessed import read_witnessed
 
 SPEC = Path(__file__).parents[4] / "docs" / "spec"
-PAGES = ["encoding", "log", "checkpoint", "receipts", "proof"]
+PAGES = ["encoding", "log", "checkpoint", "receipts", "proof", "witness"]
 ORIGIN = "crossbearing.example/log"
 LOG_KEY = SigningKey(example_seed("broker", "log"))
 TIME = 1_788_220_800_000
@@ -62,6 +66,25 @@ def test_checkpoint() -> None:
     assert key == vkey(ORIGIN, ED25519, LOG_KEY.public)
     assert example("checkpoint", "checkpoint") == sign_checkpoint(checkpoint, LOG_KEY)
     assert verify_checkpoint(example("checkpoint", "checkpoint"), ORIGIN, [parse_vkey(key)]) == checkpoint
+
+
+def test_cosigned_checkpoint_and_policy() -> None:
+    key = parse_vkey(example("checkpoint", "witness-key").decode().rstrip("\n"), WITNESS_TYPES)
+    cosigned = example("checkpoint", "cosigned")
+    note = parse_note(example("checkpoint", "checkpoint"))
+    witness = WitnessKey(example_seed("hk-customs", "witness"))
+    line = sign_text(note.text, "hk-customs.example", witness, now=TIME)
+    assert cosigned == format_note(SignedNote(note.text, (*note.signatures, line)))
+    policy = parse_policy(example("witness", "policy"))
+    assert policy.witnesses["hk-customs"].key == key
+    witnessed = read_witnessed(cosigned, policy, origin=ORIGIN)
+    assert witnessed.times == {"hk-customs": TIME}
+    assert not witnessed.reached
+
+
+def test_the_steps_of_a_witness_are_those_of_its_page() -> None:
+    statuses = {int(status) for status in re.findall(r"^\| [1-6] \|.*\| ([0-9]{3}) \|$", page("witness"), re.MULTILINE)}
+    assert statuses == {int(status) for status in Status} - {Status.OK}
 
 
 def test_receipts() -> None:
