@@ -23,7 +23,6 @@ def configure_logs(level: str) -> None:
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=shared)
     handler = logging.StreamHandler(sys.stderr)
