@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted, CrossbearingError
-from schemas.keys import SigningKey
+from schemas.keys import MlDsaKey, SigningKey
 from schemas.limits import MAX_NOTE, MAX_NOTE_SIGNATURES
 from schemas.log.note import (
     ED25519,
+    ED25519_COSIGNATURE,
+    LOG_TYPES,
+    ML_DSA_44,
+    WITNESS_TYPES,
     NoteSignature,
     SignedNote,
     decode_base64,
@@ -18,6 +22,7 @@ from schemas.log.note import (
     format_note,
     note_key,
     parse_note,
+    parse_signatures,
     parse_vkey,
     sign_note,
     verify_note,
@@ -234,3 +239,35 @@ def test_other_base64_is_refused(text: str) -> None:
     with pytest.raises(CrossbearingError) as caught:
         decode_base64(text)
     assert caught.value.code == "bad-checkpoint"
+
+
+WITNESS = note_key("witness.example", STRANGER.public, ED25519_COSIGNATURE)
+POST_QUANTUM = note_key("witness.example", MlDsaKey(b"\x08" * 32).public, ML_DSA_44)
+
+
+def test_verifier_keys_are_of_the_types_asked_for() -> None:
+    for key, types in ((KNOWN, LOG_TYPES), (POST_QUANTUM, LOG_TYPES), (WITNESS, WITNESS_TYPES)):
+        assert parse_vkey(key.vkey, types) == key
+    for key, types in ((KNOWN, WITNESS_TYPES), (WITNESS, LOG_TYPES), (POST_QUANTUM, {ED25519})):
+        with pytest.raises(BadCheckpoint, match="type"):
+            parse_vkey(key.vkey, types)
+
+
+@pytest.mark.parametrize(("key_type", "size"), [(ED25519, 31), (ED25519_COSIGNATURE, 33), (ML_DSA_44, 32), (2, 32)])
+def test_a_public_key_has_the_length_of_its_type(key_type: int, size: int) -> None:
+    with pytest.raises(BadCheckpoint, match="length"):
+        note_key(NAME, bytes(size), key_type)
+
+
+def test_keys_that_sign_checkpoints_only_do_not_sign_other_notes() -> None:
+    line = NoteSignature(WITNESS.name, WITNESS.key_id, STRANGER.sign(TEXT.encode()))
+    with pytest.raises(BadSignature, match="checkpoints only"):
+        verify_note(lines(line), [WITNESS])
+
+
+def test_signature_lines_stand_alone() -> None:
+    data = (GOOD.line * 2).encode()
+    assert parse_signatures(data) == (GOOD, GOOD)
+    for other in (b"", b"\n", data[:-1], b"\n" + data, data + b"\n", data + b"\n" + data, NOTE, TEXT.encode()):
+        with pytest.raises(BadCheckpoint):
+            parse_signatures(other)

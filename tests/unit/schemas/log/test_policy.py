@@ -117,6 +117,7 @@ def test_a_policy_is_written_as_it_is_read() -> None:
         Policy((), {"a b": KnownWitness(X1)}, {}, "none"),
         Policy((), {}, {"none": Group(1, ("x",))}, "none"),
         Policy((KnownLog(LOG, "a b"),), {}, {}, "none"),
+        Policy((KnownLog(LOG, ""),), {}, {}, "none"),
         Policy((KnownLog(X1),), {}, {}, "none"),
         Policy((), {"#": KnownWitness(X1), "x": KnownWitness(X1)}, {}, "none"),
     ],
