@@ -3,6 +3,7 @@
 One request per connection: four bytes of length, a canonical map; the answer has the same form. Requests:
 
     {"command": "status"}
+    {"command": "directory"}
     {"command": "publish", "bundle": bytes, "role": text, "version": number}
 
 A directory bundle proves itself by its signatures, so whoever may use the socket still cannot change the directory.
@@ -76,6 +77,9 @@ class Control:
                 case "status":
                     request.done()
                     return self._status()
+                case "directory":
+                    request.done()
+                    return {"roles": dict(self._exchange.history.latest.versions())}
                 case "publish":
                     return await self._publish(request)
             raise Malformed("there is no such command")

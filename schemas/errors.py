@@ -20,6 +20,7 @@ is named after it: ``bad-signature`` is ``BadSignature``.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.limits import MAX_MESSAGE, MAX_SLUG
@@ -460,6 +461,14 @@ class Missing(LogRefusal, code="missing", hint="Fetch the log again; what stays 
     """A tile, entry or blob that must exist is not there."""
 
 
+class Purged(LogRefusal, code="purged", hint="Ask the sender or a recipient for it: the hub no longer has it."):
+    """The body or attachment was deleted when its time was over; the log holds the entry that says so."""
+
+
+class Retained(LogRefusal, code="retained", hint="Wait until then, or have the governors order the deletion."):
+    """A body may not be deleted yet."""
+
+
 class LogTampered(LogRefusal, code="log-tampered", hint="Keep both copies as evidence and call the governors."):
     """Stored log data contradicts its own hashes."""
 
@@ -591,3 +600,44 @@ class NoQuorum(
 
 class BadPolicy(LogRefusal, code="bad-policy", hint="Correct the line named; see docs/spec/witness.md for the form."):
     """A policy file, naming logs, witnesses and the quorum, is not in its form or contradicts itself."""
+
+
+# -- governance --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """One fault of the governors' source file: the line (from 1), the field as in ``agencies[2].name``, a sentence."""
+
+    line: int
+    field: str
+    message: str
+
+
+class BadSource(InputRefusal, code="bad-source", hint="Correct the lines named and draft again."):
+    """The governors' source file cannot be used; ``problems`` lists every fault found."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, problems: tuple[SourceProblem, ...] = (), **context: str | int
+    ) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.problems = problems
+
+    def as_dict(self) -> dict[str, object]:
+        """As for every error, with the list of ``problems``."""
+        listed = [{"line": p.line, "field": p.field, "message": p.message} for p in self.problems]
+        return {**super().as_dict(), "problems": listed}
+
+
+class DirectoryLockout(
+    DirectoryRefusal, code="directory-lockout", hint="Put back what the sentence names, or change it in two steps."
+):
+    """A directory under which nobody could use, serve or check the exchange any more."""
+
+
+class DirectoryConflict(
+    DirectoryRefusal,
+    code="directory-conflict",
+    hint="Keep both files: they prove that governors signed twice. Ask them which one they meant.",
+):
+    """Two different files carry one version of a role, and both are signed."""

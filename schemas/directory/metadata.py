@@ -126,7 +126,9 @@ def verify_root(new: Metadata[Root], old: Metadata[Root] | None) -> None:
     _require(new.signed.get_verification_result(ROOT, payload, signatures), "root")
 
 
-def verify_delegate(delegator: Metadata[Root] | Metadata[Targets], role: str, metadata: Metadata[Targets]) -> None:
+def verify_delegate(
+    delegator: Metadata[Root] | Metadata[Targets], role: str, metadata: Metadata[Root] | Metadata[Targets]
+) -> None:
     """Check that enough keys of ``role``, as ``delegator`` names them, signed.
 
     Raises `DirectoryThreshold`, or `DirectoryInvalid` if nothing is delegated to the role.

@@ -4,7 +4,8 @@
 accepts a bundle in these steps, the same for every role:
 
     1 the bundle and its metadata decode strictly
-    2 the version is the one announced, and grows: by exactly one for root, by any number for the others
+    2 the version is the one announced, and grows: by exactly one for root, by any number for the others; another file
+      under the version held, signed by enough, is a conflict, to be kept as evidence
     3 enough keys signed (for root: by the old and by the new root)
     4 neither it nor the metadata that delegates to it is expired at the time of entry
     5 the target is the file vouched for, and reads without fault
@@ -23,6 +24,7 @@ from schemas.directory.agency_keys import AgencyKeys, KeyRecord, parse_agency_ke
 from schemas.directory.documents import Agency, DirectoryDocument, parse_directory
 from schemas.directory.metadata import ROOT, TARGETS, Bundle, Metadata, Root, Targets
 from schemas.errors import (
+    DirectoryConflict,
     DirectoryInvalid,
     DirectoryRefusal,
     DirectoryRollback,
@@ -138,6 +140,13 @@ class Directory:
             held[TARGETS] = signed.expiry(self.targets)
         return {**held, ROOT: signed.expiry(self.root)}
 
+    def versions(self) -> dict[str, int]:
+        """The metadata version of each role that was published."""
+        found = {agency: published.metadata.signed.version for agency, published in self.published.items()}
+        if self.targets is not None:
+            found[TARGETS] = self.targets.signed.version
+        return {**found, ROOT: self.root.signed.version}
+
     def _pinned(self, spki: bytes, kind: str) -> str:
         holder = self._holders.get(spki)
         if holder is None or holder.kind != kind:
@@ -152,7 +161,8 @@ def apply_bundle(
 
     ``role`` is ``root``, ``targets`` or an agency id, ``version`` that role's metadata version as announced, ``at`` the
     time of entry (ms). The first bundle (``directory`` None) must be the root whose exact metadata bytes are trusted.
-    Raises `DirectoryThreshold`, `DirectoryRollback`, `DirectoryExpired` or `DirectoryInvalid`, each with the ``role``.
+    Raises `DirectoryThreshold`, `DirectoryRollback`, `DirectoryConflict`, `DirectoryExpired` or `DirectoryInvalid`,
+    each with the ``role``.
     """
     try:
         parts = signed.decode_bundle(bundle)
@@ -184,6 +194,7 @@ def _first_root(role: str, version: int, bundle: Bundle, at: int, trusted_root: 
 
 def _apply_root(directory: Directory, version: int, bundle: Bundle, at: int) -> Directory:
     root = signed.read_root(bundle.metadata)
+    _check_conflict(root, ROOT, directory.root, directory.root)
     _check_version(root, ROOT, version, held=directory.root)
     signed.verify_root(root, directory.root)
     signed.check_expiry(root, ROOT, at)
@@ -193,6 +204,7 @@ def _apply_root(directory: Directory, version: int, bundle: Bundle, at: int) -> 
 
 def _apply_targets(directory: Directory, version: int, bundle: Bundle, at: int) -> Directory:
     targets = signed.read_targets(bundle.metadata, TARGETS)
+    _check_conflict(targets, TARGETS, directory.targets, directory.root)
     _check_version(targets, TARGETS, version, held=directory.targets)
     signed.verify_delegate(directory.root, TARGETS, targets)
     signed.check_expiry(directory.root, ROOT, at)
@@ -213,7 +225,9 @@ def _apply_agency(directory: Directory, agency: str, version: int, bundle: Bundl
         raise DirectoryInvalid(f"{agency[:80]!a} is neither root, targets nor an agency of the directory")
     metadata = signed.read_targets(bundle.metadata, agency)
     before = directory.published.get(agency)
-    _check_version(metadata, agency, version, held=before.metadata if before is not None else None)
+    held = before.metadata if before is not None else None
+    _check_conflict(metadata, agency, held, directory.targets)
+    _check_version(metadata, agency, version, held=held)
     signed.verify_delegate(directory.targets, agency, metadata)
     signed.check_expiry(directory.root, ROOT, at)
     signed.check_expiry(directory.targets, TARGETS, at)
@@ -266,6 +280,22 @@ def _held(document: DirectoryDocument, keys: Mapping[str, AgencyKeys]) -> Iterat
         yield from ((Holder("auditor", auditor.id), pin) for pin in auditor.tls)
     for broker in document.brokers:
         yield from ((Holder("broker", broker.id), pin) for pin in broker.tls)
+
+
+def _check_conflict(
+    metadata: Metadata[Root] | Metadata[Targets],
+    role: str,
+    held: Metadata[Root] | Metadata[Targets] | None,
+    delegator: Metadata[Root] | Metadata[Targets],
+) -> None:
+    """Two files under one version, both signed by enough of those in force, convict who signed them twice."""
+    if held is None or metadata.signed.version != held.signed.version or metadata.signed_bytes == held.signed_bytes:
+        return
+    try:
+        signed.verify_delegate(delegator, role, metadata)
+    except (DirectoryThreshold, DirectoryInvalid):
+        return  # it proves nothing, and is refused for its version
+    raise DirectoryConflict(f"there are two different files signed as {role} version {held.signed.version}")
 
 
 def _check_version(

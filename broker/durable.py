@@ -1,0 +1,30 @@
+"""Files that are whole or absent, also after a power cut."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `data` to a hidden file beside `path`, flush it to disk, and rename it to `path`. Raises `OSError`."""
+    partial = path.with_name(f".{path.name}.part")
+    with suppress(FileNotFoundError):
+        partial.unlink()  # left by a crash, or put there by someone else: either way not to be followed
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+    partial.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable: the fsync of a file does not cover its name (fsync(2)). Raises `OSError`."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,29 @@
+"""Proof that governors, or an agency's administrators, signed two different files as one version: kept as it came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from broker.durable import sync_folder, write_durably
+from schemas.directory.metadata import decode_bundle
+from schemas.errors import StorageFailed
+from schemas.ids import sha256
+
+
+def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Path:
+    """Write each bundle's metadata and target under `folder`, named by role, version and digest; returns the case.
+
+    Anybody with the root's history can verify both files. Raises `StorageFailed`.
+    """
+    case = folder / f"{role}-{version}"
+    try:
+        case.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for bundle in bundles:
+            parts, name = decode_bundle(bundle), sha256(bundle).hex()[:16]
+            write_durably(case / f"{name}.metadata.json", parts.metadata, mode=0o600)
+            if parts.target:
+                write_durably(case / f"{name}.target.json", parts.target, mode=0o600)
+        sync_folder(folder)
+    except OSError as error:
+        raise StorageFailed(f"the evidence of two files under one version cannot be kept in {case}: {error}") from error
+    return case
