@@ -47,11 +47,6 @@ class Inbox:
         self._db = connection
         self._events = events
 
-    def holds(self, alert_id: bytes) -> bool:
-        """Whether the alert is here already."""
-        found = self._db.execute("SELECT 1 FROM alert WHERE direction = 'in' AND id = ?", (alert_id,)).fetchone()
-        return found is not None
-
     def add(self, received: Received, *, now: int) -> int:
         """Keep an opened alert as unread; returns its local number.
 
