@@ -7,6 +7,7 @@ version, and the routing decision, which is taken again from the rules in force.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nodes.auditor import findings as found
 from nodes.auditor.findings import Kind
@@ -19,6 +20,9 @@ from schemas.ids import format_id
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.entry import AlertEntry
 from schemas.routing.resolve import query_of, resolve
+
+if TYPE_CHECKING:
+    from nodes.auditor.survey import AlertFacts
 
 OWN_ONLY = {"recall", "correct"}
 """What only the sender of the earlier alert may do; a reply or follow-up may come from a recipient too."""
@@ -39,16 +43,21 @@ def alert_problems(
     yield from _routing_problems(header, history)
 
 
-def relation_problems(header: Header, ledger: Ledger) -> Iterator[Problem]:
-    """Yield what is wrong with an alert's relation to an earlier one: recalls and corrections are the sender's own."""
-    if header.relation is None:
+def relation_problems(alert: AlertFacts, ledger: Ledger, *, whole: bool) -> Iterator[Problem]:
+    """Yield what is wrong with an alert's relation to an earlier one: recalls and corrections are the sender's own.
+
+    Unless the log is there as a `whole`, an alert that is not may simply be one between others.
+    """
+    if alert.relation is None:
         return
-    kind, target = header.relation
+    kind, target = alert.relation
     earlier = ledger.find(target)
-    own = earlier is not None and earlier.sender == header.sender
-    received = earlier is not None and header.sender in earlier.recipients
+    if earlier is None and not whole:
+        return
+    own = earlier is not None and earlier.sender == alert.sender
+    received = earlier is not None and alert.sender in earlier.recipients
     if not own and (kind in OWN_ONLY or not received):
-        yield found.RELATION_FOREIGN, f"{header.sender} may not {kind} alert {format_id(target)}"
+        yield found.RELATION_FOREIGN, f"{alert.sender} may not {kind} alert {format_id(target)}"
 
 
 def _sender_problems(entry: AlertEntry, header: Header, directory: Directory) -> Iterator[Problem]:

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nodes.auditor.mirror import LogFolder
+from schemas.codec import encode
 from schemas.log.tiles import TILE_WIDTH
+
+_KIND = encode("kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,11 @@ def bundles_of(size: int, *, start: int = 0) -> Iterator[tuple[int, int]]:
 def read_bundle(folder: LogFolder, index: int, width: int) -> Bundle:
     """Read and split one bundle. Raises what `LogFolder.read` raises."""
     return split(folder.read_bundle(index, width), width)
+
+
+def mark_of(kind: str) -> bytes:
+    """Return bytes that every entry of this kind contains; an entry without them need not be decoded to pass it over.
+
+    Entries are canonical, so the pair of key and kind is written in one way only.
+    """
+    return _KIND + encode(kind)

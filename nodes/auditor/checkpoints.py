@@ -101,6 +101,7 @@ def compare_roots(held: Checkpoints, roots: Mapping[int, bytes], findings: Findi
     Older genuine checkpoints that contradict proven entries are a fork. Where the newest does not prove the entries,
     the kept ones narrow down where the difference begins.
     """
+    roots = {size: computed for size, computed in roots.items() if size in held.by_size}
     bad = sorted(size for size, computed in roots.items() if computed != held.by_size[size].root)
     newest = held.newest
     proven = newest is not None and newest.size in roots and newest.size not in bad

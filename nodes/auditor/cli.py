@@ -110,11 +110,11 @@ def verify_command(
     """
     from nodes.auditor.mirror import LogFolder
     from nodes.auditor.report import report_lines
-    from nodes.auditor.verify import verify
+    from nodes.auditor.verify import Question, verify
 
     as_json = _json_wanted(context, as_json)
     with _progress() as progress:
-        report = verify(LogFolder(folder), trusted_root=_read(root_file), keys=_log_keys(vkeys), progress=progress)
+        report = verify(LogFolder.open(folder), Question(_read(root_file), _log_keys(vkeys)), progress)
     if as_json:
         _say_json(report.as_dict())
     else:

@@ -1,4 +1,8 @@
-"""Second pass of an audit: every entry in the order of the log, judged under the directory in force at its place."""
+"""Second pass of an audit: the surveys of all entries in the order of the log, held against those before them.
+
+A survey judged its entry by itself. What rests on earlier entries is judged here: the order of times, relations between
+alerts, what receipts speak of, what deletions name. Here it is also settled who is held to what.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,15 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 
 from nodes.auditor import findings as found
-from nodes.auditor.alert_check import Problem, alert_problems, relation_problems
+from nodes.auditor.alert_check import Problem, relation_problems
+from nodes.auditor.directories import Directories
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings, Kind
 from nodes.auditor.ledger import Ledger
-from nodes.auditor.mirror import LogFolder, directory_path
-from nodes.auditor.receipt_check import item_problems, signer_problems, time_problems
+from nodes.auditor.receipt_check import item_problems
+from nodes.auditor.survey import AlertFacts, ReceiptFacts, Survey
 from nodes.auditor.text import plain, when
-from schemas.directory.history import Directory, DirectoryHistory
-from schemas.envelope.header import decode_header
-from schemas.errors import REGISTRY, CrossbearingError, Missing, WrongDirectory
-from schemas.ids import format_id, sha256
-from schemas.log.entry import (
-    AlertEntry,
-    DirectoryEntry,
-    Entry,
-    PurgeEntry,
-    ReceiptEntry,
-    RefusalEntry,
-    decode_entry,
-)
-from schemas.log.merkle import leaf_hash
-from schemas.log.receipt import decode_receipt
+from schemas.ids import format_id
+from schemas.log.entry import PurgeEntry, RefusalEntry
 
 AGENCY_KINDS = {
     found.RECEIPT_TIME,
@@ -36,204 +28,168 @@ AGENCY_KINDS = {
     found.RECEIPT_CONTRADICTS,
 }
 """What an agency is held to rather than the hub: its signature is good, and what it signed is at fault."""
-SENDER_KINDS = {found.SENDER_UNKNOWN, found.SENDER_KEY, found.SENDER_SIGNATURE}
-"""What takes away the proof that the named sender sent an alert."""
-KIND_NAMES = {
-    AlertEntry: "alert",
-    ReceiptEntry: "receipt",
-    DirectoryEntry: "directory",
-    RefusalEntry: "refusal",
-    PurgeEntry: "purge",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an entry stands: its index in the log, and the file and byte at which it begins."""
-
-    index: int
-    file: str
-    offset: int
 
 
 @dataclass(slots=True)
 class Judge:
-    """Judges entries one by one. After the last, `history`, `ledger` and the counts tell what the log held."""
+    """Takes surveys one by one. After the last, `ledger` and the counts tell what the log held."""
 
-    folder: LogFolder
-    trusted_root: bytes
+    directories: Directories
     ledger: Ledger
     findings: Findings
     proven: bool
     """The entries are the signed ones, so that the hub and the agencies can be held to them."""
     damaged: Set[int]
     """Entries whose signed bytes are not known; they are passed over."""
-    history: DirectoryHistory = field(default_factory=DirectoryHistory)
+    whole: bool = True
+    """Every entry of the log is here, not only those that concern one agency."""
+    party: str | None = None
+    """Report only what concerns this agency, and what concerns the log as a whole."""
     entries: Counter[str] = field(default_factory=Counter)
     receipts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    directory_files: set[str] = field(default_factory=set)
     unjudged: int = 0
     """Entries not judged: unreadable, or after a directory version that could not be established."""
     last_time: int = 0
     first_time: int | None = None
+    elsewhere: int = 0
+    """Findings that concern only agencies other than `party`."""
     lost: bool = False
     """A directory version could not be established, so nothing after it can be judged."""
+    _versions: int = 0
+    """Directory versions in force so far."""
+    _file: str = ""
 
-    def judge(self, place: Place, data: bytes) -> None:
-        """Judge one entry, unless it is damaged."""
-        if place.index in self.damaged:
+    def judge(self, file: str, survey: Survey) -> None:
+        """Judge the next entry, which `file` holds, unless it is damaged."""
+        if survey.number in self.damaged:
             self.unjudged += 1
             return
-        try:
-            entry = decode_entry(data)
-        except CrossbearingError as error:
-            self._blame(place, found.ENTRY_MALFORMED, error.message)
+        self._file = file
+        if not survey.kind:
+            self._say(survey, survey.form)
             self.unjudged += 1
             return
-        self.entries[KIND_NAMES[type(entry)]] += 1
-        self._check_time(place, entry)
-        if isinstance(entry, DirectoryEntry):
-            self._directory(place, entry)
+        self.entries[survey.kind] += 1
+        self._check_time(survey)
+        if survey.kind == "directory":
+            self._directory(survey)
             return
-        directory = self._in_force(place, entry)
-        if directory is None:
+        if self.lost or self._gap(survey):
             self.unjudged += 1
-        if isinstance(entry, AlertEntry):
-            self._alert(place, entry, leaf_hash(data), directory)
-        elif directory is not None:
-            self._other(place, entry, directory)
+            survey = survey._replace(problems=(), in_force=False, facts=_unsigned(survey))
+        elif not survey.in_force:
+            self._say(survey, survey.problems)
+            self.unjudged += 1
+        self._say(survey, survey.form)
+        match survey.facts:
+            case AlertFacts() as alert:
+                self._alert(survey, alert)
+            case ReceiptFacts() as receipt:
+                self._receipt(survey, receipt)
+            case RefusalEntry() as refusal if survey.in_force:
+                self.refusals[refusal.agency] += 1
+                self._say(survey, survey.problems, (refusal.agency,))
+            case PurgeEntry() as purge if survey.in_force:
+                self._purge(survey, purge)
+            case None if survey.in_force:
+                self._say(survey, survey.problems)
 
     # -- the directory -------------------------------------------------------------------------------------------------
 
-    def _directory(self, place: Place, entry: DirectoryEntry) -> None:
-        path = directory_path(entry.digest)
-        self.directory_files.add(path)
-        try:
-            bundle = self.folder.read(path)
-        except CrossbearingError as error:
-            kind = found.MISSING_FILE if isinstance(error, Missing) else found.DIRECTORY_ALTERED
-            self.findings.add(Finding(kind, COPY, error.message, path, None, place.index))
-            self._lose(place)
-            self.unjudged += 1
+    def _directory(self, survey: Survey) -> None:
+        setback = self.directories.setbacks.get(survey.number)
+        if setback is not None:
+            party = setback.party if self.proven else COPY
+            self.unjudged += setback.party == COPY
+            offset = survey.offset if setback.file is None else None
+            place = (setback.file or self._file, offset, survey.number)
+            self.findings.add(Finding(setback.kind, party, plain(setback.message), *place))
+        elif survey.number in self.directories.accepted:
+            self._versions += 1
             return
-        if sha256(bundle) != entry.digest:
-            message = "the file does not have the SHA-256 that is its name and stands in the log"
-            self.findings.add(Finding(found.DIRECTORY_ALTERED, COPY, message, path, None, place.index))
-            self._lose(place)
+        else:
             self.unjudged += 1
-            return
-        if self.lost or self._gap(place, entry.directory - 1):
-            self.unjudged += 1
-            return
-        try:
-            self.history.accept(place.index, entry, bundle, trusted_root=self.trusted_root)
-        except CrossbearingError as refusal:
-            kind = found.WRONG_DIRECTORY if isinstance(refusal, WrongDirectory) else found.DIRECTORY_REFUSED
-            self._blame(place, kind, refusal.message)
-            self._lose(place)
+        self._lose(survey)
 
-    def _gap(self, place: Place, needed: int) -> bool:
-        """Whether a directory version that is `needed` was probably in a damaged entry; then nothing can be judged."""
-        if needed <= len(self.history) or not any(index < place.index for index in self.damaged):
+    def _gap(self, survey: Survey) -> bool:
+        """Whether the directory version it names was probably in a damaged entry; then nothing more can be judged."""
+        if survey.directory <= self._versions or min(self.damaged, default=survey.number) >= survey.number:
             return False
-        self._lose(place)
+        self._lose(survey)
         return True
 
-    def _lose(self, place: Place) -> None:
+    def _lose(self, survey: Survey) -> None:
         """From here on nobody can say which directory was in force."""
         if not self.lost:
             self.lost = True
-            message = f"from entry {place.index} on, what rests on the directory was not judged"
-            self._report(place, found.DIRECTORY_UNAVAILABLE, COPY, message)
-
-    def _in_force(self, place: Place, entry: Entry) -> Directory | None:
-        if self.lost or self._gap(place, entry.directory):
-            return None
-        try:
-            return self.history.check_entry(place.index, entry)
-        except CrossbearingError as refusal:
-            self._blame(place, found.WRONG_DIRECTORY, refusal.message)
-            return None
+            message = f"from entry {survey.number} on, what rests on the directory was not judged"
+            self._report(survey, found.DIRECTORY_UNAVAILABLE, COPY, message)
 
     # -- the other kinds -----------------------------------------------------------------------------------------------
 
-    def _alert(self, place: Place, entry: AlertEntry, leaf: bytes, directory: Directory | None) -> None:
-        """Judge an alert; remember it even where it cannot be judged, so that its receipts can."""
-        try:
-            header = decode_header(entry.header)
-        except CrossbearingError as error:
-            self._blame(place, found.HEADER_MALFORMED, error.message)
-            return
-        what = f"alert {format_id(header.id)} of {header.sender}"
-        problems: list[Problem] = []
-        if directory is not None:
-            problems = list(alert_problems(entry, header, directory, self.history))
-            if not self.damaged:  # the earlier alert may be one of those
-                problems += relation_problems(header, self.ledger)
-        for kind, message in problems:
-            self._blame(place, kind, f"{what}: {message}")
-        signed = directory is not None and SENDER_KINDS.isdisjoint(kind for kind, _ in problems)
-        recipients = tuple(recipient.agency for recipient in header.recipients)
-        earlier = self.ledger.add(place.index, header.id, header.sender, leaf, recipients, signed=signed)
+    def _alert(self, survey: Survey, alert: AlertFacts) -> None:
+        parties = (alert.sender, *alert.recipients)
+        what = f"alert {format_id(alert.id)} of {alert.sender}"
+        problems = list(survey.problems) if survey.in_force else []
+        if survey.in_force and not self.damaged:  # the earlier alert may be one of those
+            problems += relation_problems(alert, self.ledger, whole=self.whole)
+        self._say(survey, [(kind, f"{what}: {message}") for kind, message in problems], parties)
+        if alert.relation is not None and alert.relation.type == "recall" and alert.signed:
+            self.ledger.recall(alert.relation.alert, alert.sender, survey.time)
+        earlier = self.ledger.add(survey.number, alert, survey.time)
         if earlier is not None:
-            self._blame(place, found.DUPLICATE_ALERT, f"{what} had been entered before, as entry {earlier}")
+            message = f"{what} had been entered before, as entry {earlier}"
+            self._say(survey, [(found.DUPLICATE_ALERT, message)], parties)
 
-    def _other(self, place: Place, entry: Entry, directory: Directory) -> None:
-        match entry:
-            case ReceiptEntry():
-                self._receipt(place, entry, directory)
-            case RefusalEntry():
-                self._refusal(place, entry, directory)
-            case PurgeEntry():
-                self._purge(place, entry)
-
-    def _receipt(self, place: Place, entry: ReceiptEntry, directory: Directory) -> None:
-        try:
-            receipt = decode_receipt(entry.receipt)
-        except CrossbearingError as error:
-            self._blame(place, found.RECEIPT_MALFORMED, error.message)
-            return
-        problems = list(signer_problems(entry, receipt, directory))
-        if not problems:
-            self.receipts[receipt.agency] += 1
-            problems += time_problems(entry, receipt)
-            problems += item_problems(place.index, receipt, self.ledger, self.damaged)
+    def _receipt(self, survey: Survey, receipt: ReceiptFacts) -> None:
+        self.receipts[receipt.agency] += 1
+        problems = [*survey.problems, *item_problems(survey, receipt, self.ledger, self.damaged)]
         for kind, message in problems:
-            self._report(place, kind, receipt.agency if kind in AGENCY_KINDS else BROKER, message)
+            held = receipt.agency if kind in AGENCY_KINDS else BROKER
+            self._report(survey, kind, held, message, (receipt.agency, receipt.sender))
 
-    def _refusal(self, place: Place, entry: RefusalEntry, directory: Directory) -> None:
-        self.refusals[entry.agency] += 1
-        if directory.document is None or entry.agency not in directory.document.agencies:
-            self._blame(place, found.REFUSAL_MALFORMED, f"{entry.agency} was no agency of the directory in force")
-        if entry.code not in REGISTRY:
-            self._blame(place, found.REFUSAL_MALFORMED, f"{entry.code} is no code this program knows")
-
-    def _purge(self, place: Place, entry: PurgeEntry) -> None:
-        alert = self.ledger.alert(entry.index)
-        if entry.index in self.damaged:
+    def _purge(self, survey: Survey, purge: PurgeEntry) -> None:
+        if purge.index in self.damaged:
             return
+        alert = self.ledger.alert(purge.index)
+        problems: list[Problem] = []
         if alert is None:
-            self._blame(place, found.PURGE_MALFORMED, f"entry {entry.index}, whose body was deleted, is no alert")
+            message = f"entry {purge.index}, whose body was deleted, is no alert"
+            self._say(survey, [(found.PURGE_MALFORMED, message)])
             return
         if alert.purged:
-            self._blame(place, found.PURGE_MALFORMED, f"the body of entry {entry.index} had been deleted before")
-        if not entry.approvers:
-            self._blame(place, found.PURGE_MALFORMED, f"nobody approved deleting the body of entry {entry.index}")
+            problems.append((found.PURGE_MALFORMED, f"the body of entry {purge.index} had been deleted before"))
+        if not purge.approvers:
+            problems.append((found.PURGE_MALFORMED, f"nobody approved deleting the body of entry {purge.index}"))
+        self._say(survey, problems, (alert.sender, *alert.recipients))
         self.ledger.purge(alert)
 
     # -- common --------------------------------------------------------------------------------------------------------
 
-    def _check_time(self, place: Place, entry: Entry) -> None:
-        if entry.time < self.last_time:
-            message = f"it bears {when(entry.time)}; the entry before bears {when(self.last_time)}"
-            self._blame(place, found.TIME_BACKWARDS, message)
-        self.first_time = entry.time if self.first_time is None else self.first_time
-        self.last_time = max(self.last_time, entry.time)
+    def _check_time(self, survey: Survey) -> None:
+        if survey.time < self.last_time:
+            message = f"it bears {when(survey.time)}; the entry before bears {when(self.last_time)}"
+            self._say(survey, [(found.TIME_BACKWARDS, message)])
+        self.first_time = survey.time if self.first_time is None else self.first_time
+        self.last_time = max(self.last_time, survey.time)
 
-    def _blame(self, place: Place, kind: Kind, message: str) -> None:
-        self._report(place, kind, BROKER, message)
+    def _say(
+        self, survey: Survey, problems: tuple[Problem, ...] | list[Problem], parties: tuple[str, ...] = ()
+    ) -> None:
+        """Hold the hub to what it should not have entered."""
+        for kind, message in problems:
+            self._report(survey, kind, BROKER, message, parties)
 
-    def _report(self, place: Place, kind: Kind, party: str, message: str) -> None:
+    def _report(self, survey: Survey, kind: Kind, party: str, message: str, parties: tuple[str, ...] = ()) -> None:
+        """Add a finding about an entry that concerns `parties`; none are named where it may concern anybody."""
+        if self.party is not None and parties and self.party not in parties:
+            self.elsewhere += 1
+            return
         held = party if self.proven else COPY
-        self.findings.add(Finding(kind, held, plain(message), place.file, place.offset, place.index))
+        self.findings.add(Finding(kind, held, plain(message), self._file, survey.offset, survey.number))
+
+
+def _unsigned(survey: Survey) -> AlertFacts | None:
+    """Of an alert that cannot be judged, what its receipts need; of anything else nothing."""
+    return survey.facts._replace(signed=False) if isinstance(survey.facts, AlertFacts) else None

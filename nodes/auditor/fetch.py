@@ -17,6 +17,7 @@ from nodes.auditor.mirror import (
     FORKS,
     KEPT,
     PART,
+    PARTY,
     LogFolder,
     directory_path,
     fork_path,
@@ -32,7 +33,6 @@ from schemas.log.note import NoteKey, parse_note
 from schemas.log.tiles import (
     TILE_WIDTH,
     TileReader,
-    entries_path,
     entry_bundle,
     split_bundle,
     tile_path,
@@ -160,22 +160,23 @@ def read_tile(source: Source, level: int, index: int, width: int) -> bytes:
         return source.get(tile_path(level, index))[: HASH_SIZE * width]
 
 
-def read_bundle(source: Source, index: int, width: int) -> bytes:
-    """Return an entry bundle as `source` serves it, cut from the full one if need be."""
+def read_bundle(source: Source, folder: LogFolder, index: int, width: int) -> bytes:
+    """Return an entry bundle of the kind `folder` holds as `source` serves it, cut from the full one if need be."""
     try:
-        return source.get(entries_path(index, width))
+        return source.get(folder.bundle_path(index, width))
     except Missing:
         if width == TILE_WIDTH:
             raise
-        return entry_bundle(_entries(source.get(entries_path(index)), index, TILE_WIDTH)[:width])
+        full = folder.bundle_path(index)
+        return entry_bundle(_entries(source.get(full), full, TILE_WIDTH)[:width])
 
 
-def _entries(data: bytes, index: int, width: int) -> list[bytes]:
+def _entries(data: bytes, path: str, width: int) -> list[bytes]:
     """The entries of a bundle. Raises `LogTampered` if it does not hold them."""
     try:
         return split_bundle(data, width)
     except EncodingRefusal as error:
-        raise LogTampered(f"{entries_path(index, width)} does not hold {width} entries: {error.message}") from error
+        raise LogTampered(f"{path} does not hold {width} entries: {error.message}") from error
 
 
 @dataclass(slots=True)
@@ -199,38 +200,41 @@ class _Copy:
 
     def bundles(self, before: int, size: int) -> None:
         """Copy the entry bundles from entry `before` on, each checked against its hash tile."""
-        wanted = [b for b in bundles_of(size, start=before) if not self.folder.has(entries_path(*b))]
+        wanted = [b for b in bundles_of(size, start=before) if not self.folder.has(self.folder.bundle_path(*b))]
         for done, (index, width) in enumerate(wanted):
             self.progress("copying entries", done, len(wanted))
-            path = entries_path(index, width)
-            data = read_bundle(self.source, index, width)
-            leaves = b"".join(leaf_hash(entry) for entry in _entries(data, index, width))
-            if leaves != self.folder.read_tile(0, index, width):
-                raise LogTampered(f"the entries in {path} are not those of its hash tile")
+            path = self.folder.bundle_path(index, width)
+            data = read_bundle(self.source, self.folder, index, width)
+            tile = self.folder.read_tile(0, index, width)
+            for item, entry in enumerate(_entries(data, path, width)):
+                left_out = self.folder.party is not None and not entry
+                if not left_out and leaf_hash(entry) != tile[item * HASH_SIZE :][:HASH_SIZE]:
+                    raise LogTampered(f"the entries in {path} are not those of its hash tile")
             self._put(path, data)
 
     def directories(self, before: int, size: int) -> None:
         """Copy the directory files that entries from the bundle of entry `before` on name."""
         for index, width in bundles_of(size, start=before):
-            for data in _entries(self.folder.read_bundle(index, width), index, width):
+            path = self.folder.bundle_path(index, width)
+            for data in _entries(self.folder.read(path), path, width):
                 digest = _directory_digest(data)
                 if digest is None or self.folder.has(directory_path(digest)):
                     continue
-                path = directory_path(digest)
-                content = self.source.get(path)
+                file = directory_path(digest)
+                content = self.source.get(file)
                 if sha256(content) != digest:
-                    raise LogTampered(f"{path} is not the file its name promises")
-                self._put(path, content)
+                    raise LogTampered(f"{file} is not the file its name promises")
+                self._put(file, content)
 
     def _put(self, path: str, data: bytes) -> None:
         self.folder.write(path, data)
         self.files += 1
 
 
-def expected_files(size: int) -> set[str]:
-    """Return the paths of the tiles and bundles that a copy of a log of `size` entries holds."""
+def expected_files(folder: LogFolder, size: int) -> set[str]:
+    """Return the paths of the tiles and bundles that `folder` holds of a log of `size` entries."""
     tiles = {tile_path(*tile) for tile in tiles_for(size)}
-    return tiles | {entries_path(index, width) for index, width in bundles_of(size)}
+    return tiles | {folder.bundle_path(index, width) for index, width in bundles_of(size)}
 
 
 def _directory_digest(data: bytes) -> bytes | None:
@@ -244,9 +248,9 @@ def _directory_digest(data: bytes) -> bytes | None:
 
 def _prune(folder: LogFolder, size: int) -> None:
     """Remove partial tiles that fuller ones replaced, and what an interrupted run left half-written."""
-    keep = expected_files(size)
+    keep = expected_files(folder, size)
     for path in list(folder.files()):
-        outdated = path.startswith("tile/") and ".p/" in path and path not in keep
-        half_written = path.endswith(PART) and path.startswith(("tile/", KEPT, FORKS, DIRECTORY, CHECKPOINT))
+        outdated = path.startswith(("tile/", f"{PARTY}/")) and ".p/" in path and path not in keep
+        half_written = path.endswith(PART) and path.startswith(("tile/", PARTY, KEPT, FORKS, DIRECTORY, CHECKPOINT))
         if outdated or half_written:
             folder.remove(path)

@@ -101,6 +101,11 @@ CHECKPOINT_UNKNOWN_SIGNER = _kind(
     "a checkpoint carries a signature line of somebody who is not in the directory, so it cannot be checked",
     "Fetch again; a line that stays belongs to a signer whose key the directory should list.",
 )
+SEEN_UNTRUSTED = _kind(
+    "seen-untrusted",
+    "a checkpoint given as seen by others cannot be read, or the log key given did not sign it",
+    "Ask for it again; if the log's key never signed it, it says nothing about the log.",
+)
 FORK = _kind(
     "fork",
     "the log's key signed two histories that contradict each other",

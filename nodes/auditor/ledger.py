@@ -6,7 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from nodes.auditor.survey import AlertFacts
 
 UNRECEIPTED = "-"
 """The mark of a recipient that gave no receipt yet."""
@@ -22,9 +25,18 @@ class Logged:
     leaf: bytes
     recipients: tuple[str, ...]
     states: tuple[str, ...]
+    answered: tuple[int | None, ...]
+    """When each recipient's first receipt was entered (ms); None while there is none."""
     signed: bool
     """The sender's signature was checked and is good."""
     purged: bool
+    entered: int
+    """ms, as `expires` and `recalled`"""
+    expires: int
+    recalled: int | None
+    """When its sender took it back."""
+    operation: str | None
+    precedence: str
 
 
 class Ledger:
@@ -43,10 +55,17 @@ class Ledger:
                 leaf BLOB NOT NULL,
                 recipients TEXT NOT NULL,
                 states TEXT NOT NULL,
+                answered TEXT NOT NULL,
                 signed INTEGER NOT NULL,
-                purged INTEGER NOT NULL DEFAULT 0
+                purged INTEGER NOT NULL DEFAULT 0,
+                entered INTEGER NOT NULL,
+                expires INTEGER NOT NULL,
+                recalled INTEGER,
+                operation TEXT,
+                precedence TEXT NOT NULL
             );
             CREATE INDEX alerts_by_id ON alerts (id);
+            BEGIN;
             """
         )
 
@@ -58,15 +77,27 @@ class Ledger:
     ) -> None:
         self._database.close()
 
-    def add(
-        self, index: int, alert_id: bytes, sender: str, leaf: bytes, recipients: tuple[str, ...], *, signed: bool
-    ) -> int | None:
-        """Remember an alert. Returns the index of an earlier one with the same id."""
-        earlier = self._database.execute("SELECT min(position) FROM alerts WHERE id = ?", (alert_id,)).fetchone()[0]
-        states = " ".join([UNRECEIPTED] * len(recipients))
+    def add(self, index: int, alert: AlertFacts, entered: int) -> int | None:
+        """Remember an alert that was entered at a time (ms). Returns the index of an earlier one with the same id."""
+        earlier = self._database.execute("SELECT min(position) FROM alerts WHERE id = ?", (alert.id,)).fetchone()[0]
+        nothing = " ".join([UNRECEIPTED] * len(alert.recipients))
         self._database.execute(
-            "INSERT INTO alerts (position, id, sender, leaf, recipients, states, signed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (index, alert_id, sender, leaf, " ".join(recipients), states, signed),
+            "INSERT INTO alerts (position, id, sender, leaf, recipients, states, answered, signed, entered, expires,"
+            " operation, precedence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                index,
+                alert.id,
+                alert.sender,
+                alert.leaf,
+                " ".join(alert.recipients),
+                nothing,
+                nothing,
+                alert.signed,
+                entered,
+                alert.expires,
+                alert.operation,
+                alert.precedence,
+            ),
         )
         return None if earlier is None else int(earlier)
 
@@ -80,10 +111,23 @@ class Ledger:
         row = self._database.execute(f"{_SELECT} WHERE id = ? ORDER BY position LIMIT 1", (alert_id,)).fetchone()
         return None if row is None else _logged(row)
 
-    def set_state(self, alert: Logged, agency: str, state: str) -> None:
-        """Remember the state a recipient signed for."""
-        states = [state if who == agency else had for who, had in zip(alert.recipients, alert.states, strict=True)]
-        self._database.execute("UPDATE alerts SET states = ? WHERE position = ?", (" ".join(states), alert.index))
+    def set_state(self, alert: Logged, agency: str, state: str, time: int) -> None:
+        """Remember the state a recipient signed for, in a receipt entered at `time` (ms)."""
+        place = alert.recipients.index(agency)
+        states, answered = list(alert.states), list(alert.answered)
+        states[place] = state
+        if answered[place] is None:
+            answered[place] = time
+        times = " ".join(UNRECEIPTED if when is None else str(when) for when in answered)
+        self._database.execute(
+            "UPDATE alerts SET states = ?, answered = ? WHERE position = ?", (" ".join(states), times, alert.index)
+        )
+
+    def recall(self, alert_id: bytes, sender: str, time: int) -> None:
+        """Remember that `sender` took back its alert with this id, at `time` (ms)."""
+        self._database.execute(
+            "UPDATE alerts SET recalled = ? WHERE id = ? AND sender = ? AND recalled IS NULL", (time, alert_id, sender)
+        )
 
     def purge(self, alert: Logged) -> None:
         """Remember that the alert's body was deleted."""
@@ -95,11 +139,32 @@ class Ledger:
             yield _logged(row)
 
 
-_SELECT = "SELECT position, id, sender, leaf, recipients, states, signed, purged FROM alerts"
+_SELECT = (
+    "SELECT position, id, sender, leaf, recipients, states, answered, signed, purged, entered, expires, recalled,"
+    " operation, precedence FROM alerts"
+)
 
 
-def _logged(row: tuple[int, bytes, str, bytes, str, str, int, int]) -> Logged:
-    index, alert_id, sender, leaf, recipients, states, signed, purged = row
+Row: TypeAlias = tuple[int, bytes, str, bytes, str, str, str, int, int, int, int, int | None, str | None, str]
+
+
+def _logged(row: Row) -> Logged:
+    index, alert_id, sender, leaf, recipients, states, answered, signed, purged = row[:9]
+    entered, expires, recalled, operation, precedence = row[9:]
+    times = tuple(None if text == UNRECEIPTED else int(text) for text in answered.split())
     return Logged(
-        index, alert_id, sender, leaf, tuple(recipients.split()), tuple(states.split()), bool(signed), bool(purged)
+        index,
+        alert_id,
+        sender,
+        leaf,
+        tuple(recipients.split()),
+        tuple(states.split()),
+        times,
+        bool(signed),
+        bool(purged),
+        entered,
+        expires,
+        recalled,
+        operation,
+        precedence,
     )

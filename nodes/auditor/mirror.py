@@ -6,6 +6,10 @@ forks/<size>-<root>/          a checkpoint that contradicts those, with the tile
 tile/<level>/<n>[.p/<width>]  hash tiles
 tile/entries/<n>[.p/<width>]  entry bundles
 directory/<sha256>            the directory files that entries name
+
+An agency's own copy has every hash tile, and of the entries only those that concern it:
+
+party/<agency>/tile/entries/<n>[.p/<width>]   bundles in which all other entries are left empty
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import Missing, StorageFailed, StorageFull, TooLarge
+from schemas.errors import BadConfig, Missing, StorageFailed, StorageFull, TooLarge
 from schemas.limits import MAX_ENTRY, MAX_METADATA, MAX_NOTE
 from schemas.log.tiles import TILE_WIDTH, entries_path, tile_path
 
@@ -24,6 +28,7 @@ CHECKPOINT = "checkpoint"
 KEPT = "checkpoints"
 FORKS = "forks"
 DIRECTORY = "directory"
+PARTY = "party"
 PART = ".part"
 MAX_TILE = TILE_WIDTH * 32
 MAX_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY)
@@ -49,6 +54,11 @@ def directory_path(digest: bytes) -> str:
     return f"{DIRECTORY}/{digest.hex()}"
 
 
+def party_path(agency: str, index: int, width: int) -> str:
+    """Return where the bundle with only the entries that concern `agency` is kept, and served by the hub."""
+    return f"{PARTY}/{agency}/{entries_path(index, width)}"
+
+
 def path_limit(path: str) -> int:
     """Return the most bytes the file at `path` can have."""
     if "tile/entries/" in path:
@@ -63,6 +73,26 @@ class LogFolder:
     """A folder with a copy of the log. Paths are relative, with forward slashes."""
 
     root: Path
+    party: str | None = None
+    """Of an agency's own copy: the agency. Entries that do not concern it are empty."""
+
+    @classmethod
+    def open(cls, root: Path) -> LogFolder:
+        """Return the folder as what it is: a whole copy or, where there are only party bundles, an agency's own.
+
+        Raises `BadConfig` if it is the own copy of several agencies.
+        """
+        own = root / PARTY
+        if (root / "tile" / "entries").is_dir() or not own.is_dir():
+            return cls(root)
+        agencies = sorted(entry.name for entry in own.iterdir() if entry.is_dir())
+        if len(agencies) != 1:
+            raise BadConfig(f"{root} holds the own copies of {len(agencies)} agencies", hint="Use one folder for each.")
+        return cls(root, agencies[0])
+
+    def bundle_path(self, index: int, width: int = TILE_WIDTH) -> str:
+        """Return where a bundle of entries is in this folder."""
+        return entries_path(index, width) if self.party is None else party_path(self.party, index, width)
 
     def read(self, path: str) -> bytes:
         """Return the bytes of one file. Raises `Missing`, `TooLarge`, `StorageFailed`."""
@@ -112,7 +142,7 @@ class LogFolder:
 
     def read_bundle(self, index: int, width: int) -> bytes:
         """Return an entry bundle. Raises as `read`."""
-        return self.read(entries_path(index, width))
+        return self.read(self.bundle_path(index, width))
 
     def kept_sizes(self) -> list[int]:
         """Return the sizes of the kept checkpoints, smallest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING
 
 from nodes.auditor import findings as found
 from nodes.auditor.alert_check import Problem
@@ -14,6 +15,9 @@ from schemas.ids import format_id
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.entry import ReceiptEntry
 from schemas.log.receipt import Receipt, ReceiptItem, verify_receipt
+
+if TYPE_CHECKING:
+    from nodes.auditor.survey import ReceiptFacts, Survey
 
 REFUSED = "refused"
 RANK = {UNRECEIPTED: 0, REFUSED: 1, "stored": 2, "read": 3, "actioned": 4}
@@ -40,15 +44,15 @@ def time_problems(entry: ReceiptEntry, receipt: Receipt) -> Iterator[Problem]:
         yield found.RECEIPT_TIME, f"it bears a time {ahead // 1000} s after it was entered, at {when(entry.time)}"
 
 
-def item_problems(index: int, receipt: Receipt, ledger: Ledger, damaged: Container[int]) -> Iterator[Problem]:
-    """Yield what is wrong with the items of a receipt entered at `index`, and note in `ledger` the states they give.
+def item_problems(survey: Survey, receipt: ReceiptFacts, ledger: Ledger, damaged: Container[int]) -> Iterator[Problem]:
+    """Yield what is wrong with the items of a surveyed receipt, and note in `ledger` the states they give.
 
     Items about entries that are `damaged` in this copy cannot be judged.
     """
     for item in receipt.items:
         if item.index in damaged:
             continue
-        alert = ledger.alert(item.index) if item.index < index else None
+        alert = ledger.alert(item.index) if item.index < survey.number else None
         if alert is None or not _names(item, receipt.sender, alert):
             what = f"alert {format_id(item.alert_id)} of {receipt.sender} at entry {item.index}"
             yield found.RECEIPT_MISMATCH, f"{receipt.agency} signed for {what}, which the log does not hold so"
@@ -62,7 +66,7 @@ def item_problems(index: int, receipt: Receipt, ledger: Ledger, damaged: Contain
             message = f"{receipt.agency} signed {had} for entry {item.index} before it signed {REFUSED}"
             yield found.RECEIPT_CONTRADICTS, message
         if RANK[receipt.state] > RANK[had]:
-            ledger.set_state(alert, receipt.agency, receipt.state)
+            ledger.set_state(alert, receipt.agency, receipt.state, survey.time)
 
 
 def _names(item: ReceiptItem, sender: str, alert: Logged) -> bool:

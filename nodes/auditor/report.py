@@ -7,9 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings
-from nodes.auditor.ledger import UNRECEIPTED, Logged
+from nodes.auditor.ledger import Logged
+from nodes.auditor.obligations import OPEN, obligations
 from nodes.auditor.receipt_check import REFUSED
+from nodes.auditor.seen import Seen
 from nodes.auditor.text import count, plain, when
+
+FORMAT = "crossbearing/audit/1"
+"""Names the form of the report in JSON; docs/audit.md describes it. Keys may be added, none change their meaning."""
 
 COLUMNS = {
     "sent": "sent",
@@ -18,6 +23,7 @@ COLUMNS = {
     "read": "read",
     "actioned": "actioned",
     REFUSED: "refused",
+    "lapsed": "lapsed",
     "unreceipted": "open",
     "receipts": "receipts",
     "submissions_refused": "rejected",
@@ -41,13 +47,22 @@ class Account:
     actioned: int = 0
     refused: int = 0
     """How many it signed as refused."""
+    recalled: int = 0
+    """How many were taken back before it signed anything for them."""
+    expired: int = 0
+    """How many expired before it signed anything for them."""
     unreceipted: int = 0
-    """How many it signed nothing for."""
+    """How many it signed nothing for, and still should."""
     receipts: int = 0
     """Receipts in the log that carry its good signature; each may cover many alerts."""
     submissions_refused: int = 0
     """What the hub logged as sent by it and refused; the hub's word alone."""
     findings: int = 0
+
+    @property
+    def lapsed(self) -> int:
+        """How many nobody need sign for any more, and it never did."""
+        return self.recalled + self.expired
 
     @property
     def active(self) -> bool:
@@ -61,8 +76,14 @@ def accounts_of(
     refusals: Mapping[str, int],
     agencies: Iterable[str],
     findings: Findings,
+    *,
+    end: int,
+    party: str | None = None,
 ) -> list[Account]:
-    """Return an account for each agency that the log or the directory names, sorted."""
+    """Return an account for each agency that the log or the directory names, sorted, as things stand at `end` (ms).
+
+    With `party`, only alerts that it sent or that are addressed to it count.
+    """
     accounts: dict[str, Account] = {}
 
     def account(agency: str) -> Account:
@@ -71,10 +92,12 @@ def accounts_of(
     for agency in agencies:
         account(agency)
     for alert in alerts:
+        if party not in (None, alert.sender, *alert.recipients):
+            continue
         account(alert.sender).sent += alert.signed
-        for agency, state in zip(alert.recipients, alert.states, strict=True):
-            addressee = account(agency)
-            name = "unreceipted" if state == UNRECEIPTED else state
+        for owed in obligations(alert, end):
+            addressee = account(owed.agency)
+            name = "unreceipted" if owed.standing == OPEN else owed.standing
             setattr(addressee, name, getattr(addressee, name) + 1)
             addressee.addressed += 1
     for agency, number in receipts.items():
@@ -105,6 +128,14 @@ class Report:
     last_time: int
     agencies: list[Account]
     findings: Findings
+    seen_elsewhere: tuple[Seen, ...] = ()
+    """The checkpoints that others saw, and how they compare."""
+    party: str | None = None
+    """The one agency that this is about; None for all."""
+    own_copy: bool = False
+    """The copy holds only the entries that concern `party`."""
+    elsewhere: int = 0
+    """Findings that concern other agencies than `party` alone; they are not listed."""
 
     @property
     def ok(self) -> bool:
@@ -114,12 +145,16 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         """Return the report as JSON-ready data."""
         return {
+            "format": FORMAT,
             "ok": self.ok,
+            "party": self.party,
+            "own_copy": self.own_copy,
             "origin": self.origin,
             "size": self.size,
             "root": self.root.hex(),
             "proven": self.proven,
             "checkpoints": self.checkpoints,
+            "seen": [seen.as_dict() for seen in self.seen_elsewhere],
             "directory": {"version": self.directory_version, "name": self.directory_name},
             "entries": dict(sorted(self.entries.items())),
             "unjudged": self.unjudged,
@@ -128,6 +163,7 @@ class Report:
             "agencies": [asdict(account) for account in self.agencies],
             "findings": [finding.as_dict() for finding in self.findings.kept],
             "findings_total": len(self.findings),
+            "findings_elsewhere": self.elsewhere,
             "findings_by_party": self.by_party(),
         }
 
@@ -149,6 +185,10 @@ def report_lines(report: Report) -> Iterator[str]:
     yield f"Root        {report.root.hex()}"
     yield f"Directory   version {report.directory_version}, {plain(report.directory_name)}"
     yield f"Checkpoints {report.checkpoints} signed by the log's key and compared with each other"
+    for seen in report.seen_elsewhere:
+        yield f"Seen        {plain(seen.file)}: {seen.words}"
+    if report.party is not None:
+        yield f"Concerning  {report.party} only" + (", from its own copy of the log" if report.own_copy else "")
     yield ""
     yield from _agency_table(report.agencies)
     yield from _legend()
@@ -173,8 +213,11 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 
 def _verdict(report: Report) -> Iterator[str]:
     if report.ok:
-        yield "VERIFIED. Every entry is one that the log's key signed for, nothing was removed or changed since the"
+        which = f"Every entry shown that concerns {report.party}" if report.own_copy else "Every entry"
+        yield f"VERIFIED. {which} is one that the log's key signed for, nothing was removed or changed since the"
         yield "oldest checkpoint held, and every signature, directory threshold, routing decision and receipt is good."
+        if report.elsewhere:
+            yield f"{count(report.elsewhere, 'finding')} that concern other agencies only are left out."
         return
     if not report.proven:
         yield "NOT PROVEN. These files are not shown to be the log that was signed, so nobody can be held to them yet."
@@ -201,8 +244,8 @@ def _agency_table(accounts: list[Account]) -> Iterator[str]:
 def _legend() -> Iterator[str]:
     yield ""
     yield "sent: alerts under its signature. addressed: alerts for it; of these it signed for as stored, read, actioned"
-    yield "or refused. open: it signed nothing yet. receipts: its signed receipts, each for one or more alerts."
-    yield "rejected: what the hub says it refused from it."
+    yield "or refused. lapsed: recalled or expired before it signed anything. open: it signed nothing yet."
+    yield "receipts: its signed receipts, each for one or more alerts. rejected: what the hub says it refused from it."
 
 
 def _kinds(entries: Counter[str]) -> str:

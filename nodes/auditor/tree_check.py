@@ -2,23 +2,28 @@
 
 The tree is recomputed from the entries, one bundle at a time, with memory that does not grow with the log, and compared
 with every stored hash and with the root of every genuine checkpoint. Where a stored tile and the entries disagree, the
-hash above them tells which of the two was signed, so that damage is pinned to a file, a byte and an entry.
+hash above them tells which of the two was signed, so that damage is pinned to a file, a byte and an entry. The few
+entries that change the directory are set aside on the way, for the second pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from nodes.auditor import findings as found
-from nodes.auditor.bundles import Bundle, bundles_of, read_bundle
+from nodes.auditor.bundles import Bundle, bundles_of, mark_of, read_bundle
 from nodes.auditor.findings import COPY, Finding, Findings, Kind
 from nodes.auditor.mirror import LogFolder
 from nodes.auditor.progress import Progress
 from nodes.auditor.text import entries_text
 from schemas.errors import CrossbearingError, Missing
+from schemas.log.entry import DirectoryEntry, decode_entry
 from schemas.log.merkle import HASH_SIZE, Frontier, leaf_hash, node_hash
-from schemas.log.tiles import TILE_HEIGHT, TILE_WIDTH, entries_path, tile_path
+from schemas.log.tiles import TILE_HEIGHT, TILE_WIDTH, tile_path
+
+_DIRECTORY_MARK = mark_of("directory")
 
 
 @dataclass(slots=True)
@@ -29,17 +34,29 @@ class TreeVerdict:
     """The recomputed root at each size asked for, as far as the tree could be recomputed."""
     damaged: set[int] = field(default_factory=set)
     """Indexes of entries whose bytes here are not the signed ones, or cannot be read."""
+    directory: dict[int, DirectoryEntry] = field(default_factory=dict)
+    """The entries that change the directory, by index, the damaged ones among them."""
+
+    def directory_entries(self) -> list[tuple[int, DirectoryEntry]]:
+        """The undamaged ones of `directory`, in the order of the log."""
+        return [(index, entry) for index, entry in sorted(self.directory.items()) if index not in self.damaged]
 
 
 def check_tree(
-    folder: LogFolder, size: int, signed: Mapping[int, bytes], findings: Findings, progress: Progress
+    folder: LogFolder,
+    size: int,
+    signed: Mapping[int, bytes],
+    findings: Findings,
+    progress: Progress,
+    *,
+    note: Set[int] = frozenset(),
 ) -> TreeVerdict:
     """Recompute the tree of `size` entries and compare it with every stored tile.
 
     `signed` holds the roots of the genuine checkpoints by size; they settle which side is right where the newest tile
-    and the newest entries disagree, and the roots at their sizes are in the verdict.
+    and the newest entries disagree. The roots at their sizes, and at those in `note`, are in the verdict.
     """
-    walk = _Walk(folder, size, signed, findings)
+    walk = _Walk(folder, size, signed, note | signed.keys(), findings)
     bundles = list(bundles_of(size))
     walk.note_root()
     for done, (index, width) in enumerate(bundles):
@@ -59,6 +76,7 @@ class _Walk:
     folder: LogFolder
     size: int
     signed: Mapping[int, bytes]
+    noted: Set[int]
     findings: Findings
     verdict: TreeVerdict = field(default_factory=TreeVerdict)
     frontier: Frontier = field(default_factory=Frontier)
@@ -78,12 +96,31 @@ class _Walk:
             kind = found.MISSING_FILE if isinstance(error, Missing) else found.BUNDLE_BROKEN
             self._lost(kind, error.message, index, width, good=0, offset=None)
             return stored
-        leaves = [leaf_hash(entry) for entry in bundle.entries]
+        self._set_aside(index, bundle)
+        leaves = self._leaf_hashes(bundle, stored)
+        if leaves is None:
+            return None
         if not bundle.whole:
             return self._salvage(index, width, bundle, leaves, stored)
         if stored is None or leaves == stored:
             return leaves
         return self._settle(index, bundle, leaves, stored)
+
+    def _leaf_hashes(self, bundle: Bundle, stored: list[bytes] | None) -> list[bytes] | None:
+        """The hashes of a bundle's entries. In an agency's own copy, those left out have them from the tile alone."""
+        if self.folder.party is None:
+            return [leaf_hash(entry) for entry in bundle.entries]
+        if stored is None:
+            return None
+        return [leaf_hash(entry) if entry else stored[item] for item, entry in enumerate(bundle.entries)]
+
+    def _set_aside(self, index: int, bundle: Bundle) -> None:
+        for item, data in enumerate(bundle.entries):
+            if _DIRECTORY_MARK in data:
+                with contextlib.suppress(CrossbearingError):  # the second pass reports what does not decode
+                    entry = decode_entry(data)
+                    if isinstance(entry, DirectoryEntry):
+                        self.verdict.directory[index * TILE_WIDTH + item] = entry
 
     def _settle(self, index: int, bundle: Bundle, leaves: list[bytes], stored: list[bytes]) -> list[bytes]:
         """Entries and their hash tile disagree: report the side that the tree does not vouch for."""
@@ -92,7 +129,7 @@ class _Walk:
         for first, last in _runs(item for item, leaf in enumerate(leaves) if leaf != stored[item]):
             low, high = index * TILE_WIDTH + first, index * TILE_WIDTH + last
             message = f"{entries_text(low, high)} did not have these bytes when the log was signed"
-            path = entries_path(index, len(leaves))
+            path = self.folder.bundle_path(index, len(leaves))
             self._add(found.ENTRY_ALTERED, message, path, bundle.offset(first), (low, high))
             self.verdict.damaged.update(range(low, high + 1))
         return stored
@@ -118,7 +155,7 @@ class _Walk:
         if good == width:
             last = index * TILE_WIDTH + width - 1
             message = f"bytes follow {entries_text(last, last)}, which should be the last in the file"
-            self._add(found.BUNDLE_BROKEN, message, entries_path(index, width), offset, (last, last))
+            self._add(found.BUNDLE_BROKEN, message, self.folder.bundle_path(index, width), offset, (last, last))
             return leaves
         message = f"from byte {offset} on, the file does not hold the entries it must"
         self._lost(found.BUNDLE_BROKEN, message, index, width, good=good, offset=offset)
@@ -127,7 +164,7 @@ class _Walk:
     def _lost(self, kind: Kind, message: str, index: int, width: int, *, good: int, offset: int | None) -> None:
         """Report that a bundle's entries from number `good` on cannot be read."""
         low, high = index * TILE_WIDTH + good, index * TILE_WIDTH + width - 1
-        self._add(kind, message, entries_path(index, width), offset, (low, high))
+        self._add(kind, message, self.folder.bundle_path(index, width), offset, (low, high))
         self.verdict.damaged.update(range(low, high + 1))
 
     # -- hashes --------------------------------------------------------------------------------------------------------
@@ -141,8 +178,8 @@ class _Walk:
             self.note_root()
 
     def note_root(self) -> None:
-        """Keep the root of the tree so far, if there is a checkpoint of this size."""
-        if self.frontier.size in self.signed:
+        """Keep the root of the tree so far, if it was asked for at this size."""
+        if self.frontier.size in self.noted:
             self.verdict.roots[self.frontier.size] = self.frontier.root()
 
     def compare_last_tiles(self) -> None:

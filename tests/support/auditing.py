@@ -7,7 +7,7 @@ from pathlib import Path
 from nodes.auditor.findings import Finding
 from nodes.auditor.mirror import LogFolder
 from nodes.auditor.report import Report
-from nodes.auditor.verify import verify
+from nodes.auditor.verify import Question, verify
 from tests.support.log_builder import LogBuilder
 
 
@@ -17,7 +17,7 @@ def quiet(_what: str, _done: int, _total: int) -> None:
 
 def audit(log: LogBuilder, folder: Path) -> Report:
     """Verify what is in `folder` with the trusted root and the key of `log`."""
-    return verify(LogFolder(folder), trusted_root=log.world.trusted_root, keys=log.keys, progress=quiet)
+    return verify(LogFolder.open(folder), Question(log.world.trusted_root, log.keys), quiet)
 
 
 def audited(log: LogBuilder, folder: Path) -> Report:

@@ -53,7 +53,7 @@ def grow(log: LogBuilder, size: int) -> None:
 def test_a_first_fetch_copies_everything_and_verifies(log: LogBuilder, folder: LogFolder) -> None:
     done = copy(log, folder)
     assert (done.before, done.size, done.root) == (0, 11, log.tree.roots[11])
-    assert set(folder.files()) == expected_files(11) | set(log.files) | {"checkpoint", "checkpoints/11"}
+    assert set(folder.files()) == expected_files(folder, 11) | set(log.files) | {"checkpoint", "checkpoints/11"}
     assert audit(log, folder.root).ok
 
 
@@ -67,7 +67,7 @@ def test_a_fetch_again_copies_only_what_is_new(log: LogBuilder, folder: LogFolde
     done = copy(log, folder)
     assert (done.before, done.size) == (11, 301)
     assert audit(log, folder.root).ok
-    assert set(folder.files()) == expected_files(301) | set(log.files) | {
+    assert set(folder.files()) == expected_files(folder, 301) | set(log.files) | {
         "checkpoint",
         "checkpoints/11",
         "checkpoints/301",

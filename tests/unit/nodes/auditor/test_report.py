@@ -21,7 +21,7 @@ def test_a_clean_report_names_the_log_and_what_each_agency_did(log: LogBuilder, 
     assert f"Root        {log.tree.roots[12].hex()}" in text
     assert "Directory   version 5, Test directory" in text
     row = next(line for line in text.splitlines() if line.startswith("sg-cnb"))
-    assert [int(cell) for cell in row.split()[1:]] == [1, 1, 0, 0, 1, 0, 0, 2, 0, 0]
+    assert [int(cell) for cell in row.split()[1:]] == [1, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0]
     assert "VERIFIED." in text
     assert "FINDING" not in text
 

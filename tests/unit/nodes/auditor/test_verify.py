@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nodes.auditor.mirror import LogFolder
-from nodes.auditor.verify import verify
+from nodes.auditor.verify import Question, verify
 from schemas.errors import BadConfig
 from schemas.log.note import note_key
 from tests.support.auditing import audit, only, quiet
@@ -18,7 +18,7 @@ def test_keys_that_are_not_those_of_one_log_are_a_wrong_setting(
 ) -> None:
     keys = [note_key(name, log.world.log_key.public) for name in names]
     with pytest.raises(BadConfig):
-        verify(LogFolder(tmp_path), trusted_root=b"", keys=keys, progress=quiet)
+        verify(LogFolder(tmp_path), Question(b"", keys), quiet)
 
 
 @pytest.mark.parametrize("path", ["note.txt", "tile/0/005", "tile/entries/000", "directory/00", "checkpoints/old"])
@@ -33,8 +33,7 @@ def test_progress_names_both_passes(log: LogBuilder, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     verify(
         LogFolder(log.write(tmp_path)),
-        trusted_root=log.world.trusted_root,
-        keys=log.keys,
-        progress=lambda what, done, of: seen.append((what, done, of)),
+        Question(log.world.trusted_root, log.keys),
+        lambda what, done, of: seen.append((what, done, of)),
     )
     assert seen == [("recomputing the tree", 0, 1), ("judging entries", 0, 1)]
