@@ -28,7 +28,10 @@ class Cosigned:
 
 
 class Witness:
-    """One witness: its keys, the logs it knows (origin to trusted keys), and what it has cosigned of each."""
+    """One witness: its keys, the logs it knows (origin to trusted keys), and what it has cosigned of each.
+
+    ``logs`` is looked into anew for every request, so its keys may change while the witness runs.
+    """
 
     def __init__(
         self,

@@ -248,7 +248,7 @@ POST_QUANTUM = note_key("witness.example", MlDsaKey(b"\x08" * 32).public, ML_DSA
 def test_verifier_keys_are_of_the_types_asked_for() -> None:
     for key, types in ((KNOWN, LOG_TYPES), (POST_QUANTUM, LOG_TYPES), (WITNESS, WITNESS_TYPES)):
         assert parse_vkey(key.vkey, types) == key
-    for key, types in ((KNOWN, WITNESS_TYPES), (WITNESS, LOG_TYPES), (POST_QUANTUM, {ED25519})):
+    for key, types in ((KNOWN, WITNESS_TYPES), (WITNESS, LOG_TYPES), (POST_QUANTUM, frozenset({ED25519}))):
         with pytest.raises(BadCheckpoint, match="type"):
             parse_vkey(key.vkey, types)
 
