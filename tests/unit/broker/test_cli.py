@@ -214,7 +214,11 @@ def test_a_hub_runs_answers_takes_a_new_directory_and_stops(world: World, tmp_pa
         published = call("publish", tmp_path / "hub", "targets", "--repository", repository)
         assert published.stdout == "directory version 6 at index 5\n"
         again = call("publish", tmp_path / "hub", "targets", "--repository", repository)
-        assert (again.exit_code, "directory-rollback" in again.stderr) == (4, True)
+        assert again.stdout == published.stdout, "the same bundle again gives the same answer"
+        world.bundles.append(world.bundle("targets", version=1))
+        older = write_repository(world, tmp_path / "older")
+        refused = call("publish", tmp_path / "hub", "targets", "--repository", older)
+        assert (refused.exit_code, "directory-rollback" in refused.stderr) == (4, True)
         hub.popen.send_signal(signal.SIGTERM)
         assert hub.wait_for("stopped")["size"] == 6
         assert hub.popen.wait(30) == 0
