@@ -5,47 +5,33 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
-from schemas.errors import CrossbearingError, NotFound, Refusal, Unreachable
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-FAILED, MISSING, REFUSED, UNREACHABLE = 1, 3, 4, 5
+from broker.explain_cli import exit_code, explained
+from schemas.errors import CrossbearingError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _ANY = click.Path(path_type=Path)
 
 
-def _exit_code(error: CrossbearingError) -> int:
-    if isinstance(error, Unreachable):
-        return UNREACHABLE
-    if isinstance(error, NotFound):
-        return MISSING
-    return REFUSED if isinstance(error, Refusal) else FAILED
+class _Commands(click.Group):
+    """The hub's commands, and those of the governors, which are loaded when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "directory"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "directory":
+            from broker.governance.cli import directory
+
+            return directory
+        return super().get_command(ctx, cmd_name)
 
 
-def _explained(command: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Show an error as one sentence and a hint on standard error, and exit with its code."""
-
-    @wraps(command)
-    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return command(*args, **kwargs)
-        except CrossbearingError as error:
-            click.echo(f"{error.code}: {error.message}\n{error.hint}", err=True)
-            sys.exit(_exit_code(error))
-
-    return wrapper
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crossbearing", prog_name="bearing-broker")
 def main() -> None:
     """The hub of a Crossbearing exchange: logs sealed alerts, then delivers them."""
@@ -60,7 +46,7 @@ def main() -> None:
 @click.option("--log-seed", type=_FILE, required=True, help="The log key's seed, as `bearing-broker key` writes it.")
 @click.option("--listen", default="127.0.0.1:7443", show_default=True, help="Where nodes connect.")
 @click.option("--metrics", default="127.0.0.1:7480", show_default=True, help="Health and metrics, on loopback.")
-@_explained
+@explained
 def init(
     data: Path, *, repository: Path, tls_cert: Path, tls_key: Path, ca: Path, log_seed: Path, listen: str, metrics: str
 ) -> None:
@@ -78,7 +64,7 @@ def init(
 
 @main.command()
 @click.argument("data", type=_DIRECTORY)
-@_explained
+@explained
 def run(data: Path) -> None:
     """Run the hub of DATA until SIGTERM or SIGINT."""
     import structlog
@@ -94,13 +80,13 @@ def run(data: Path) -> None:
         uvloop.run(run_hub(config))
     except CrossbearingError as error:
         structlog.get_logger().critical("failed", **error.as_dict())
-        sys.exit(_exit_code(error))
+        sys.exit(exit_code(error))
 
 
 @main.command()
 @click.argument("data", type=_DIRECTORY)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@_explained
+@explained
 def status(data: Path, as_json: bool) -> None:
     """Show how the running hub of DATA is doing."""
     from broker.config import load_config
@@ -119,25 +105,22 @@ def status(data: Path, as_json: bool) -> None:
 @click.argument("data", type=_DIRECTORY)
 @click.option("--repository", type=_DIRECTORY, required=True, help="Where the new version lies.")
 @click.argument("role")
-@_explained
+@explained
 def publish(data: Path, repository: Path, role: str) -> None:
     """Log a new directory version: ROLE is root, targets or an agency."""
     from broker.config import load_config
-    from broker.control import ask
     from broker.genesis import bundle_of
+    from broker.handover import hand_over
+    from broker.hub import now_ms
 
-    new = bundle_of(repository, role)
-    answer = ask(
-        load_config(data).control_socket,
-        {"command": "publish", "role": new.role, "version": new.version, "bundle": new.bundle},
-    )
-    click.echo(f"directory version {answer['directory']!s} at index {answer['index']!s}")
+    version = hand_over(load_config(data), [bundle_of(repository, role)], now_ms)
+    click.echo(f"directory version {version}")
 
 
 @main.command()
 @click.argument("file", type=_ANY)
 @click.option("--origin", required=True, help="The log's name, such as example.org/log.")
-@_explained
+@explained
 def key(file: Path, origin: str) -> None:
     """Make a fresh log key in FILE and print its vkey, which the directory must list before `init`."""
     from broker.setup import make_log_key

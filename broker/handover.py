@@ -1,7 +1,7 @@
 """Takes directory versions to the hub: through its socket while it runs, into its log directly while it does not.
 
-Either way they pass the same admission and become entries of the log. What the hub holds already is not repeated, so
-handing over again, or after a crash, completes what is missing.
+Either way they pass the same admission and become entries of the log. The hub knows bytes again that it has logged, so
+handing over a whole repository, again, or after a crash, adds what is missing and nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from broker.draft import NewDirectory, Work
 from broker.hub import make_committer, open_storage
 from broker.recovery import recover
 from schemas.codec import Fields, Value
+from schemas.directory.metadata import ROOT
 from schemas.errors import CrossbearingError, Unreachable
 
 
@@ -35,7 +36,7 @@ class Bundle(Protocol):
 
 
 def hand_over(config: Config, bundles: Iterable[Bundle], clock: Callable[[], int]) -> int:
-    """Have the hub log what it does not hold yet, in the order given; the directory version then in force.
+    """Have the hub log what it has not logged yet, in the order given; the directory version then in force.
 
     Raises the first refusal, and `StorageLocked` if a process holds the hub's storage and does not answer.
     """
@@ -44,7 +45,7 @@ def hand_over(config: Config, bundles: Iterable[Bundle], clock: Callable[[], int
     except Unreachable:
         return _to_stopped(config, bundles, clock)
     answer: Mapping[str, object] = {}
-    for new in _missing(bundles, {role: version for role, version in held.items() if isinstance(version, int)}):
+    for new in _offered(bundles, {role: version for role, version in held.items() if isinstance(version, int)}):
         request: dict[str, Value] = {
             "command": "publish",
             "role": new.role,
@@ -60,13 +61,17 @@ def _to_stopped(config: Config, bundles: Iterable[Bundle], clock: Callable[[], i
     with open_storage(config) as storage:
         found = recover(storage.engine, storage.anchor, storage.signer, storage.trusted_root)
         committer = make_committer(storage, config, clock, tree=found.tree, history=found.history, head=found.head)
-        for new in _missing(bundles, found.history.latest.versions()):
+        for new in _offered(bundles, found.history.latest.versions()):
             (verdict,) = committer.commit([Work("", new)]).verdicts
             if isinstance(verdict, CrossbearingError):
                 raise verdict
         return found.history.latest.version
 
 
-def _missing(bundles: Iterable[Bundle], held: Mapping[str, int]) -> list[NewDirectory]:
-    """What the hub lacks. The newest of each role is offered even so: if it is another file, the hub is to see it."""
-    return [NewDirectory(new.role, new.version, new.bundle) for new in bundles if new.version >= held.get(new.role, 0)]
+def _offered(bundles: Iterable[Bundle], held: Mapping[str, int]) -> list[NewDirectory]:
+    """What to offer: all but roots from before the one in force, with which this hub's log may not have begun."""
+    return [
+        NewDirectory(new.role, new.version, new.bundle)
+        for new in bundles
+        if new.role != ROOT or new.version >= held[ROOT]
+    ]

@@ -25,7 +25,8 @@ from schemas.directory.documents import (
 from schemas.directory.strict_json import FORMAT, dump_json
 from schemas.errors import BadSource, CrossbearingError, Malformed, SourceProblem
 
-LISTS: Final = ("regions", "agencies", "operations", "rules", "auditors", "brokers")
+OPTIONAL: Final = ("purges",)
+LISTS: Final = ("regions", "agencies", "operations", "rules", "auditors", "brokers", *OPTIONAL)
 SECTIONS: Final = ("format", "name", "expires", "governors", *LISTS, "limits", "log")
 EXPIRES: Final = ("root", "document", "agencies")
 MAX_SIGNATORIES: Final = 32
@@ -76,7 +77,7 @@ class _Reader:
             if name not in SECTIONS:
                 self._report((name,), f"{name} is not a section of this file")
         for name in SECTIONS:
-            if name not in self._value:
+            if name not in self._value and name not in OPTIONAL:
                 self._report((), f"the section {name} is missing")
         if self._value.get("format", FORMAT) != FORMAT:
             self._report(("format",), f"format is not {FORMAT}")
@@ -148,15 +149,15 @@ class _Reader:
             for number, value in enumerate(self._items(section)):
                 item = {n: v for n, v in value.items() if n != "administrators"} if isinstance(value, dict) else value
                 self._try(section, item, (section, number))
-                identity = item.get("id") if isinstance(item, dict) else None
+                identity = item.get("alert" if section == "purges" else "id") if isinstance(item, dict) else None
                 if isinstance(identity, str) and identities.setdefault(identity, number) != number:
                     self._report((section, number), f"{identity} is there twice")
         for section in ("limits", "log"):
             if section in self._value:
                 self._try(section, self._value[section], (section,))
-        if len(self.problems) > held or not all(name in self._value for name in SECTIONS):
+        if len(self.problems) > held or not all(name in self._value for name in SECTIONS if name not in OPTIONAL):
             return None
-        value = {name: self._value[name] for name in ("name", *LISTS, "limits", "log")}
+        value = {name: self._value[name] for name in ("name", *LISTS, "limits", "log") if name in self._value}
         value["agencies"] = [
             {name: v for name, v in cast("dict[str, Value]", agency).items() if name != "administrators"}
             for agency in self._items("agencies")

@@ -27,6 +27,7 @@ _NOTES: Mapping[str, str] = {
     "rules": "Who receives what; docs/spec/routing.md. Each reason is shown to officers.",
     "limits": "What the hub allows each agency.",
     "auditors": "Who may read the whole log, with the SHA-256 of their certificate's key (SPKI).",
+    "purges": "Alerts of which the hub deletes what it holds, each with the legal basis.",
     "log": "The log's name and the keys that sign it; `bearing-broker key` prints them.",
     "brokers": "The hubs, with the SHA-256 of their certificate's key (SPKI).",
 }
@@ -55,7 +56,7 @@ _FIELDS = (
     "keys",
     "administrators",
 )
-_REST = ("rules", "limits", "auditors", "log", "brokers")
+_REST = ("rules", "limits", "auditors", "log", "brokers", "purges")
 
 
 def source_text(governed: Governed, agencies_expire: int) -> str:
@@ -108,7 +109,7 @@ def _quorum(quorum: Quorum) -> dict[str, Value]:
 
 def _write(sections: Mapping[str, Value]) -> str:
     parts = []
-    for name in (*_ORDER, *_REST):
+    for name in (section for section in (*_ORDER, *_REST) if section in sections):
         note = f"# {_NOTES[name]}\n" if name in _NOTES else ""
         parts.append(note + _dump({name: sections[name]}))
     return "\n".join(parts)

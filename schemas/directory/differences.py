@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord
 from schemas.directory.authority import Quorum
-from schemas.directory.documents import Agency, Auditor, Broker, DirectoryDocument, Operation
+from schemas.directory.documents import Agency, Auditor, Broker, DirectoryDocument, Limits, Operation, PurgeOrder
 from schemas.directory.governed import Governed
 from schemas.routing.rules import Rule, rule_to_json
 
@@ -89,7 +90,7 @@ def _document(before: DirectoryDocument | None, after: DirectoryDocument | None)
         yield f"An agency may send {limits.alerts_per_minute} alerts a minute, each of up to {limits.body_bytes} bytes."
     else:
         yield from _fields(before, after, "The directory", ("name",))
-        yield from _fields(before.limits, after.limits, "Limits:", ("alerts_per_minute", "body_bytes"))
+        yield from _fields(before.limits, after.limits, "Limits:", [field.name for field in fields(Limits)])
         yield from _fields(before.log, after.log, "The log", ("origin",))
         yield from _listed(before.log.keys, after.log.keys, "The log's key {} is new.", "The log's key {} is dropped.")
     yield from _items(
@@ -104,6 +105,7 @@ def _document(before: DirectoryDocument | None, after: DirectoryDocument | None)
     old_rules = {rule.id: rule for rule in before.rules} if before else {}
     yield from _items(old_rules, {rule.id: rule for rule in after.rules}, _rule_comes, _rule_goes, _rule)
     yield from _items(before.auditors if before else {}, after.auditors, _auditor_comes, _auditor_goes, _pins)
+    yield from _items(before.purges if before else {}, after.purges, _purge_comes, _purge_goes, _purge)
     brokers = {broker.id: broker for broker in before.brokers} if before else {}
     yield from _items(brokers, {broker.id: broker for broker in after.brokers}, _broker_comes, _broker_goes, _pins)
 
@@ -190,6 +192,18 @@ def _auditor_comes(auditor: Auditor) -> str:
 
 def _auditor_goes(auditor: Auditor) -> str:
     return f"Auditor {auditor.id} may read the log no more."
+
+
+def _purge_comes(order: PurgeOrder) -> str:
+    return f"What the hub holds of alert {order.alert} is deleted: {order.basis}."
+
+
+def _purge_goes(order: PurgeOrder) -> str:
+    return f"The order to delete alert {order.alert} is dropped; what was deleted stays so."
+
+
+def _purge(before: PurgeOrder, after: PurgeOrder) -> Iterator[str]:
+    return _fields(before, after, f"The order to delete alert {after.alert}:", ("basis",))
 
 
 def _broker_comes(broker: Broker) -> str:
