@@ -1,0 +1,36 @@
+"""Every input that fuzzing starts from or has found, without the fuzzer: no parser breaks its promise for any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def inputs(name: str) -> list[Path]:
+    return sorted((CORPUS / name).iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_the_corpus_breaks_no_promise(name: str) -> None:
+    accepted = {path.name: TARGETS[name](path.read_bytes()) for path in inputs(name)}
+    assert any(accepted.values()), "the corpus holds nothing that is accepted, so it reaches nothing behind the form"
+
+
+def test_every_folder_of_the_corpus_has_its_target() -> None:
+    assert sorted(path.name for path in CORPUS.iterdir() if path.is_dir()) == sorted(TARGETS)
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+@given(data=st.data())
+def test_what_stands_near_the_corpus_breaks_no_promise(name: str, data: st.DataObject) -> None:
+    seed = data.draw(st.sampled_from(inputs(name))).read_bytes()
+    start = data.draw(st.integers(0, len(seed)))
+    end = data.draw(st.integers(start, min(len(seed), start + 8)))
+    TARGETS[name](seed[:start] + data.draw(st.binary(max_size=8)) + seed[end:])
