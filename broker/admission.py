@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from broker.state import View
+from broker.state import KnownOpener, View
 from schemas.directory.history import Directory
 from schemas.envelope.header import Header, decode_header, verify_header
 from schemas.envelope.opener import OPENER_SIZE, opener_id
@@ -64,12 +64,16 @@ STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class AdmittedAlert:
-    """An alert that may enter the log; only `admit_alert` makes one. `openers` are those not held before."""
+    """An alert that may enter the log; only `admit_alert` makes one.
+
+    `openers` are those not held before, `held` the others that it names.
+    """
 
     header: Header
     submission: Submit
     fingerprint: bytes
     openers: dict[bytes, bytes]
+    held: dict[bytes, KnownOpener]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,12 @@ def admit_alert(
         _check_recipients(header, directories(header.directory))
         _check_relation(header, view)
     with step(10):
-        _check_body(header, submission.body, newest)
-        openers = _check_openers(header, submission.openers, view)
+        _check_body(header, submission.body, newest, view)
+        openers, held = _check_openers(header, submission.openers, view)
         _check_attachments(header, view)
     with step(11):
         spend(newest.require_document().limits.alerts_per_minute)
-    return AdmittedAlert(header, submission, fingerprint, openers)
+    return AdmittedAlert(header, submission, fingerprint, openers, held)
 
 
 def _same_again(header: Header, submission: Submit, fingerprint: bytes, known: bytes, index: int) -> AlreadyLogged:
@@ -179,15 +183,19 @@ def _check_relation(header: Header, view: View) -> None:
         raise NotAParty(f"{format_id(target)} is no alert that {header.sender} may {kind}")
 
 
-def _check_body(header: Header, body: bytes, newest: Directory) -> None:
+def _check_body(header: Header, body: bytes, newest: Directory, view: View) -> None:
     limit = newest.require_document().limits.body_bytes
     if max(header.body_size, len(body)) > limit:
         raise BodyTooLarge(f"the body has {max(header.body_size, len(body))} bytes, {limit} are allowed", limit=limit)
     if len(body) != header.body_size or sha256(body) != header.body_digest:
         raise BodyMismatch("the body is not the one that the header names")
+    if view.holds(header.body_digest):
+        raise BodyMismatch("the body is that of another entry, with which it would be deleted")
 
 
-def _check_openers(header: Header, openers: tuple[bytes, ...], view: View) -> dict[bytes, bytes]:
+def _check_openers(
+    header: Header, openers: tuple[bytes, ...], view: View
+) -> tuple[dict[bytes, bytes], dict[bytes, KnownOpener]]:
     given = {opener_id(opener): opener for opener in openers if len(opener) == OPENER_SIZE}
     if len(given) != len(openers):
         raise OpenerMismatch(f"an opener is given twice or has not {OPENER_SIZE} bytes")
@@ -196,6 +204,7 @@ def _check_openers(header: Header, openers: tuple[bytes, ...], view: View) -> di
         raise OpenerMismatch("two recipients share an opener")
     if stray := given.keys() - wanted.keys():
         raise OpenerMismatch(f"opener {min(stray).hex()} is named by no recipient")
+    known: dict[bytes, KnownOpener] = {}
     for identity, recipient in wanted.items():
         held = view.opener(identity)
         if held is None and identity not in given:
@@ -204,7 +213,8 @@ def _check_openers(header: Header, openers: tuple[bytes, ...], view: View) -> di
             raise OpenerMismatch(f"the opener {identity.hex()} serves another pair")
         if held is not None:
             given.pop(identity, None)
-    return given
+            known[identity] = held
+    return given, known
 
 
 def _check_attachments(header: Header, view: View) -> None:

@@ -6,25 +6,32 @@ from dataclasses import replace
 
 from broker.acknowledgement import AdmittedReceipt
 from broker.admission import AdmittedAlert
-from broker.state import STANDING_OF_STATE, Changes, Delivery, KnownAlert, KnownOpener, Standing, View
+from broker.purging import AdmittedPurge
+from broker.state import STANDING_OF_STATE, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing, View
 from schemas.envelope.header import PRECEDENCE_RANK
+from schemas.limits import DAY_MS
 
 
-def apply_alert(view: View, index: int, leaf: bytes, admitted: AdmittedAlert) -> Changes:
-    """The alert at `index` becomes known and waits for its recipients; a recall withdraws what it recalls."""
+def apply_alert(view: View, index: int, leaf: bytes, admitted: AdmittedAlert, *, time: int) -> Changes:
+    """The alert at `index`, entered at `time` (ms), becomes known and waits for its recipients.
+
+    A recall withdraws what it recalls.
+    """
     header = admitted.header
     rank = PRECEDENCE_RANK[header.precedence]
     waiting = tuple(
         Delivery(recipient.agency, index, rank, header.expires, Standing.WAITING, 0) for recipient in header.recipients
     )
     openers = tuple(
-        KnownOpener(recipient.opener_id, header.sender, recipient.agency)
+        KnownOpener(recipient.opener_id, header.sender, recipient.agency, _end_of_day(header.expires))
         for recipient in header.recipients
-        if recipient.opener_id in admitted.openers
+        if (held := admitted.held.get(recipient.opener_id)) is None or held.until < header.expires
     )
+    withdrawn = _withdrawn(view, admitted)
     return Changes(
-        alert=KnownAlert(index, header.id, header.sender, admitted.fingerprint, leaf),
-        deliveries=waiting + _withdrawn(view, admitted),
+        alert=KnownAlert(index, header.id, header.sender, admitted.fingerprint, leaf, header.expires),
+        deliveries=waiting + withdrawn,
+        idle=tuple((delivery.index, min(time, delivery.expires)) for delivery in withdrawn[:1]),
         openers=openers,
         attachments=tuple(digest for digest, _ in header.attachments),
     )
@@ -39,8 +46,32 @@ def _withdrawn(view: View, admitted: AdmittedAlert) -> tuple[Delivery, ...]:
     return tuple(replace(delivery, standing=Standing.WITHDRAWN) for delivery in view.waiting(target.index))
 
 
-def apply_receipt(index: int, admitted: AdmittedReceipt) -> Changes:
+def _end_of_day(time: int) -> int:
+    """Rounded, so that a new use of an opener rarely changes what is known of it."""
+    return -(-time // DAY_MS) * DAY_MS
+
+
+def apply_receipt(view: View, index: int, admitted: AdmittedReceipt, *, time: int) -> Changes:
     """The deliveries that the receipt names move on, and the sender of the alerts is to see it."""
     standing = STANDING_OF_STATE[admitted.receipt.state]
     moved = tuple(replace(delivery, standing=standing, receipt=index) for delivery in admitted.deliveries)
-    return Changes(deliveries=moved, notice=admitted.receipt.sender)
+    idle = tuple(
+        (delivery.index, min(time, delivery.expires))
+        for delivery in admitted.deliveries
+        if delivery.standing is Standing.WAITING and not view.waits(delivery.index, besides=delivery.agency)
+    )
+    return Changes(deliveries=moved, notice=admitted.receipt.sender, idle=idle)
+
+
+def apply_purge(view: View, admitted: AdmittedPurge) -> Changes:
+    """Body and attachments are deleted, and nobody is to wait for them any more."""
+    index = admitted.alert.index
+    digests = (attachment.digest for attachment in admitted.header.attachments)
+    return Changes(
+        deliveries=tuple(replace(delivery, standing=Standing.WITHDRAWN) for delivery in view.waiting(index)),
+        purge=Purge(
+            index,
+            admitted.header.body_digest,
+            tuple(digest for digest in digests if not view.needed(digest, besides=index)),
+        ),
+    )

@@ -44,6 +44,7 @@ class Settings:
     ping_seconds: int = 20
     idle_seconds: int = 60
     probe_seconds: int = 3
+    purge_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)

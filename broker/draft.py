@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from broker.acknowledgement import admit_receipt
 from broker.admission import AlreadyLogged, admit_alert
-from broker.apply import apply_alert, apply_receipt
+from broker.apply import apply_alert, apply_purge, apply_receipt
 from broker.engines.port import BlockWriter
 from broker.parcel import Parcel, make_parcel
+from broker.purging import admit_purge
 from broker.quota import Quotas
 from broker.state import Activation, Changes
 from schemas.codec import decode
 from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
 from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
 from schemas.ids import ID_SIZE, sha256
-from schemas.limits import MAX_HEADER
-from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry, encode_entry
+from schemas.limits import MAX_BASIS, MAX_HEADER
+from schemas.log.entry import AlertEntry, DirectoryEntry, PurgeEntry, ReceiptEntry, RefusalEntry, encode_entry
 from schemas.log.merkle import leaf_hash
 from schemas.session.frames import Publish, SendReceipt, Submit
 
@@ -32,11 +33,18 @@ class NewDirectory:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteBody:
+    """What is held of the alert at `index` is to be deleted, if there is a right to."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
-    """Something submitted by `agency`; a `NewDirectory` that the operator brings names none."""
+    """Something submitted by `agency`; what comes from the hub itself or its operator names none."""
 
     agency: str
-    what: Submit | SendReceipt | NewDirectory
+    what: Submit | SendReceipt | NewDirectory | DeleteBody
 
 
 Verdict = int | CrossbearingError
@@ -64,6 +72,8 @@ def weight(work: Work) -> int:
             return len(receipt)
         case NewDirectory(bundle=bundle):
             return len(bundle)
+        case DeleteBody():
+            return MAX_BASIS
 
 
 def reference(submission: Submit | SendReceipt | Publish) -> bytes:
@@ -122,6 +132,8 @@ class Draft:
                     return self._take_receipt(work.agency, work.what)
                 case NewDirectory():
                     return self._take_directory(work.agency, work.what)
+                case DeleteBody(index=index):
+                    return self._take_purge(index)
         except Refusal as refusal:
             self._log_refusal(work, refusal)
             return refusal
@@ -153,7 +165,7 @@ class Draft:
         for identity, opener in admitted.openers.items():
             self._block.put_blob(identity, opener)
         leaf, index = leaf_hash(entry), self._next()
-        changes = apply_alert(self._block, index, leaf, admitted)
+        changes = apply_alert(self._block, index, leaf, admitted, time=self._now)
         parcel = make_parcel(index, entry, submission.body, admitted.header)
         return self._append(Entered("alert", index, entry, leaf, changes, parcel))
 
@@ -171,7 +183,16 @@ class Draft:
             return admitted.index
         entry = encode_entry(ReceiptEntry(self._now, newest.version, submission.receipt, submission.signature))
         index = self._next()
-        return self._append(Entered("receipt", index, entry, leaf_hash(entry), apply_receipt(index, admitted)))
+        changes = apply_receipt(self._block, index, admitted, time=self._now)
+        return self._append(Entered("receipt", index, entry, leaf_hash(entry), changes))
+
+    def _take_purge(self, target: int) -> int:
+        newest = self._newest()
+        admitted = admit_purge(target, view=self._block, newest=newest, now=self._now)
+        right = admitted.right
+        entry = encode_entry(PurgeEntry(self._now, newest.version, target, right.basis, right.approvers))
+        changes = apply_purge(self._block, admitted)
+        return self._append(Entered("purge", self._next(), entry, leaf_hash(entry), changes))
 
     def _take_directory(self, agency: str, new: NewDirectory) -> int:
         """An agency may bring its own keys and no more; the operator whatever the governors and agencies signed."""
@@ -199,6 +220,8 @@ class Draft:
         match work.what:
             case Submit(header=sent) | SendReceipt(receipt=sent) | NewDirectory(bundle=sent):
                 pass
+            case DeleteBody():
+                return  # this hub asked itself
         if not work.agency or not self._quotas.logs_refusal(work.agency, self._now):
             return  # this hub's own operator reads the answer
         refused = RefusalEntry(self._now, self._newest().version, work.agency, refusal.code, sha256(sent))

@@ -145,6 +145,8 @@ class Exchange:
         for entered in committed.entered:
             if entered.parcel is not None:
                 self._cache.put(entered.parcel)
+            if entered.changes.purge is not None:
+                self._cache.drop(entered.changes.purge.index)
             self._tell(entered.changes)
             if entered.kind == "receipt":
                 for delivery in entered.changes.deliveries:

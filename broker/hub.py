@@ -24,6 +24,7 @@ from broker.metrics import Metrics
 from broker.parcel import ParcelCache
 from broker.quota import Quotas
 from broker.recovery import recover
+from broker.retention import Retention
 from broker.server import Server
 from broker.shipping import Shipping
 from broker.tree import Tree
@@ -122,6 +123,8 @@ class Hub:
         self.server = Server(exchange, config)
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
+        self.retention = Retention(exchange)
+        self._deleting: asyncio.Task[None] | None = None
         self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
 
     async def start(self) -> None:
@@ -129,6 +132,7 @@ class Hub:
         await self.health.start()
         await self.control.start()
         await self.server.start()
+        self._deleting = asyncio.create_task(self.retention.run())
         self.health.ready = True
         log.info(
             "ready",
@@ -140,6 +144,8 @@ class Hub:
 
     async def stop(self) -> None:
         """Take no more work, log what is pending, tell the nodes, and stop listening."""
+        if self._deleting is not None:
+            self._deleting.cancel()
         self.exchange.stop()
         await asyncio.wait([self.failed])
         await self.server.stop(self.exchange.fault or ShuttingDown("the hub is shutting down"))

@@ -11,12 +11,16 @@ from aiohttp import web
 from broker.exchange import Exchange
 from broker.identity import Party
 from broker.tree import TILE_WIDTH
-from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound
+from schemas.envelope.header import decode_header
+from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound, Purged
+from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.tiles import entry_bundle, parse_tile_path
 
 BRIEFLY: Final = {"Cache-Control": "no-cache"}
 FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+NEVER: Final = {"Cache-Control": "no-store"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class LogHttp:
@@ -54,6 +58,25 @@ class LogHttp:
         data = await self._exchange.read(partial(self._directory_bundle, bytes.fromhex(text)))
         return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
 
+    async def body(self, request: web.Request) -> web.Response:
+        """`GET /body/<index>`: the sealed body of the alert at that log index, for auditors to see that it is there."""
+        self._auditors_only(request)
+        data = await self._exchange.read(partial(self._body, _index(request)))
+        return web.Response(body=data, content_type="application/octet-stream", headers=NEVER)
+
+    def _body(self, index: int) -> bytes:
+        engine = self._exchange.engine
+        known, stored = engine.alert_at(index), engine.entry(index)
+        entry = decode_entry(stored) if stored is not None else None
+        if known is None or not isinstance(entry, AlertEntry):
+            raise NotFound(f"there is no alert at index {index}")
+        if known.idle_since is None:
+            raise Purged(f"the body of the alert at index {index} was deleted")
+        data = engine.blob(decode_header(entry.header).body_digest)
+        if data is None:
+            raise Missing(f"the body of the alert at index {index} is not held", index=index)
+        return data
+
     def _bundle(self, index: int, width: int) -> bytes:
         start = index * TILE_WIDTH
         if start + width > self._exchange.head.size:
@@ -73,6 +96,13 @@ class LogHttp:
             raise NotAParty(f"{party.id} is no auditor", hint="An agency reads its own entries over its session.")
 
 
+def _index(request: web.Request) -> int:
+    text = request.match_info["index"]
+    if not _INDEX.fullmatch(text):
+        raise NotFound("a body is named by its alert's log index, in plain decimal")
+    return int(text)
+
+
 def log_routes(exchange: Exchange, party: web.RequestKey[Party]) -> list[web.RouteDef]:
     """The routes of the log."""
     handlers = LogHttp(exchange, party)
@@ -80,4 +110,5 @@ def log_routes(exchange: Exchange, party: web.RequestKey[Party]) -> list[web.Rou
         web.get("/checkpoint", handlers.checkpoint),
         web.get("/tile/{path:.+}", handlers.tile),
         web.get("/directory/{digest}", handlers.directory),
+        web.get("/body/{index}", handlers.body),
     ]

@@ -54,6 +54,13 @@ class ParcelCache:
             while self._size > self._capacity and len(self._parcels) > 1:
                 self._size -= _weight(self._parcels.popitem(last=False)[1])
 
+    def drop(self, index: int) -> None:
+        """Forget the parcel of the alert at `index`."""
+        with self._lock:
+            parcel = self._parcels.pop(index, None)
+            if parcel is not None:
+                self._size -= _weight(parcel)
+
 
 def _weight(parcel: Parcel) -> int:
     return len(parcel.entry) + len(parcel.body) + 150 * len(parcel.openers)

@@ -143,7 +143,7 @@ class Server:
         return None
 
 
-_STATUS = {"not-pinned": 403, "suspended": 403, "not-a-party": 403, "missing": 404, "not-found": 404}
+_STATUS = {"not-pinned": 403, "suspended": 403, "not-a-party": 403, "missing": 404, "not-found": 404, "purged": 410}
 
 
 def _abort(request: web.Request) -> None:

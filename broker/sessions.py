@@ -32,6 +32,7 @@ from schemas.errors import (
 from schemas.limits import MAX_MESSAGE
 from schemas.session.frames import (
     PROTOCOL,
+    Blob,
     Bye,
     Credit,
     Fetch,
@@ -248,14 +249,17 @@ class Session:
             case Credit():
                 self._wake.set()
             case Fetch():
-                outgoing.piece(await self._transfers.fetch(frame))
+                self._tell(outgoing, await self._transfers.fetch(frame))
                 self._make_room()
             case Upload():
-                answer = await self._transfers.upload(frame)
-                if isinstance(answer, Uploaded):
-                    outgoing.piece(answer)
-                else:
-                    outgoing.answer(answer)
+                self._tell(outgoing, await self._transfers.upload(frame))
+
+    @staticmethod
+    def _tell(outgoing: Outgoing, answer: Blob | Uploaded | ResultItem) -> None:
+        if isinstance(answer, ResultItem):
+            outgoing.answer(answer)
+        else:
+            outgoing.piece(answer)
 
     def _submit(self, frame: _Submission, work: Work) -> None:
         self._waiting += 1

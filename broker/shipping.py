@@ -13,6 +13,7 @@ from broker.tree import Tree
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
 from schemas.log.entry import AlertEntry, decode_entry
+from schemas.log.evidence import Evidence, Included, encode_evidence
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency, prove_inclusion, root
 from schemas.session.frames import Block, DirectoryUpdate, Item
 
@@ -104,14 +105,23 @@ class Shipping:
             room, last = room - _weight(item), activation.version
         return DirectoryUpdate(head.note, self._consistency(proven, head.size), tuple(items)), last
 
+    def evidence(self, index: int, *, head: Head) -> bytes:
+        """The evidence for the alert at `index`; see `schemas.log.evidence`."""
+        stored = self._entry(index)
+        activations = self._engine.activations(0)[: decode_entry(stored).directory]
+        directory = tuple(Included(a.index, self._inclusion(a.index, head.size)) for a in activations)
+        return encode_evidence(Evidence(head.note, stored, self._inclusion(index, head.size), directory))
+
+    def _inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        return tuple(prove_inclusion(index, size, self._tree.read))
+
     def _alert(self, parcel: Parcel, size: int, opener: bytes | None) -> Item:
-        path = tuple(prove_inclusion(parcel.index, size, self._tree.read))
+        path = self._inclusion(parcel.index, size)
         return Item(parcel.index, parcel.entry, path, parcel.body, () if opener is None else (self._blob(opener),))
 
     def _entries(self, indexes: Sequence[int], size: int, body: bytes = b"") -> Iterator[Item]:
         for index in indexes:
-            path = tuple(prove_inclusion(index, size, self._tree.read))
-            yield Item(index, self._entry(index), path, body, ())
+            yield Item(index, self._entry(index), self._inclusion(index, size), body, ())
 
     def _entry(self, index: int) -> bytes:
         """An entry as stored, provided that the tree was built over it. Raises `StorageTampered`."""

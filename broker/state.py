@@ -38,6 +38,8 @@ class KnownAlert:
     sender: str
     fingerprint: bytes
     leaf: bytes
+    idle_since: int | None
+    """From when on nobody waits for it (ms), which is when it expires unless that came earlier; None once purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class KnownOpener:
-    """An opener held as a blob under its id; it serves this one pair only."""
+    """An opener held as a blob under its id; it serves this one pair only.
+
+    No alert that names it expires after `until` (ms), which is rounded up to whole days.
+    """
 
     id: bytes
     sender: str
     recipient: str
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,20 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """What is deleted of the alert at `index`: its body, and the attachments that no other alert held names."""
+
+    index: int
+    body: bytes
+    attachments: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
-    """What one entry changes. `deliveries` replace earlier ones of the same agency and index."""
+    """What one entry changes. `deliveries` replace earlier ones of the same agency and index, `openers` of the same id.
+
+    `idle` are alerts, by index, that nobody waits for any more, and since when (ms).
+    """
 
     alert: KnownAlert | None = None
     deliveries: tuple[Delivery, ...] = ()
@@ -82,10 +100,15 @@ class Changes:
     attachments: tuple[bytes, ...] = ()  # digests that the alert's parties may fetch
     notice: str | None = None  # agency that wants to see this receipt
     activation: Activation | None = None
+    idle: tuple[tuple[int, int], ...] = ()
+    purge: Purge | None = None
 
 
 class View(Protocol):
     """The state after the newest entry."""
+
+    def entry(self, index: int) -> bytes | None:
+        """The entry at that log index."""
 
     def alert(self, alert_id: bytes) -> KnownAlert | None:
         """The alert with that id."""
@@ -99,11 +122,23 @@ class View(Protocol):
     def waiting(self, index: int) -> tuple[Delivery, ...]:
         """The deliveries of the alert at `index` that are still waiting."""
 
+    def waits(self, index: int, *, besides: str) -> bool:
+        """Whether the alert at `index` waits for another recipient than `besides`."""
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether a blob is held under that name."""
+
+    def needed(self, digest: bytes, *, besides: int) -> bool:
+        """Whether an alert whose body is held, other than the one at index `besides`, names that attachment."""
+
     def opener(self, opener_id: bytes) -> KnownOpener | None:
         """The opener with that id."""
 
     def attachment(self, digest: bytes) -> int | None:
         """Size in bytes of an attachment that is held whole."""
+
+    def purged(self, digest: bytes) -> bool:
+        """Whether that attachment was deleted with the alert that named it."""
 
     def activation_of(self, digest: bytes) -> Activation | None:
         """The first directory entry whose bundle has that digest."""

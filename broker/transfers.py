@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from broker.exchange import Exchange
-from schemas.errors import CrossbearingError, Malformed, Quota, TooLarge
-from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_MESSAGE
+from schemas.errors import CrossbearingError, Malformed, Purged, Quota, TooLarge
+from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE
+from schemas.log.evidence import INDEX_SIZE
 from schemas.session.frames import Blob, Fetch, ResultItem, Upload, Uploaded
 
 REFERENCE_SIZE = 16
@@ -42,13 +43,18 @@ class Transfers:
         if len(frame.data) > 4 * CHUNK or (0 < len(frame.data) < SMALLEST_PIECE and not last):
             raise Malformed(f"a piece has {SMALLEST_PIECE} to {4 * CHUNK} bytes")
 
-    async def fetch(self, frame: Fetch) -> Blob:
-        """The piece asked for; total 0 when there is none, or none for this agency."""
-        data, total = await self._exchange.read(partial(self._read, frame))
+    async def fetch(self, frame: Fetch) -> Blob | ResultItem:
+        """The piece asked for; total 0 when there is none, or none for this agency; a refusal when it was deleted."""
+        try:
+            data, total = await self._exchange.read(partial(self._read, frame))
+        except Purged as purged:
+            return refused(frame.digest[:REFERENCE_SIZE], purged)
         return Blob(frame.digest, frame.offset if total else 0, total, data)
 
     def _read(self, frame: Fetch) -> tuple[bytes, int]:
         engine = self._exchange.engine
+        if len(frame.digest) == INDEX_SIZE:
+            return self._evidence(int.from_bytes(frame.digest, "big"), frame.offset)
         if len(frame.digest) == REFERENCE_SIZE:
             opener = engine.opener(frame.digest)
             if opener is None or self._agency not in {opener.sender, opener.recipient}:
@@ -57,7 +63,18 @@ class Transfers:
             return data[frame.offset :], len(data)
         if not engine.party(self._agency, frame.digest):
             return b"", 0
+        if engine.purged(frame.digest):
+            raise Purged("the attachment was deleted with the alert that named it")
         return engine.piece(frame.digest, frame.offset)
+
+    def _evidence(self, index: int, offset: int) -> tuple[bytes, int]:
+        """Evidence of an alert that this agency sent or received; always whole, as the log grows between requests."""
+        engine = self._exchange.engine
+        alert = engine.alert_at(index) if index <= MAX_INDEX else None
+        if alert is None or (alert.sender != self._agency and engine.delivery(self._agency, index) is None):
+            return b"", 0
+        data = self._exchange.shipping.evidence(index, head=self._exchange.head)
+        return (data, len(data)) if offset == 0 and len(data) <= MAX_EVIDENCE else (b"", 0)
 
 
 def refused(reference: bytes, error: CrossbearingError) -> ResultItem:

@@ -12,7 +12,7 @@ import structlog
 from nodes.ports import Clock
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from schemas.errors import AttachmentUnreadable, NotFound
+from schemas.errors import AttachmentUnreadable, NotFound, Purged
 
 if TYPE_CHECKING:
     from nodes.store.attachments import AttachmentRow
@@ -45,7 +45,7 @@ class Downloads:
     async def _fetch(self, row: AttachmentRow) -> None:
         try:
             await self._complete(row)
-        except (NotFound, AttachmentUnreadable) as error:
+        except (NotFound, Purged, AttachmentUnreadable) as error:
             self._given_up.add(row.digest)
             log.warning("attachment not fetched", digest=row.digest.hex(), code=error.code)
 

@@ -50,7 +50,10 @@ class Transfers:
     async def pieces(
         self, digest: bytes, *, offset: int = 0, limit: int = MAX_ATTACHMENT
     ) -> AsyncGenerator[bytes, None]:
-        """A blob's bytes from `offset` on. Raises NotFound when the hub has none, Unreachable, ProtocolError."""
+        """A blob's bytes from `offset` on.
+
+        Raises NotFound when the hub has none for us, Purged when it was deleted, Unreachable, ProtocolError.
+        """
         total = offset + 1
         while offset < total:
             blob = await self._ask(Fetch(digest, offset), self._fetches, digest)
@@ -73,14 +76,15 @@ class Transfers:
             _answer(self._fetches.get(frame.digest), frame)
 
     def owns(self, ref: bytes) -> bool:
-        """Whether `ref` is how the hub names an upload under way when it refuses it."""
-        return any(digest.startswith(ref) for digest in self._uploads)
+        """Whether `ref` is how the hub names a transfer under way when it refuses it."""
+        return any(digest.startswith(ref) for digest in (*self._uploads, *self._fetches))
 
     def refuse(self, item: ResultItem) -> None:
-        """The hub refused an upload: whoever waits for its answer gets the refusal."""
-        for digest, future in self._uploads.items():
-            if digest.startswith(item.ref) and not future.done():
-                future.set_exception(refusal_from_code(item.code, item.message, item.hint))
+        """The hub refused a transfer: whoever waits for its answer gets the refusal."""
+        for waiting in (self._uploads, self._fetches):
+            for digest, future in waiting.items():
+                if digest.startswith(item.ref) and not future.done():
+                    future.set_exception(refusal_from_code(item.code, item.message, item.hint))
 
     def fail(self) -> None:
         """The session is over: whoever waits for an answer gets Unreachable."""

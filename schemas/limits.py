@@ -77,6 +77,8 @@ MAX_BASIS: Final = 1_000
 """Characters of the legal basis in a purge entry."""
 MAX_APPROVERS: Final = 16
 """Approvers of one purge."""
+MAX_EVIDENCE: Final = 4_000_000
+"""The evidence for one alert: it must fit one frame. At 700 bytes for each version of the directory, 5,000 of them."""
 DAY_MS: Final = 86_400_000
 RETENTION_DAYS: Final = 30
 """How long the hub keeps a body that nobody waits for any more, unless the governors say otherwise: a month in which a

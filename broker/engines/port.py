@@ -62,8 +62,15 @@ class Engine(View, Protocol):
     def blob(self, digest: bytes) -> bytes | None:
         """What `put_blob` keeps under that name."""
 
-    def delete_blob(self, digest: bytes) -> None:
-        """Forget a blob; entries that name its digest stand."""
+    def due(self, before: int, limit: int) -> list[int]:
+        """Indexes of alerts held that are idle since `before` (ms) or longer, the longest first, at most `limit`."""
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Remove what purges left behind, at most `limit` pieces and openers; returns how many it was.
+
+        That is the pieces of purged attachments, and openers of which every alert had expired at `before` (ms). Raises
+        `StorageFull` or `StorageFailed` when nothing was removed, and `StorageInDoubt`; to sweep again is right always.
+        """
 
     def activations(self, after: int) -> list[Activation]:
         """Directory entries with versions above `after`, oldest first."""

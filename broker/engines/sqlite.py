@@ -18,6 +18,7 @@ import apsw
 from broker.engines.port import BlockWriter, Held
 from broker.engines.sqlite_files import certain_failures, check_format, create, lock, open_connection
 from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SqliteIndex
+from broker.engines.sqlite_purge import sweep
 from broker.engines.sqlite_uploads import Uploads
 from broker.state import Changes
 from schemas.errors import StorageFailed, StorageFull, StorageInDoubt
@@ -127,10 +128,10 @@ class SqliteEngine(SqliteIndex):
         row = self._row("SELECT data FROM blob WHERE digest = ?", digest)
         return row[0] if row else None
 
-    def delete_blob(self, digest: bytes) -> None:
+    def sweep(self, before: int, limit: int) -> int:
         """See `Engine`."""
         with self._transaction():
-            self._writer.execute("DELETE FROM blob WHERE digest = ?", (digest,))
+            return sweep(self._writer, before, limit)
 
     def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
         """See `Engine`."""

@@ -7,12 +7,14 @@ from typing import Any
 import apsw
 
 from broker.engines.sqlite_files import certain_failures
+from broker.engines.sqlite_purge import purge
 from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
 
-# The number 0 below is `Standing.WAITING`: a partial index serves only queries that spell it the same way.
+# The number 0 below is `Standing.WAITING`: a partial index serves only queries that spell it the same way. `used` of an
+# attachment is 0 until an alert names it, 1 then, 2 once it is purged, 3 when its pieces are gone too.
 SCHEMA = f"""
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE newest_block (one INTEGER PRIMARY KEY CHECK (one = 1), start INTEGER NOT NULL) STRICT;
@@ -20,14 +22,18 @@ CREATE TABLE tile (key INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE blob (key INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
 CREATE TABLE alert (
     idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, fingerprint BLOB NOT NULL,
-    leaf BLOB NOT NULL
+    leaf BLOB NOT NULL, idle_since INTEGER
 ) STRICT;
+CREATE INDEX alert_held ON alert (idle_since) WHERE idle_since IS NOT NULL;
 CREATE TABLE delivery (
     idx INTEGER NOT NULL, agency TEXT NOT NULL, rank INTEGER NOT NULL, expires INTEGER NOT NULL,
     standing INTEGER NOT NULL, receipt INTEGER NOT NULL, PRIMARY KEY (idx, agency)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_waiting ON delivery (agency, rank, idx) WHERE standing = 0;
-CREATE TABLE opener (id BLOB PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE opener (
+    id BLOB PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL, until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX opener_until ON opener (until);
 CREATE TABLE notice (agency TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (agency, idx)) STRICT, WITHOUT ROWID;
 CREATE TABLE activation (
     version INTEGER PRIMARY KEY, idx INTEGER NOT NULL, role TEXT NOT NULL, role_version INTEGER NOT NULL,
@@ -38,6 +44,7 @@ CREATE TABLE attachment (
     digest BLOB PRIMARY KEY, owner TEXT NOT NULL, have INTEGER NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attachment_unused ON attachment (owner) WHERE used = 0;
+CREATE INDEX attachment_purged ON attachment (digest) WHERE used = 2;
 CREATE TABLE attachment_use (
     digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)
 ) STRICT, WITHOUT ROWID;
@@ -48,7 +55,7 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-_ALERT = "SELECT idx, id, sender, fingerprint, leaf FROM alert"
+_ALERT = "SELECT idx, id, sender, fingerprint, leaf, idle_since FROM alert"
 _DELIVERY = "SELECT agency, idx, rank, expires, standing, receipt FROM delivery"
 _PUT_DELIVERY = (
     "INSERT OR REPLACE INTO delivery (agency, idx, rank, expires, standing, receipt) VALUES (?, ?, ?, ?, ?, ?)"
@@ -71,6 +78,11 @@ class SqliteIndex:
         rows = self._rows(sql, *values)
         return rows[0] if rows else None
 
+    def entry(self, index: int) -> bytes | None:
+        """See `View`."""
+        row = self._row("SELECT data FROM entry WHERE idx = ?", index)
+        return row[0] if row else None
+
     def alert(self, alert_id: bytes) -> KnownAlert | None:
         """See `View`."""
         row = self._row(f"{_ALERT} WHERE id = ?", alert_id)
@@ -89,6 +101,11 @@ class SqliteIndex:
     def waiting(self, index: int) -> tuple[Delivery, ...]:
         """See `View`."""
         return tuple(self._deliveries(f"{_DELIVERY} WHERE idx = ? AND standing = 0", index))
+
+    def waits(self, index: int, *, besides: str) -> bool:
+        """See `View`."""
+        sql = "SELECT 1 FROM delivery WHERE idx = ? AND standing = 0 AND agency != ? LIMIT 1"
+        return self._row(sql, index, besides) is not None
 
     def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
         """See `Engine`."""
@@ -114,13 +131,34 @@ class SqliteIndex:
 
     def opener(self, opener_id: bytes) -> KnownOpener | None:
         """See `View`."""
-        row = self._row("SELECT id, sender, recipient FROM opener WHERE id = ?", opener_id)
+        row = self._row("SELECT id, sender, recipient, until FROM opener WHERE id = ?", opener_id)
         return KnownOpener(*row) if row else None
 
     def attachment(self, digest: bytes) -> int | None:
         """See `View`."""
-        row = self._row("SELECT total FROM attachment WHERE digest = ? AND have = total", digest)
+        row = self._row("SELECT total FROM attachment WHERE digest = ? AND have = total AND used < 2", digest)
         return row[0] if row else None
+
+    def purged(self, digest: bytes) -> bool:
+        """See `View`."""
+        return self._row("SELECT 1 FROM attachment WHERE digest = ? AND used >= 2", digest) is not None
+
+    def holds(self, digest: bytes) -> bool:
+        """See `View`."""
+        return self._row("SELECT 1 FROM blob WHERE digest = ?", digest) is not None
+
+    def needed(self, digest: bytes, *, besides: int) -> bool:
+        """See `View`."""
+        sql = (
+            "SELECT 1 FROM attachment_use u JOIN alert a USING (idx) "
+            "WHERE u.digest = ? AND u.idx != ? AND a.idle_since IS NOT NULL LIMIT 1"
+        )
+        return self._row(sql, digest, besides) is not None
+
+    def due(self, before: int, limit: int) -> list[int]:
+        """See `Engine`."""
+        sql = "SELECT idx FROM alert WHERE idle_since IS NOT NULL AND idle_since <= ? ORDER BY idle_since, idx LIMIT ?"
+        return [index for (index,) in self._rows(sql, before, limit)]
 
     def party(self, agency: str, digest: bytes) -> bool:
         """See `Engine`."""
@@ -153,16 +191,16 @@ class SqliteIndex:
         """Write what the entry at `index` changes."""
         if changes.alert is not None:
             a = changes.alert
-            self._db.execute(
-                "INSERT INTO alert VALUES (?, ?, ?, ?, ?)", (a.index, a.id, a.sender, a.fingerprint, a.leaf)
-            )
+            row = (a.index, a.id, a.sender, a.fingerprint, a.leaf, a.idle_since)
+            self._db.execute("INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?)", row)
         if changes.deliveries:
             self._db.executemany(
                 _PUT_DELIVERY,
                 [(d.agency, d.index, d.rank, d.expires, int(d.standing), d.receipt) for d in changes.deliveries],
             )
         for opener in changes.openers:
-            self._db.execute("INSERT INTO opener VALUES (?, ?, ?)", (opener.id, opener.sender, opener.recipient))
+            values = (opener.id, opener.sender, opener.recipient, opener.until)
+            self._db.execute("INSERT OR REPLACE INTO opener VALUES (?, ?, ?, ?)", values)
         for digest in changes.attachments:
             self._db.execute("INSERT OR IGNORE INTO attachment_use VALUES (?, ?)", (digest, index))
             self._db.execute("UPDATE attachment SET used = 1 WHERE digest = ?", (digest,))
@@ -170,5 +208,10 @@ class SqliteIndex:
             self._db.execute("INSERT INTO notice VALUES (?, ?)", (changes.notice, index))
         if changes.activation is not None:
             v = changes.activation
-            row = (v.version, v.index, v.role, v.role_version, v.digest)
-            self._db.execute("INSERT INTO activation VALUES (?, ?, ?, ?, ?)", row)
+            self._db.execute(
+                "INSERT INTO activation VALUES (?, ?, ?, ?, ?)", (v.version, v.index, v.role, v.role_version, v.digest)
+            )
+        for idle, since in changes.idle:
+            self._db.execute("UPDATE alert SET idle_since = ? WHERE idx = ?", (since, idle))
+        if changes.purge is not None:
+            purge(self._db, changes.purge)

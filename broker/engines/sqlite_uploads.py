@@ -7,7 +7,7 @@ import hashlib
 import apsw
 
 from broker.engines.port import Held
-from schemas.errors import BodyMismatch, NotAParty, Refusal
+from schemas.errors import BodyMismatch, NotAParty, Purged, Refusal
 
 
 class Uploads:
@@ -20,15 +20,17 @@ class Uploads:
         """Keep a piece if it continues what is held.
 
         Returns what is held afterwards; and a refusal that stands although the transaction must be kept, when the
-        attachment was completed with a wrong digest and thrown away. Raises `NotAParty` or `BodyMismatch` otherwise.
+        attachment was completed with a wrong digest and thrown away. Raises `NotAParty`, `BodyMismatch` or `Purged`
+        otherwise.
         """
-        row = next(
-            iter(self._db.execute("SELECT owner, have, total FROM attachment WHERE digest = ?", (digest,))), None
-        )
+        sql = "SELECT owner, have, total, used FROM attachment WHERE digest = ?"
+        row = next(iter(self._db.execute(sql, (digest,))), None)
         if row is None:
             self._db.execute("INSERT INTO attachment VALUES (?, ?, 0, ?, 0)", (digest, owner, total))
-            row = (owner, 0, total)
-        holder, have, expected = row
+            row = (owner, 0, total, 0)
+        holder, have, expected, used = row
+        if used >= 2:
+            raise Purged("this attachment was deleted with the alert that named it", hint="Attach the file anew.")
         if have == expected:
             return Held(have, expected), None
         if holder != owner:

@@ -440,6 +440,7 @@ _ITEMS: Final[Mapping[str, Callable[[Value], object]]] = {
     "rules": parse_rule,
     "auditors": _auditor,
     "brokers": _broker,
-    "limits": lambda value: _limits(Fields(value, "limits")),
+    "limits": _limits,
+    "purges": _purge_order,
     "log": lambda value: _log(Fields(value, "log")),
 }

@@ -91,7 +91,8 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Node to hub: send the blob from `offset` on. 32 bytes name an attachment, 16 bytes an opener."""
+    """Node to hub: send the blob from `offset` on. 32 bytes name an attachment, 16 an opener, 8 (a log index) the
+    evidence for an alert (`schemas.log.evidence`)."""
 
     digest: bytes
     offset: int
@@ -257,7 +258,7 @@ def _blobs(fields_: Fields, name: str, size: int | None = None) -> tuple[bytes, 
 
 def _name_of_blob(fields_: Fields) -> bytes:
     digest = fields_.blob("digest")
-    if len(digest) not in {16, 32}:
+    if len(digest) not in {8, 16, 32}:
         raise Malformed("a blob is named by 16 or 32 bytes")
     return digest
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from broker.engines.port import BlockWriter, Held
-from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
-from schemas.errors import BodyMismatch, CrossbearingError, Fork, NotAParty, StorageInDoubt
+from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing
+from schemas.errors import BodyMismatch, CrossbearingError, Fork, NotAParty, Purged, StorageInDoubt
 
 
 @dataclass
@@ -21,6 +21,7 @@ class Upload:
     total: int
     pieces: dict[int, bytes] = field(default_factory=dict)
     used: bool = False
+    purged: bool = False
 
     @property
     def have(self) -> int:
@@ -50,6 +51,9 @@ class MemoryView:
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
 
+    def entry(self, index: int) -> bytes | None:
+        return self.contents.log[index] if 0 <= index < len(self.contents.log) else None
+
     def alert(self, alert_id: bytes) -> KnownAlert | None:
         return next((a for a in self.contents.alerts.values() if a.id == alert_id), None)
 
@@ -63,12 +67,28 @@ class MemoryView:
         every = sorted(self.contents.deliveries.items())
         return tuple(d for (at, _), d in every if at == index and d.standing is Standing.WAITING)
 
+    def waits(self, index: int, *, besides: str) -> bool:
+        return any(delivery.agency != besides for delivery in self.waiting(index))
+
+    def holds(self, digest: bytes) -> bool:
+        return digest in self.contents.blobs
+
+    def needed(self, digest: bytes, *, besides: int) -> bool:
+        others = self.contents.uses.get(digest, set()) - {besides}
+        return any(self.contents.alerts[index].idle_since is not None for index in others)
+
     def opener(self, opener_id: bytes) -> KnownOpener | None:
         return self.contents.openers.get(opener_id)
 
     def attachment(self, digest: bytes) -> int | None:
         upload = self.contents.uploads.get(digest)
-        return upload.total if upload is not None and upload.have == upload.total else None
+        if upload is None or upload.purged or upload.have != upload.total:
+            return None
+        return upload.total
+
+    def purged(self, digest: bytes) -> bool:
+        upload = self.contents.uploads.get(digest)
+        return upload is not None and upload.purged
 
     def activation_of(self, digest: bytes) -> Activation | None:
         return next((a for a in self.contents.activations if a.digest == digest), None)
@@ -93,7 +113,19 @@ class MemoryBlock(MemoryView):
             c.notices.setdefault(changes.notice, []).append(index)
         if changes.activation is not None:
             c.activations.append(changes.activation)
+        for idle, since in changes.idle:
+            c.alerts[idle] = replace(c.alerts[idle], idle_since=since)
+        if changes.purge is not None:
+            self._purge(changes.purge)
         return index
+
+    def _purge(self, what: Purge) -> None:
+        c = self.contents
+        c.alerts[what.index] = replace(c.alerts[what.index], idle_since=None)
+        if self.activation_of(what.body) is None:
+            c.blobs.pop(what.body, None)
+        for digest in what.attachments:
+            c.uploads[digest].purged = True
 
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         self.contents.tiles[level, index] = data
@@ -140,8 +172,24 @@ class MemoryEngine(MemoryView):
     def blob(self, digest: bytes) -> bytes | None:
         return self.contents.blobs.get(digest)
 
-    def delete_blob(self, digest: bytes) -> None:
-        self.contents.blobs.pop(digest, None)
+    def lose_blob(self, digest: bytes) -> None:
+        """What no engine does: forget a blob that is needed."""
+        del self.contents.blobs[digest]
+
+    def due(self, before: int, limit: int) -> list[int]:
+        held = [(a.idle_since, a.index) for a in self.contents.alerts.values() if a.idle_since is not None]
+        return [index for since, index in sorted(held) if since <= before][:limit]
+
+    def sweep(self, before: int, limit: int) -> int:
+        c = self.contents
+        pieces = [(u.pieces, at) for u in c.uploads.values() if u.purged for at in u.pieces][:limit]
+        for held, at in pieces:
+            del held[at]
+        openers = [o.id for o in c.openers.values() if o.until <= before][: limit - len(pieces)]
+        for identity in openers:
+            del c.openers[identity]
+            c.blobs.pop(identity, None)
+        return len(pieces) + len(openers)
 
     def activations(self, after: int) -> list[Activation]:
         return [a for a in self.contents.activations if a.version > after]
@@ -172,6 +220,8 @@ class MemoryEngine(MemoryView):
 
     def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
         held = self.contents.uploads.setdefault(digest, Upload(owner, total))
+        if held.purged:
+            raise Purged("this attachment was deleted with the alert that named it")
         if held.have == held.total:
             return Held(held.have, held.total)
         if held.owner != owner:

@@ -105,7 +105,7 @@ def lose_the_anchor(core: HubCore) -> None:
 
 
 def lose_a_bundle(core: HubCore) -> None:
-    core.engine.delete_blob(core.engine.activations(2)[0].digest)
+    core.engine.lose_blob(core.engine.activations(2)[0].digest)
 
 
 def exchange_a_bundle(core: HubCore) -> None:

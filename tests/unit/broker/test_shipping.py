@@ -85,7 +85,7 @@ def test_expired_and_purged_alerts_are_gone() -> None:
     header = decode_header(alert.header)
     assert dock.block(index, now=header.expires) == Shipment(None, (), (index,), (), dock.head().size)
     fresh = Shipping(dock.core.engine, dock.core.tree, ParcelCache(1), budget=1_000)
-    dock.core.engine.delete_blob(header.body_digest)
+    dock.core.engine.lose_blob(header.body_digest)
     shipment = fresh.block(RECIPIENT, [(3, index)], head=dock.head(), proven=0, now=NOW, openers=(), notices_from=0)
     assert (shipment.frame, shipment.gone) == (None, (index,))
 
@@ -142,6 +142,6 @@ def test_a_delivery_that_is_no_alert_does_not_go_out() -> None:
 
 def test_a_lost_bundle_is_named() -> None:
     dock = Dock()
-    dock.core.engine.delete_blob(dock.core.engine.activations(0)[0].digest)
+    dock.core.engine.lose_blob(dock.core.engine.activations(0)[0].digest)
     with pytest.raises(StorageTampered, match="missing"):
         dock.shipping.directory(0, head=dock.head(), proven=0)

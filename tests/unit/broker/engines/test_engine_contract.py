@@ -9,8 +9,8 @@ import pytest
 
 from broker.engines.port import Engine
 from broker.engines.sqlite import SqliteEngine, create_log
-from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
-from schemas.errors import BodyMismatch, NotAParty, StorageInDoubt
+from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing
+from schemas.errors import BodyMismatch, NotAParty, Purged, StorageInDoubt
 from schemas.ids import sha256
 from tests.support.memory_engine import MemoryEngine
 
@@ -30,7 +30,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def alert(index: int, *recipients: str, sender: str = "hk-customs", rank: int = 3, expires: int = LATER) -> Changes:
-    known = KnownAlert(index, bytes([index]) * 16, sender, bytes(32), bytes([index]) * 32)
+    known = KnownAlert(index, bytes([index]) * 16, sender, bytes(32), bytes([index]) * 32, expires)
     deliveries = [Delivery(name, index, rank, expires, Standing.WAITING, 0) for name in recipients]
     return Changes(alert=known, deliveries=tuple(deliveries))
 
@@ -104,8 +104,8 @@ def test_blobs_and_tiles(engine: Engine) -> None:
     assert engine.blob(b"d" * 32) == b"data"
     assert engine.tile(2, 5) == b"hashes"
     assert engine.tile(1, 5) is None
-    engine.delete_blob(b"d" * 32)
-    assert engine.blob(b"d" * 32) is None
+    assert (engine.holds(b"d" * 32), engine.holds(b"e" * 32)) == (True, False)
+    assert (engine.entry(0), engine.entry(1)) == (b"a", None)
 
 
 def test_deliveries_wait_by_precedence_then_age(engine: Engine) -> None:
@@ -137,7 +137,7 @@ def test_a_delivery_that_moves_on_waits_no_more(engine: Engine) -> None:
 
 
 def test_openers_and_activations(engine: Engine) -> None:
-    opener = KnownOpener(b"o" * 16, "hk-customs", "sg-cnb")
+    opener = KnownOpener(b"o" * 16, "hk-customs", "sg-cnb", LATER)
     first, second = (Activation(version, version - 1, "root", version, bytes([version]) * 32) for version in (1, 2))
     log_one(engine, b"a", Changes(activation=first))
     log_one(engine, b"b", Changes(activation=second, openers=(opener,)))
@@ -185,6 +185,87 @@ def test_an_attachment_with_a_wrong_digest_is_forgotten(engine: Engine) -> None:
         engine.upload("hk-customs", bytes(32), 4, 8, b"half")
     assert engine.attachment(bytes(32)) is None
     assert engine.upload("hk-customs", bytes(32), 0, 8, b"").have == 0
+
+
+def idle(engine: Engine, index: int) -> int | None:
+    known = engine.alert_at(index)
+    assert known is not None
+    return known.idle_since
+
+
+def test_alerts_are_due_by_when_they_became_idle(engine: Engine) -> None:
+    for index, expires in enumerate((900, 700, 800)):
+        log_one(engine, b"e", alert(index, "sg-cnb", "au-abf", expires=expires))
+    assert engine.due(899, 9) == [1, 2]
+    assert engine.due(999, 2) == [1, 2]
+    log_one(engine, b"r", Changes(idle=((0, 600),)))
+    assert idle(engine, 0) == 600
+    assert engine.due(999, 9) == [0, 1, 2]
+    log_one(engine, b"p", Changes(purge=Purge(1, bytes(32), ())))
+    assert idle(engine, 1) is None
+    assert engine.due(999, 9) == [0, 2]
+
+
+def test_an_alert_waits_for_others_besides_one(engine: Engine) -> None:
+    log_one(engine, b"e", alert(0, "sg-cnb", "au-abf"))
+    assert engine.waits(0, besides="sg-cnb")
+    log_one(engine, b"r", Changes(deliveries=(Delivery("au-abf", 0, 3, LATER, Standing.STORED, 1),)))
+    assert not engine.waits(0, besides="sg-cnb")
+    assert engine.waits(0, besides="au-abf")
+
+
+def log_with_body(engine: Engine, body: bytes, *attachments: bytes) -> int:
+    with engine.block(engine.size()) as block:
+        block.put_blob(sha256(body), body)
+        changes = alert(engine.size(), "sg-cnb")
+        known = Changes(alert=changes.alert, deliveries=changes.deliveries, attachments=attachments)
+        return block.append(b"e", known)
+
+
+def upload(engine: Engine, data: bytes) -> bytes:
+    digest = sha256(data)
+    engine.upload("hk-customs", digest, 0, len(data), data[:10])
+    engine.upload("hk-customs", digest, 10, len(data), data[10:])
+    return digest
+
+
+def test_a_purge_deletes_the_body_and_takes_the_attachments_away(engine: Engine) -> None:
+    own, shared = upload(engine, b"an attachment of one alert"), upload(engine, b"an attachment of two alerts")
+    first, second = log_with_body(engine, b"body", own, shared), log_with_body(engine, b"other", shared)
+    assert (engine.needed(own, besides=first), engine.needed(shared, besides=first)) == (False, True)
+    log_one(engine, b"p", Changes(purge=Purge(first, sha256(b"body"), (own,))))
+    assert (engine.blob(sha256(b"body")), engine.blob(sha256(b"other"))) == (None, b"other")
+    assert (engine.attachment(own), engine.attachment(shared)) == (None, 27)
+    assert (engine.purged(own), engine.purged(shared), engine.purged(bytes(32))) == (True, False, False)
+    assert engine.piece(own, 0) == (b"", 0)
+    assert not engine.needed(shared, besides=second), "an alert without a body needs no attachment"
+    with pytest.raises(Purged):
+        engine.upload("hk-customs", own, 0, 26, b"an attachm")
+    assert [engine.sweep(0, 1) for _ in range(4)] == [1, 1, 0, 0]
+    assert engine.piece(shared, 0) == (b"an attachm", 27)
+    with pytest.raises(Purged):
+        engine.upload("hk-customs", own, 0, 26, b"an attachm")
+
+
+def test_a_purge_leaves_a_directory_bundle_that_an_alert_had_for_a_body(engine: Engine) -> None:
+    log_with_body(engine, b"bundle")
+    log_one(engine, b"d", Changes(activation=Activation(1, 1, "root", 1, sha256(b"bundle"))))
+    log_one(engine, b"p", Changes(purge=Purge(0, sha256(b"bundle"), ())))
+    assert engine.blob(sha256(b"bundle")) == b"bundle"
+
+
+def test_openers_are_swept_up_when_the_last_alert_that_names_them_has_expired(engine: Engine) -> None:
+    first, second = (KnownOpener(bytes([n]) * 16, "hk-customs", "sg-cnb", 500 + n) for n in (1, 2))
+    with engine.block(0) as block:
+        for opener in (first, second):
+            block.put_blob(opener.id, b"sealed")
+        block.append(b"e", Changes(openers=(first, second)))
+    log_one(engine, b"e", Changes(openers=(KnownOpener(first.id, "hk-customs", "sg-cnb", 900),)))
+    assert engine.sweep(501, 9) == 0
+    assert engine.sweep(502, 9) == 1
+    assert (engine.opener(second.id), engine.blob(second.id)) == (None, None)
+    assert engine.blob(first.id) == b"sealed"
+    assert engine.sweep(900, 9) == 1
 
 
 def test_there_is_room(engine: Engine) -> None:
