@@ -31,6 +31,9 @@ MAX_REQUEST: Final = 100_663_296
 MAX_PLAIN_REQUEST: Final = 1_048_576
 """Bytes of any other request: four times a document's limit, for escapes and blanks."""
 
+MAX_BUNDLE_REQUEST: Final = 3_145_728
+"""Bytes of a request with a directory bundle (3 MiB): one of the largest allowed, which base64 makes a third longer."""
+
 KEEPALIVE: Final = 15.0
 """Seconds of silence on the event stream after which an empty line is sent, to find out that nobody listens."""
 
@@ -89,6 +92,10 @@ class LocalApi:
             web.post(alert + "/correct", self._correct),
             web.post(alert + "/recall", self._recall),
             web.post(alert + "/ack", self._ack),
+            web.get("/v1/keys", self._keys),
+            web.post("/v1/keys/reload", self._reload_keys),
+            web.post("/v1/keys/publish", self._publish_keys),
+            web.post("/v1/keys/certificate", self._renew_certificate),
             web.get("/v1/quarantine", self._quarantine),
             web.get("/v1/dead-letters", self._dead_letters),
             web.post("/v1/dead-letters/{number:[1-9][0-9]{0,17}}/retry", self._retry),
@@ -221,6 +228,23 @@ class LocalApi:
             await asyncio.wait({coming})
             await batches.aclose()
 
+    # The agency's keys
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        return _json(await self._service.keys.view())
+
+    async def _reload_keys(self, request: web.Request) -> web.Response:
+        return _json(await self._service.keys.reload(await _only_bytes(request, "passphrase", MAX_PLAIN_REQUEST)))
+
+    async def _publish_keys(self, request: web.Request) -> web.Response:
+        return _json(await self._service.keys.publish(await _only_bytes(request, "bundle", MAX_BUNDLE_REQUEST)))
+
+    async def _renew_certificate(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        Given(read_object(await _body(request, MAX_PLAIN_REQUEST))).done()
+        return _json(await self._service.keys.renew())
+
     # Care
 
     async def _quarantine(self, request: web.Request) -> web.Response:
@@ -280,6 +304,15 @@ async def _body(request: web.Request, limit: int) -> bytes:
                 f"the request has more than {limit} bytes", hint="Send larger files one by one, in follow-ups."
             )
     return bytes(data)
+
+
+async def _only_bytes(request: web.Request, name: str, limit: int) -> bytes:
+    """The one field of a request that hands over bytes."""
+    _query(request).done()
+    given = Given(read_object(await _body(request, limit)))
+    data = given.blob(name)
+    given.done()
+    return data
 
 
 async def _order(request: web.Request) -> tuple[bool, Given]:

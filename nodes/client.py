@@ -59,7 +59,7 @@ class Attachment:
         return {
             "name": self.name,
             "media_type": self.media_type,
-            "data": base64.b64encode(self.data).decode("ascii"),
+            "data": _base64(self.data),
         }
 
 
@@ -244,6 +244,24 @@ class NodeClient:
         finally:
             connection.close()
 
+    # The agency's keys
+
+    def keys(self) -> Json:
+        """`GET /v1/keys`: every key listed or held, and who may sign the next document."""
+        return self._json("GET", "/v1/keys")
+
+    def reload_keys(self, passphrase: bytes) -> Json:
+        """`POST /v1/keys/reload`: take in the keys that were added to the keystore; answers as `keys` does."""
+        return self._json("POST", "/v1/keys/reload", {"passphrase": _base64(passphrase)})
+
+    def publish_keys(self, bundle: bytes) -> Json:
+        """`POST /v1/keys/publish`: bring a signed key document into force."""
+        return self._json("POST", "/v1/keys/publish", {"bundle": _base64(bundle)})
+
+    def renew_certificate(self) -> Json:
+        """`POST /v1/keys/certificate`: take up the certificate that lies beside the next key."""
+        return self._json("POST", "/v1/keys/certificate", {})
+
     # Care
 
     def quarantine(self) -> Json:
@@ -338,6 +356,10 @@ class NodeClient:
                 hint="See what the node's log says; a full or slow disk is the usual cause.",
             )
         return Unreachable(f"the node closed the connection: {error}", hint="See what the node's log says.")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _decimal_text(value: object) -> str:

@@ -21,8 +21,10 @@ from nodes.config import NodeConfig
 from nodes.exchange import Exchange
 from nodes.handlers.runner import Handlers
 from nodes.identity import Identity, refuse_example_keys
+from nodes.keys.renewal import RenewingLink
+from nodes.keys.service import KeyService
+from nodes.keys.watch import KeyWatch
 from nodes.keystore import Seeds
-from nodes.link import WebSocketLink
 from nodes.lock import home_lock
 from nodes.ports import Clock, Link, Random, system_clock, system_random
 from nodes.receipts import Acknowledgements
@@ -70,13 +72,28 @@ async def run_node(
             await store.read(standing.restore)
             identity = Identity(seeds)
             parts = Parts(store, standing, identity, clock, random, config.evidence)
-            exchange = Exchange(parts, link or WebSocketLink(config.hub))
+            renewal = None
+            if link is None:
+                link = renewal = RenewingLink(config.hub, partial(_lists, standing))
+            exchange = Exchange(parts, link)
+            watch = KeyWatch(store, standing, clock, renewal=renewal, reconnect=exchange.reconnect)
             service = NodeService(
                 config=config,
                 store=store,
                 standing=standing,
                 identity=identity,
                 acknowledgements=Acknowledgements(store, identity, standing, clock),
+                keys=KeyService(
+                    config=config,
+                    store=store,
+                    standing=standing,
+                    identity=identity,
+                    seeds=seeds,
+                    publications=parts.publications,
+                    watch=watch,
+                    renewal=renewal,
+                    clock=clock,
+                ),
                 link=lambda: exchange.state,
                 clock=clock,
                 random=random,
@@ -84,7 +101,7 @@ async def run_node(
             api = LocalApi(service, config.socket)
             await api.start()
             closing.push_async_callback(api.close)
-            works: list[Coroutine[Any, Any, object]] = [exchange.run(), _housekeeping(store, clock)]
+            works: list[Coroutine[Any, Any, object]] = [exchange.run(), watch.run(), _housekeeping(store, clock)]
             if config.watch.enabled:
                 works.append(_watch(config, service, clock, random).run())
             if config.handlers:
@@ -93,6 +110,12 @@ async def run_node(
             log.info("ready", agency=config.agency, hub=config.hub.url, directory=standing.version, pid=os.getpid())
             await until_first(stop.wait(), *works)
     log.info("stopped", agency=config.agency)
+
+
+def _lists(standing: Standing, pin: bytes) -> bool:
+    """Whether the directory held lists a certificate key as this agency's."""
+    keys = standing.history.latest.keys.get(standing.agency) if len(standing.history) else None
+    return keys is not None and pin in keys.tls
 
 
 def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Random) -> WatchedFolder:

@@ -17,7 +17,7 @@ from nodes.ports import Connection, Link, Sleep
 from nodes.service.ports import LinkState
 from nodes.session import Parts, Session
 from nodes.waiting import until_first
-from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, StorageInDoubt
+from schemas.errors import ClockOff, CrossbearingError, Fault, Fork, Internal, StorageInDoubt, Unreachable
 from schemas.limits import CLOCK_SKEW_MS
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class Exchange:
         self._link = link
         self._sleep = sleep
         self._state = LinkState(connected=False)
+        self._again = asyncio.Event()
+
+    def reconnect(self) -> None:
+        """End the session that is open, if one is, and connect anew."""
+        self._again.set()
 
     @property
     def state(self) -> LinkState:
@@ -93,12 +98,13 @@ class Exchange:
             await self._sleep(self._delay(failures))
 
     async def _one_session(self) -> None:
+        self._again.clear()
         connection = await self._link.connect()
         session = Session(self._parts, connection)
         try:
             offset = await session.open()
             await self._opened(offset)
-            await until_first(session.run(offset), self._prove())
+            await until_first(session.run(offset), self._prove(), self._asked_to_reconnect())
         except asyncio.CancelledError:
             await session.leave()
             raise
@@ -120,6 +126,10 @@ class Exchange:
 
         await self._parts.store.write(commit)
         log.info("connected", clock_offset_ms=offset, directory=self._parts.standing.version)
+
+    async def _asked_to_reconnect(self) -> None:
+        await self._again.wait()
+        raise Unreachable("the session was ended here, to connect anew")
 
     async def _prove(self) -> None:
         """A session that has lasted shows that what ended an earlier one is over."""

@@ -19,8 +19,13 @@ class Identity:
 
     def __init__(self, seeds: Seeds) -> None:
         self.agency = seeds.agency
+        self.adopt(seeds)
+
+    def adopt(self, seeds: Seeds) -> None:
+        """Take in a keystore with more keys; whoever holds this identity uses them from now on."""
         self._signing = {key.key_id: key for key in map(SigningKey, seeds.signing)}
         self._sealing_seeds = seeds.sealing
+        self.__dict__.pop("sealing_keys", None)
 
     def signing_key(self, directory: Directory, at: int) -> SigningKey:
         """The newest of the agency's signing keys that the directory lists as valid at the time `at` (ms).

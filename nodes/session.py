@@ -8,7 +8,7 @@ the session ends, and the next one goes on from what the store and the hub hold.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -17,6 +17,7 @@ import structlog
 from nodes.dispatch import Dispatch
 from nodes.downloads import Downloads
 from nodes.identity import Identity
+from nodes.keys.publication import Publications
 from nodes.openers import Keyring
 from nodes.ports import Clock, Connection, Random
 from nodes.receipt_sender import ReceiptSender
@@ -72,6 +73,7 @@ class Parts:
     clock: Clock
     random: Random
     evidence: Path
+    publications: Publications = field(default_factory=Publications)
 
 
 class Session:
@@ -155,13 +157,19 @@ class Session:
                 await until_first(self._read(), self._work(), self._clock_off(offset))
             else:
                 await until_first(
-                    self._read(), self._work(), self._send_alerts(), self._receipts.run(), self._downloads.run()
+                    self._read(),
+                    self._work(),
+                    self._send_alerts(),
+                    self._receipts.run(),
+                    self._downloads.run(),
+                    self._parts.publications.run(self._send),
                 )
         except Refusal as error:
             await self._say_bye(error.code, error.message)
             raise
         finally:
             self._transfers.fail()
+            self._parts.publications.fail()
         raise Unreachable("the session with the hub ended")
 
     async def leave(self) -> None:
@@ -211,12 +219,15 @@ class Session:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]
         receipts = [item for item in frame.items if self._receipts.owns(item.ref)]
         uploads = [item for item in frame.items if self._transfers.owns(item.ref)]
-        if len(alerts) + len(receipts) + len(uploads) != len(frame.items):
+        published = [item for item in frame.items if self._parts.publications.owns(item.ref)]
+        if len(alerts) + len(receipts) + len(uploads) + len(published) != len(frame.items):
             raise ProtocolError("the hub answered something that this node did not submit")
         if alerts:
             await self._dispatch.settle(alerts)
         for item in uploads:
             self._transfers.refuse(item)
+        for item in published:
+            self._parts.publications.settle(item)
         if receipts:
             await self._receipts.settle(receipts)
 

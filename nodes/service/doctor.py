@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nodes.keys.expiry import ALARMS, URGENT, Ending, step
 from nodes.service.ports import LinkState
 from nodes.store.events import Alarm
 from schemas.limits import CLOCK_SKEW_MS
@@ -15,9 +16,6 @@ State = Literal["ok", "warning", "failed"]
 
 NOTICEABLE_OFFSET_MS = 5_000
 """A clock this far off is not kept by NTP."""
-
-EXPIRY_NOTICE_MS = 30 * 86_400_000
-"""Thirty days: renewing keys or metadata takes several people."""
 
 LOW_DISK = 1 << 30
 FULL_DISK = 100 << 20
@@ -49,7 +47,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found at one moment, `now` (ms). Expiries map what expires to when (ms)."""
+    """What was found at one moment, `now` (ms). `endings` come with the soonest first."""
 
     now: int
     link: LinkState
@@ -58,7 +56,7 @@ class Facts:
     directory: int
     standing: Literal["active", "suspended", "unknown", "none"]
     key_problem: str | None
-    expiries: dict[str, int]
+    endings: tuple[Ending, ...]
     waiting: int
     waiting_since: int | None
     refused: int
@@ -91,7 +89,11 @@ def examine(facts: Facts) -> list[Check]:
         ),
         _disk(facts),
         _files(facts),
-        *(Check(f"alarm {alarm.code}", "failed", alarm.message, alarm.hint) for alarm in facts.alarms),
+        *(
+            Check(f"alarm {alarm.code}", "failed", alarm.message, alarm.hint)
+            for alarm in facts.alarms
+            if alarm.code not in ALARMS  # the check of what ends says those
+        ),
     ]
 
 
@@ -145,19 +147,14 @@ def _keys(facts: Facts) -> Check:
 
 
 def _expiry(facts: Facts) -> Check:
-    near = sorted((at, what) for what, at in facts.expiries.items() if at - facts.now < EXPIRY_NOTICE_MS)
+    """Thirty days ahead, because renewing keys or metadata takes several people; the last day is a failure."""
+    near = [(ending, reached) for ending in facts.endings if (reached := step(ending.at, facts.now)) is not None]
     if not near:
-        return Check("expiry", "ok", "no key, certificate or directory role expires within 30 days")
-    at, what = near[0]
-    days = (at - facts.now) // 86_400_000
-    detail = f"{what} expired" if at <= facts.now else f"{what} expires in {days} days"
-    more = f", and {len(near) - 1} more within 30 days" if len(near) > 1 else ""
-    return Check(
-        "expiry",
-        "failed" if at <= facts.now else "warning",
-        detail + more,
-        "Renew it in time: have the new one published before the old one ends.",
-    )
+        return Check("expiry", "ok", "no key, certificate or directory role ends within 30 days")
+    urgent = any(code in URGENT for _, (code, _) in near)
+    detail = "; ".join(f"{ending.what} {words} ({ending.day})" for ending, (_, words) in near)
+    hint = " ".join(dict.fromkeys(ending.hint for ending, _ in near))
+    return Check("expiry", "failed" if urgent else "warning", detail, hint)
 
 
 def _outbox(facts: Facts) -> Check:

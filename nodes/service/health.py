@@ -6,13 +6,12 @@ import asyncio
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from cryptography import x509
 
 from nodes.config import NodeConfig
 from nodes.identity import Identity
+from nodes.keys.certificate import expires
+from nodes.keys.expiry import endings
 from nodes.ports import Clock
 from nodes.service.doctor import Facts, examine
 from nodes.service.ports import Link
@@ -105,10 +104,7 @@ class Health:
         counts = await self._store.read(_count)
         now = self._clock()
         directory = self._directory()
-        expiries, open_files, disk_free, watch_failed = await asyncio.to_thread(self._look_at_files)
-        if directory is not None:
-            expiries |= {f"the directory's {role} metadata": at for role, at in directory.expires().items()}
-            expiries |= _key_expiries(directory, self._config.agency, now)
+        certificate, open_files, disk_free, watch_failed = await asyncio.to_thread(self._look_at_files)
         facts = Facts(
             now=now,
             link=self._link(),
@@ -117,7 +113,7 @@ class Health:
             directory=self._standing.version,
             standing=_standing(directory, self._config.agency),
             key_problem=self._key_problem(directory, now),
-            expiries=expiries,
+            endings=tuple(endings(directory, self._config.agency, certificate, now)),
             waiting=counts.waiting,
             waiting_since=counts.waiting_since,
             refused=counts.refused,
@@ -149,7 +145,7 @@ class Health:
             return f"others seal for the key {sealing.key_id.hex()}, which is not held here"
         return None
 
-    def _look_at_files(self) -> tuple[dict[str, int], tuple[str, ...], int, int]:
+    def _look_at_files(self) -> tuple[int | None, tuple[str, ...], int, int]:
         """Certificate expiry, files open to others, bytes free, and documents refused by the watched folder."""
         config = self._config
         closed = (config.keystore, config.database, config.hub.key)
@@ -157,7 +153,7 @@ class Health:
         failed = config.watch.folder / "failed"
         refused = sum(path.name.endswith(".problems.txt") for path in failed.iterdir()) if failed.is_dir() else 0
         return (
-            _certificate_expiry(config.hub.certificate),
+            expires(config.hub.certificate),
             open_files,
             shutil.disk_usage(config.home).free,
             refused,
@@ -191,23 +187,3 @@ def _standing(directory: Directory | None, agency: str) -> Literal["active", "su
         return "none"
     known = directory.document.agencies.get(agency)
     return "unknown" if known is None else known.status
-
-
-def _key_expiries(directory: Directory, agency: str, now: int) -> dict[str, int]:
-    """When the last valid key of each kind ends, if it does."""
-    keys = directory.keys.get(agency)
-    if keys is None:
-        return {}
-    ends = {
-        f"the {kind} key": max((record.not_after for record in records if record.valid(now)), default=None)
-        for kind, records in (("signing", keys.signing), ("sealing", keys.sealing))
-    }
-    return {what: at for what, at in ends.items() if at is not None}
-
-
-def _certificate_expiry(path: Path) -> dict[str, int]:
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError):
-        return {}  # a node without a readable certificate does not start
-    return {"the TLS certificate": int(certificate.not_valid_after_utc.timestamp() * 1_000)}

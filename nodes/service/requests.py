@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -99,6 +100,17 @@ class Given:
         if not isinstance(value, list):
             raise Malformed(f"{name} must be a list", hint=f'Give it as {{"{name}": [...]}}.')
         return value
+
+    def blob(self, name: str) -> bytes:
+        """Bytes in base64 (RFC 4648 section 4, padded). Raises `Malformed`."""
+        value = self.text(name)
+        try:
+            data = base64.b64decode(value or "", validate=True)
+        except ValueError:
+            data = b""
+        if not data or base64.b64encode(data).decode("ascii") != value:
+            raise Malformed(f"{name} must be bytes in base64", hint="Use the padded alphabet of RFC 4648, one line.")
+        return data
 
     def number(self, name: str) -> int | None:
         """A whole number in a query, as text, or None. Raises `Malformed`."""

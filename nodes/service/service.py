@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from nodes.config import NodeConfig
 from nodes.identity import Identity
+from nodes.keys.service import KeyService
 from nodes.ports import Clock, Random
 from nodes.receipts import Acknowledgements
 from nodes.service.attachments import StoredFile, find_file, open_file
@@ -33,7 +34,7 @@ PATIENCE: Final = 10.0
 
 
 class NodeService:
-    """Everything the local API offers: `sending` and `reading` for alerts, `health` for the node, the rest here."""
+    """Everything the local API offers: `sending` and `reading` for alerts, `keys`, `health`, and the rest."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class NodeService:
         standing: Standing,
         identity: Identity,
         acknowledgements: Acknowledgements,
+        keys: KeyService,
         link: Link,
         clock: Clock,
         random: Random,
@@ -50,6 +52,7 @@ class NodeService:
         self._store = store
         self._standing = standing
         self._acknowledgements = acknowledgements
+        self.keys = keys
         self._composer = Composer(standing, clock)
         self.sending = Sending(store, standing, self._composer, clock, random)
         self.reading = Reading(store)

@@ -41,7 +41,7 @@ class Tables:
         self.alerts = Alerts(connection)
         self.outbox = Outbox(connection, self.topics, self.events)
         self.inbox = Inbox(connection, self.events)
-        self.directory = DirectoryTable(connection)
+        self.directory = DirectoryTable(connection, self.topics)
         self.pairs = Pairs(connection)
         self.openers = Openers(connection)
         self.receipts = Receipts(connection, self.topics)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import apsw
 
 from nodes.store.rows import number
+from nodes.store.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class DirectoryRow:
 class DirectoryTable:
     """Writes and replays directory versions."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, topics: Topics) -> None:
         self._db = connection
+        self._topics = topics
 
     def add(self, row: DirectoryRow) -> None:
         """Keep the next version."""
@@ -31,6 +33,7 @@ class DirectoryTable:
             "INSERT INTO directory (version, log_index, entry, bundle) VALUES (?, ?, ?, ?)",
             (row.version, row.index, row.entry, row.bundle),
         )
+        self._topics.add("directory")
 
     def all(self) -> list[DirectoryRow]:
         """All versions, oldest first."""

@@ -13,6 +13,9 @@ from typing import Any
 
 from nodes.config import HubSettings, LogSettings, NodeConfig, WatchSettings
 from nodes.identity import Identity
+from nodes.keys.publication import Publications
+from nodes.keys.service import KeyService
+from nodes.keys.watch import KeyWatch
 from nodes.keystore import fresh_seeds
 from nodes.receipts import Acknowledgements
 from nodes.service.ports import LinkState
@@ -148,6 +151,17 @@ async def edge_node(
             standing=standing,
             identity=identity,
             acknowledgements=Acknowledgements(store, identity, standing, clock),
+            keys=KeyService(
+                config=config,
+                store=store,
+                standing=standing,
+                identity=identity,
+                seeds=published,
+                publications=Publications(),
+                watch=KeyWatch(store, standing, clock, renewal=None, reconnect=lambda: None),
+                renewal=None,
+                clock=clock,
+            ),
             link=lambda: node.link,
             clock=clock,
             random=random,

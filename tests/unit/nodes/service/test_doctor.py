@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
+from nodes.keys.expiry import ALARMS, Ending
 from nodes.service.doctor import FULL_DISK, LOW_DISK, Check, Facts, examine
 from nodes.service.ports import LinkState
 from nodes.store.events import Alarm
 
 NOW = 1_790_000_000_000
 DAY_MS = 86_400_000
+
+
+def ends(**after: int) -> tuple[Ending, ...]:
+    return tuple(Ending(what, NOW + ms, f"Renew {what}.") for what, ms in after.items())
+
 
 HEALTHY = Facts(
     now=NOW,
@@ -20,7 +26,7 @@ HEALTHY = Facts(
     directory=33,
     standing="active",
     key_problem=None,
-    expiries={"the signing key": NOW + 400 * DAY_MS},
+    endings=(Ending("the signing key", NOW + 400 * DAY_MS, "Rotate it."),),
     waiting=0,
     waiting_since=None,
     refused=0,
@@ -64,9 +70,16 @@ def test_a_healthy_node() -> None:
         ("directory", {"standing": "unknown"}, "failed", "sg-cnb is no agency of directory version 33"),
         ("directory", {"standing": "suspended"}, "failed", "sg-cnb is suspended"),
         ("keys", {"key_problem": "no key is valid"}, "failed", "no key is valid"),
-        ("expiry", {"expiries": {"a": NOW + 30 * DAY_MS}}, "ok", "within 30 days"),
-        ("expiry", {"expiries": {"a": NOW + 29 * DAY_MS, "b": NOW + DAY_MS}}, "warning", "b expires in 1 days, and 1"),
-        ("expiry", {"expiries": {"a": NOW}}, "failed", "a expired"),
+        ("expiry", {"endings": ends(a=30 * DAY_MS + 1)}, "ok", "within 30 days"),
+        ("expiry", {"endings": ends(a=30 * DAY_MS)}, "warning", "a ends within 30 days (2026-10-21)"),
+        (
+            "expiry",
+            {"endings": ends(b=2 * DAY_MS, a=29 * DAY_MS)},
+            "warning",
+            "b ends within 7 days (2026-09-23); a ",
+        ),
+        ("expiry", {"endings": ends(a=DAY_MS)}, "failed", "a ends within a day (2026-09-22)"),
+        ("expiry", {"endings": ends(a=0)}, "failed", "a has ended (2026-09-21)"),
         ("outbox", {"waiting": 1, "waiting_since": NOW - 300_000}, "ok", "1 alert waiting"),
         ("outbox", {"waiting": 2, "waiting_since": NOW - 300_001}, "warning", "2 alerts waiting, some for over 5 min"),
         ("outbox", {"refused": 1}, "warning", "1 sent alert refused"),
@@ -85,3 +98,8 @@ def test_what_is_wrong_is_named_with_a_remedy(name: str, changes: dict[str, Any]
     assert detail in found.detail
     assert bool(found.hint) is (state != "ok")
     assert found.as_dict()["ok"] is (state == "ok")
+
+
+def test_what_ends_is_said_once() -> None:
+    alarms = tuple(Alarm(code, "the signing key ends", "Renew it.", NOW) for code in ALARMS)
+    assert not [found for found in examine(replace(HEALTHY, alarms=alarms)) if found.name.startswith("alarm")]

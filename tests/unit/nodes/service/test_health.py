@@ -112,12 +112,14 @@ async def test_what_expires_soon(node: EdgeNode) -> None:
     node.now = NOW + 710 * DAY_MS
     found = (await checks(node))["expiry"]
     assert found["state"] == "warning"
-    assert found["detail"] == "the sealing key expires in 20 days, and 1 more within 30 days"
+    said = "the sealing key ends within 30 days (2028-09-20); the signing key ends within 30 days (2028-09-20)"
+    assert found["detail"] == said
+    assert found["hint"] == "Renew it: bearing keys rotate sealing. Renew it: bearing keys rotate signing."
 
 
 async def test_a_certificate_that_expires_soon(node: EdgeNode) -> None:
     _write_certificate(node.config.hub.certificate, NOW + 3 * DAY_MS)
-    assert (await checks(node))["expiry"]["detail"] == "the TLS certificate expires in 3 days"
+    assert (await checks(node))["expiry"]["detail"] == "the TLS certificate ends within 7 days (2026-09-24)"
 
 
 def _write_certificate(path: Path, ends: int) -> None:
