@@ -147,6 +147,15 @@ def test_any_time_and_size_can_be_cosigned(now: int, size: int) -> None:
     assert signed_at(ED, line) == now // 1000 * 1000
 
 
+def test_a_time_out_of_range_is_refused_though_it_was_signed() -> None:
+    message = f"cosignature/v1\ntime {1 << 63}\n{TEXT}".encode()
+    payload = struct.pack(">Q", 1 << 63) + CLASSICAL.sign(message)
+    with pytest.raises(BadSignature, match="range"):
+        check_signature(ED, TEXT, payload, tree=tree(7))
+    last = struct.pack(">Q", (1 << 63) - 1) + CLASSICAL.sign(message.replace(b"5808", b"5807"))
+    check_signature(ED, TEXT, last, tree=tree(7))
+
+
 @pytest.mark.parametrize("now", [-1, (1 << 63) * 1000])
 def test_times_out_of_range_are_not_signed(now: int) -> None:
     with pytest.raises(BadCheckpoint):
@@ -157,6 +166,7 @@ def test_times_out_of_range_are_not_signed(now: int) -> None:
 def test_a_witness_always_says_when(now: int) -> None:
     with pytest.raises(BadCheckpoint):
         COSIGNER.cosign(TEXT, tree(7), now=now)
+    assert len(COSIGNER.cosign(TEXT, tree(7), now=1000)) == 2
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "n" * 256, "\ud800"])

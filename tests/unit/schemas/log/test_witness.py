@@ -190,6 +190,10 @@ def test_only_from_the_size_held(held: int, one: int, other: int) -> None:
         assert verdict == Refused(Status.CONFLICT, f"the size last cosigned is {held}, not {old}", held)
 
 
+def test_statuses_are_those_of_http() -> None:
+    assert [int(status) for status in Status] == [200, 400, 403, 404, 409, 422]
+
+
 def test_only_the_logs_own_lines_are_kept() -> None:
     cosigned = (
         note(5) + COSIGNER.cosign(format_checkpoint(parse_checkpoint(text(5))), tree(5), now=NOW)[0].line.encode()
