@@ -102,6 +102,7 @@ def header_view(content: Content) -> dict[str, Any] | None:
         "status": header.status,
         "operation": header.operation,
         "modes": list(header.modes),
+        "subjects": list(header.subjects),
         "address": list(header.address),
         "relation": None
         if header.relation is None

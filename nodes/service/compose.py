@@ -17,7 +17,8 @@ from schemas.alert.document import Alert, Problem, alert_to_wire, check_document
 from schemas.errors import BadDocument, BodyTooLarge, CrossbearingError, Malformed, Refusal
 from schemas.limits import MAX_BODY, MAX_DOCUMENT
 from schemas.routing.address import normalise
-from schemas.routing.resolve import Resolution, RoutingQuery, query_of_alert, resolve
+from schemas.routing.plan import plan_of
+from schemas.routing.resolve import Resolution, RoutingQuery, query_of_alert, resolve, weigh
 
 if TYPE_CHECKING:
     from schemas.directory.state import Directory
@@ -75,7 +76,8 @@ class Composer:
 
     def explain(self, query: Mapping[str, Any]) -> Resolution:
         """Who would receive an alert of which only the clear facts are given: `to`, and what of `kind`, `marking`,
-        `precedence`, `status`, `operation` and `modes` differs from the defaults of a routine amber watch.
+        `precedence`, `status`, `operation` and `modes` differs from the defaults of a routine amber watch; `subjects`
+        as a document has them, or their types alone. To reach nobody is an answer here.
 
         Raises as `compose` does, and `Malformed` for a word that is none of the list's.
         """
@@ -93,8 +95,9 @@ class Composer:
             operation=_word(query, "operation", "") or None,
             modes=tuple(_addresses(query.get("modes") or []) or ()),
             at=self._clock(),
+            subjects=_types(query.get("subjects") or []),
         )
-        return resolve(directory, routing)
+        return weigh(plan_of(directory), routing)
 
 
 def resolution_view(resolution: Resolution) -> dict[str, Any]:
@@ -148,6 +151,15 @@ def _addresses(value: object) -> list[str] | None:
     if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         return list(value)
     return None
+
+
+def _types(subjects: object) -> tuple[str, ...]:
+    """The types of a document's subjects, or of a list of types."""
+    listed = subjects if isinstance(subjects, list | tuple) else [None]
+    types = [subject.get("type") if isinstance(subject, Mapping) else subject for subject in listed]
+    if not all(isinstance(kind, str) for kind in types):
+        raise Malformed("subjects must be a list of subjects or of their types")
+    return tuple(sorted({str(kind) for kind in types}))
 
 
 def _word(query: Mapping[str, Any], name: str, default: str) -> str:

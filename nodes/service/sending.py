@@ -175,7 +175,9 @@ class Sending:
         present = [agency for agency in recipients if agency in agencies]
         try:
             reached = self._composer.explain(document).recipients
-        except DirectoryRefusal:  # an operation that ended, a region that is gone: they are named one by one instead
+        except DirectoryRefusal:  # an operation that ended, a region that is gone
+            reached = ()
+        if not reached:  # they are named one by one instead
             return {**{name: value for name, value in document.items() if name != "operation"}, "to": present}
         return {**document, "to": [*document["to"], *(agency for agency in present if agency not in reached)]}
 
@@ -230,6 +232,7 @@ def _preview(composed: Composed) -> dict[str, Any]:
             "status": alert.status,
             "operation": alert.operation,
             "modes": sorted(alert.modes),
+            "subjects": list(composed.resolution.subjects),
             "address": list(alert.to),
             "relation": None if alert.relation is None else alert.relation.model_dump(),
             "expires_hours": alert.expires_hours,

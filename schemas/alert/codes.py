@@ -39,6 +39,27 @@ Marking = Literal["clear", "green", "amber", "amber+strict", "red"]  # TLP 2.0
 Status = Literal["actual", "exercise", "test"]
 Precedence = Literal["flash", "immediate", "priority", "routine"]
 Mode = Literal["sea", "air", "post", "road", "rail", "other"]
+SubjectType = Literal[  # of schemas.alert.subjects; standing requests name them without loading those
+    "arrests",
+    "carriage",
+    "concealment",
+    "consignment",
+    "container",
+    "detection",
+    "flight",
+    "item",
+    "location",
+    "mark",
+    "organisation",
+    "outcome",
+    "parcel",
+    "person",
+    "route",
+    "substance",
+    "value",
+    "vehicle",
+    "vessel",
+]
 RelationType = Literal["reply", "follow-up", "correct", "recall"]
 SourceGrade = Literal["A", "B", "C", "D", "E", "F"]  # reliability of the source; F cannot be judged
 Caveat = Literal[

@@ -1,4 +1,4 @@
-"""``agencies/<id>.json``: the keys an agency's node uses, signed by that agency's own administrators."""
+"""``agencies/<id>.json``: an agency's keys and standing requests, signed by that agency's own administrators."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_d
 from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
 from schemas.ids import check_agency_id, key_id
 from schemas.keys import ED25519_PUBLIC_SIZE, ML_DSA_44_PUBLIC_SIZE, X_WING_PUBLIC_SIZE
+from schemas.routing.requests import MAX_REQUESTS, StandingRequest, parse_requests, request_to_json
 
 WitnessType = Literal["ed25519", "ml-dsa-44"]
 KeyStatus = Literal["active", "retired"]
@@ -54,7 +55,7 @@ class WitnessRecord:
 
 @dataclass(frozen=True, slots=True)
 class AgencyKeys:
-    """All public keys of one agency."""
+    """What one agency publishes of itself: all its public keys, and what it asks to be copied on."""
 
     agency: str
     signing: tuple[KeyRecord, ...]
@@ -65,6 +66,7 @@ class AgencyKeys:
     """SHA-256 digests of the certificate keys (SPKI) its node may present."""
     witness: tuple[WitnessRecord, ...] = ()
     """Keys that cosign checkpoints, and do nothing else."""
+    requests: tuple[StandingRequest, ...] = ()
 
 
 def parse_agency_keys(data: bytes, agency: str) -> AgencyKeys:
@@ -82,20 +84,21 @@ def parse_agency_keys(data: bytes, agency: str) -> AgencyKeys:
 
 def encode_agency_keys(keys: AgencyKeys) -> bytes:
     """``agencies/<id>.json`` for these keys; `parse_agency_keys` gives them back."""
-    return dump_json(
-        {
-            "format": FORMAT,
-            "agency": keys.agency,
-            "signing": [_record_to_json(record) for record in keys.signing],
-            "sealing": [_record_to_json(record) for record in keys.sealing],
-            "tls": [pin.hex() for pin in keys.tls],
-            "witness": [{"type": record.type, "public": record.public.hex()} for record in keys.witness],
-        }
-    )
+    value: dict[str, Value] = {
+        "format": FORMAT,
+        "agency": keys.agency,
+        "signing": [_record_to_json(record) for record in keys.signing],
+        "sealing": [_record_to_json(record) for record in keys.sealing],
+        "tls": [pin.hex() for pin in keys.tls],
+        "witness": [{"type": record.type, "public": record.public.hex()} for record in keys.witness],
+    }
+    if keys.requests:
+        value["requests"] = [request_to_json(request) for request in keys.requests]
+    return dump_json(value)
 
 
 def _agency_keys(value: dict[str, Value]) -> AgencyKeys:
-    reader = Fields(value, "agency keys")
+    reader = Fields({"requests": [], **value}, "agency keys")
     check_format(reader)
     keys = AgencyKeys(
         agency=check_agency_id(reader.text("agency")),
@@ -103,6 +106,7 @@ def _agency_keys(value: dict[str, Value]) -> AgencyKeys:
         sealing=_records(reader.items("sealing", max_items=MAX_KEYS), "sealing", X_WING_PUBLIC_SIZE),
         tls=hex_digests(reader.texts("tls", max_items=MAX_KEYS), "tls"),
         witness=tuple(_witness(value) for value in reader.items("witness", max_items=MAX_KEYS)),
+        requests=parse_requests(reader.items("requests", max_items=MAX_REQUESTS)),
     )
     reader.done()
     if len(set(keys.witness)) != len(keys.witness):

@@ -392,8 +392,10 @@ def dangling_references(document: DirectoryDocument) -> Iterator[Dangling]:
             yield Dangling("operations", operation.id, f"operation {operation.id}: the host is no participant")
     for rule in document.rules:
         where = ("rules", "rule", rule.id)
-        used += [(*where, "agency", agency) for agency in (*rule.when.senders, *rule.to.agencies)]
-        used += [(*where, "region", region) for region in (*rule.when.sender_regions, *rule.to.regions)]
+        hub = (rule.hub,) if rule.hub is not None else ()
+        regions = (*rule.when.sender_regions, *rule.when.recipient_regions, *rule.to.regions)
+        used += [(*where, "agency", agency) for agency in (*rule.when.senders, *rule.to.agencies, *hub)]
+        used += [(*where, "region", region) for region in regions]
         used += [(*where, "operation", operation) for operation in rule.when.operations]
     for section, what, identity, kind, name in used:
         if name not in known[kind]:

@@ -234,7 +234,18 @@ def _apply_agency(directory: Directory, agency: str, version: int, bundle: Bundl
     signed.check_expiry(metadata, agency, at)
     signed.check_target(metadata, bundle.target)
     published = Published(metadata, parse_agency_keys(bundle.target, agency))
+    _check_requests(published.keys, directory.document)
     return _settle(directory, directory.targets, directory.document, {**directory.published, agency: published})
+
+
+def _check_requests(keys: AgencyKeys, document: DirectoryDocument) -> None:
+    """A request names regions there are. One whose region the governors remove later asks for nothing there."""
+    for request in keys.requests:
+        for region in request.regions:
+            if region not in document.regions:
+                raise DirectoryInvalid(
+                    f"request {request.id} of {keys.agency} names region {region}, which is not defined"
+                )
 
 
 def _settle(

@@ -19,6 +19,7 @@ from schemas.envelope.words import (
     PRECEDENCES,
     RELATIONS,
     STATUSES,
+    SUBJECTS,
     TOPICS,
 )
 from schemas.errors import BadAddress, BadId, Malformed
@@ -103,6 +104,8 @@ class Header:
     operation: str | None
     modes: tuple[str, ...]
     """Sorted, each once."""
+    subjects: tuple[str, ...]
+    """Those types of the alert's subjects on which a standing request's copy rests; sorted, each once."""
     address: tuple[str, ...]
     """As the sender wrote it, in wire form."""
     relation: Relation | None
@@ -144,6 +147,8 @@ class Header:
             _check(word in words, name, f"is none of {', '.join(words)}")
         _check(all(mode in MODES for mode in self.modes), "modes", f"has more than {', '.join(MODES)}")
         _check(_ascending(self.modes), "modes", "is not sorted, each once")
+        _check(all(subject in SUBJECTS for subject in self.subjects), "subjects", "has an unknown type")
+        _check(_ascending(self.subjects), "subjects", "is not sorted, each once")
         if self.operation is not None:
             check_slug(self.operation)
 
@@ -191,6 +196,7 @@ def encode_header(header: Header) -> bytes:
             "status": header.status,
             "operation": header.operation,
             "modes": list(header.modes),
+            "subjects": list(header.subjects),
             "address": list(header.address),
             "relation": list(header.relation) if header.relation is not None else None,
             "recipients": [list(recipient) for recipient in header.recipients],
@@ -224,6 +230,7 @@ def decode_header(data: bytes) -> Header:
             status=fields.text("status"),
             operation=fields.optional_text("operation"),
             modes=fields.texts("modes"),
+            subjects=fields.texts("subjects"),
             address=fields.texts("address"),
             relation=_relation(fields.value("relation")),
             recipients=tuple(_recipient(value) for value in fields.items("recipients")),

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Value
-from schemas.directory.history import DirectoryHistory
+from schemas.directory.history import Directory, DirectoryHistory
 from schemas.envelope.body import commitment, open_body
 from schemas.envelope.header import Header, Recipient, decode_header, verify_header
 from schemas.envelope.opener import unwrap
@@ -40,6 +40,7 @@ from schemas.errors import (
     InnerMismatch,
     NotIncluded,
     NotRecipient,
+    Refusal,
     Suspended,
     WrongDirectory,
 )
@@ -48,6 +49,7 @@ from schemas.log.checkpoint import Checkpoint, verify_checkpoint
 from schemas.log.entry import AlertEntry, Entry, decode_entry
 from schemas.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from schemas.log.note import NoteKey
+from schemas.routing.resolve import disclosed, query_of
 
 STEPS: Final = {
     1: "entry and header decode strictly",
@@ -167,6 +169,7 @@ def open_alert(
         inner = open_body(body, content_key)
     with _step(10):
         wire = _check_inner(inner, header)
+        _check_disclosed(wire.get("subjects"), header, history.version(header.directory))
     with _step(11):
         alert = alert_from_wire(wire)
     return OpenedAlert(index, decoded, header, alert, leaf, _VERIFIED)
@@ -238,6 +241,19 @@ def _check_inner(inner: Value, header: Header) -> dict[str, Value]:
     if _attachments(alert.get("attachments")) != [(a.digest.hex(), a.size) for a in header.attachments]:
         raise InnerMismatch("attachments inside the body are not what the header says", field="attachments")
     return alert
+
+
+def _check_disclosed(value: Value, header: Header, directory: Directory) -> None:
+    """The header discloses exactly those types of subjects that decide, under the directory it was sealed with."""
+    listed = value if isinstance(value, list) else []
+    types = {subject.get("type") for subject in listed if isinstance(subject, dict)}
+    try:
+        query = replace(query_of(header), subjects=tuple(sorted(kind for kind in types if isinstance(kind, str))))
+        due = disclosed(directory, query)
+    except Refusal as refusal:
+        raise InnerMismatch(f"subjects cannot be judged: {refusal.message}", field="subjects") from refusal
+    if due != header.subjects:
+        raise InnerMismatch("subjects inside the body are not what the header says", field="subjects")
 
 
 def _sorted_texts(value: Value) -> list[str] | None:

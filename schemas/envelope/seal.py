@@ -79,6 +79,7 @@ def seal(
             status=alert.status,
             operation=alert.operation,
             modes=tuple(sorted(alert.modes)),
+            subjects=resolution.subjects,
             address=tuple(alert.to),
             relation=Relation(alert.relation.type, parse_id(alert.relation.alert)) if alert.relation else None,
             recipients=tuple(

@@ -21,4 +21,6 @@ TOPICS: Final[tuple[str, ...]] = get_args(codes.Kind)
 
 STATUSES: Final[tuple[str, ...]] = get_args(codes.Status)
 MODES: Final[tuple[str, ...]] = get_args(codes.Mode)
+SUBJECTS: Final[tuple[str, ...]] = get_args(codes.SubjectType)
+"""The types of an alert's subjects; the header holds only those that a standing request asked about."""
 RELATIONS: Final[tuple[str, ...]] = get_args(codes.RelationType)

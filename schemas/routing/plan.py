@@ -7,21 +7,22 @@ anything; `schemas.routing.resolve` does.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import OperationClosed, UnknownOperation
 from schemas.routing.address import ALL
-from schemas.routing.rules import Condition, Rule
+from schemas.routing.matching import Mask, RequestIndex, RuleIndex, positions
+from schemas.routing.requests import StandingRequest
+from schemas.routing.rules import Rule
 
 if TYPE_CHECKING:
+    from schemas.directory.agency_keys import AgencyKeys
+    from schemas.directory.documents import DirectoryDocument
     from schemas.directory.state import Directory
-
-Mask = int
-"""A set of agencies (or of rules): bit i stands for the i-th of them."""
+    from schemas.routing.query import RoutingQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class RulePlan:
     """The agencies of ``to``."""
     wide: Mask
     """The regions of ``to``, and everyone."""
+    hub: Mask
+    """The hub of a ``via`` rule; empty for any other."""
 
     def narrow_target(self, operation: OperationPlan | None) -> Mask:
         """The agencies named one by one or by their part in the operation."""
@@ -65,23 +68,30 @@ class RulePlan:
         return self.wide | sender_regions if self.rule.to.sender_regions else self.wide
 
 
-class Plan:
-    """A directory as sets of agencies, and its rules by what they match."""
+class RequestPlan(NamedTuple):
+    """A standing request and whose it is."""
 
-    def __init__(self, directory: Directory) -> None:
-        document = directory.require_document()
+    request: StandingRequest
+    agency: Mask
+
+
+class Plan:
+    """A directory as sets of agencies, and its rules and standing requests by what they match."""
+
+    def __init__(self, document: DirectoryDocument, keys: Mapping[str, AgencyKeys], *, sealing: bool = True) -> None:
+        """Compile; with ``sealing`` off every agency counts as having a valid sealing key."""
         self.document = document
         self.agencies = tuple(sorted(document.agencies))
         self.bit = {agency: 1 << position for position, agency in enumerate(self.agencies)}
         self.everyone: Mask = (1 << len(self.agencies)) - 1
-        self.suspended = self.mask(agency for agency in self.agencies if not directory.is_active(agency))
+        self.suspended = self.mask(a.id for a in document.agencies.values() if a.status != "active")
         self.regions = {
             region: self.mask(a.id for a in document.agencies.values() if region in a.regions)
             for region in document.regions
         }
         self.groups = {ALL: self.everyone, **{f"region:{region}": mask for region, mask in self.regions.items()}}
-        self._regions_of = {agency.id: agency.regions for agency in document.agencies.values()}
-        self.sender_regions = {agency: self._union(regions) for agency, regions in self._regions_of.items()}
+        self.regions_of = {agency.id: agency.regions for agency in document.agencies.values()}
+        self.sender_regions = {agency: self._union(regions) for agency, regions in self.regions_of.items()}
         self.operations = {
             operation.id: OperationPlan(
                 operation.id,
@@ -92,14 +102,17 @@ class Plan:
             )
             for operation in document.operations.values()
         }
-        self._key_times, self._key_masks = self._sealing_timeline(directory)
+        self._key_times, self._key_masks = self._sealing_timeline(keys) if sealing else ([], [self.everyone])
         ordered = sorted(document.rules, key=lambda rule: rule.id)
-        self.rules = tuple(
-            RulePlan(rule, self.mask(rule.to.agencies), self._union(rule.to.regions, everyone=rule.to.everyone))
-            for rule in ordered
+        self.rules = tuple(self._rule(rule) for rule in ordered)
+        self._rules = RuleIndex(ordered, self.regions)
+        self.requests = tuple(
+            RequestPlan(request, self.bit[agency])
+            for agency in sorted(keys.keys() & self.bit.keys())
+            for request in sorted(keys[agency].requests, key=lambda request: (bool(request.subjects), request.id))
         )
-        self._matching = {field.name: _RuleIndex(ordered, field.name) for field in fields(Condition)}
-        self._outside_operations: Mask = sum(1 << n for n, rule in enumerate(ordered) if not rule.to.needs_operation)
+        self._requests = RequestIndex([plan.request for plan in self.requests])
+        self.asks_for_subjects = any(plan.request.subjects for plan in self.requests)
 
     def mask(self, agencies: Iterable[str]) -> Mask:
         """The set of these agencies."""
@@ -107,10 +120,11 @@ class Plan:
 
     def members(self, mask: Mask) -> Iterator[int]:
         """The positions of the agencies in a set, ascending."""
-        while mask:
-            lowest = mask & -mask
-            yield lowest.bit_length() - 1
-            mask ^= lowest
+        return positions(mask)
+
+    def names(self, mask: Mask) -> tuple[str, ...]:
+        """The agencies in a set, sorted."""
+        return tuple([self.agencies[position] for position in positions(mask)])
 
     def sealable(self, at: int) -> Mask:
         """The agencies with a valid sealing key at ``at`` (ms)."""
@@ -123,32 +137,19 @@ class Plan:
             raise UnknownOperation(f"there is no operation {name[:80]!a}")
         return found
 
-    def matching_rules(  # the eight dimensions of a condition
-        self,
-        *,
-        topic: str,
-        marking: str,
-        precedence: str,
-        operation: str | None,
-        modes: Iterable[str],
-        sender: str,
-        status: str,
-    ) -> Iterator[RulePlan]:
-        """The rules whose conditions all hold, by rule id."""
-        index = self._matching
-        found = (
-            index["topics"].one(topic)
-            & index["markings"].one(marking)
-            & index["precedences"].one(precedence)
-            & index["statuses"].one(status)
-            & index["senders"].one(sender)
-            & index["modes"].some(modes)
-            & index["sender_regions"].some(self._regions_of[sender])
-            & index["operations"].some((operation,) if operation is not None else ())
-        )
-        if operation is None:
-            found &= self._outside_operations
-        return (self.rules[position] for position in self.members(found))
+    def matching_rules(self, query: RoutingQuery, addressed: Mask) -> list[RulePlan]:
+        """The rules whose conditions all hold, by rule id; ``addressed`` is without the sender."""
+        found = self._rules.match(query, self.regions_of[query.sender], addressed)
+        return [self.rules[position] for position in positions(found)]
+
+    def matching_requests(self, query: RoutingQuery) -> Iterator[RequestPlan]:
+        """The requests about the query's topic and sender, by agency and id, whatever subjects they ask about."""
+        found = self._requests.match(query.topic, self.regions_of[query.sender])
+        return (self.requests[position] for position in positions(found))
+
+    def _rule(self, rule: Rule) -> RulePlan:
+        hub = self.bit[rule.hub] if rule.hub is not None else 0
+        return RulePlan(rule, self.mask(rule.to.agencies), self._union(rule.to.regions, everyone=rule.to.everyone), hub)
 
     def _union(self, regions: Iterable[str], *, everyone: bool = False) -> Mask:
         mask = self.everyone if everyone else 0
@@ -156,12 +157,12 @@ class Plan:
             mask |= self.regions[region]
         return mask
 
-    def _sealing_timeline(self, directory: Directory) -> tuple[list[int], list[Mask]]:
+    def _sealing_timeline(self, keys: Mapping[str, AgencyKeys]) -> tuple[list[int], list[Mask]]:
         """The times at which the set of agencies with a valid sealing key changes, and the sets between them."""
         records = [
             (self.bit[agency], record)
-            for agency, keys in directory.keys.items()
-            for record in keys.sealing
+            for agency, published in keys.items()
+            for record in published.sealing
             if agency in self.bit
         ]
         times = sorted({time for _, record in records for time in (record.not_before, record.not_after)})
@@ -175,32 +176,7 @@ class Plan:
         return times, masks
 
 
-class _RuleIndex:
-    """For one dimension of conditions: which rules accept which value."""
-
-    def __init__(self, rules: list[Rule], dimension: str) -> None:
-        self._any: Mask = 0
-        self._by_value: defaultdict[str, Mask] = defaultdict(int)
-        for position, rule in enumerate(rules):
-            accepted: tuple[str, ...] = getattr(rule.when, dimension)
-            if not accepted:
-                self._any |= 1 << position
-            for value in accepted:
-                self._by_value[value] |= 1 << position
-
-    def one(self, value: str) -> Mask:
-        """The rules that accept ``value``."""
-        return self._any | self._by_value.get(value, 0)
-
-    def some(self, values: Iterable[str]) -> Mask:
-        """The rules that accept at least one of ``values``."""
-        mask = self._any
-        for value in values:
-            mask |= self._by_value.get(value, 0)
-        return mask
-
-
 @lru_cache(maxsize=8)
 def plan_of(directory: Directory) -> Plan:
     """The plan of a directory, made once: a hub routes under two versions at a time, an auditor under one by one."""
-    return Plan(directory)
+    return Plan(directory.require_document(), directory.keys)

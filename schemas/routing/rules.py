@@ -1,15 +1,21 @@
 """The governors' routing rules, as they stand in the directory.
 
-A rule says *when* it applies and *to* whom, and has one of four effects:
+A rule says *when* it applies and *to* whom, and has one of six effects. Two widen:
 
     add      the agencies of ``to`` receive the alert too
+    permit   the agencies of ``to`` receive it too if a standing request of theirs asks for it
+
+and four restrict, and win over whatever widens:
+
     deny     the agencies of ``to`` never receive it
     only     nobody outside ``to`` receives it
     ceiling  the agencies of ``to`` receive it up to the marking ``ceiling``
+    via      the agencies of ``to`` never receive it; ``hub`` receives it for those of them who otherwise would
 
-All conditions of ``when`` must hold; within one condition any value suffices; an empty condition always holds. The
-targets of ``to`` are united. The three restrictions win over additions and addresses, so the order of rules is
-without meaning. A rule whose target depends on the operation does not apply to an alert without one.
+All conditions of ``when`` must hold; within one condition any value suffices; an empty condition always holds, except
+that a widening rule without ``statuses`` is about actual alerts only, so that exercises stay apart. The targets of
+``to`` are united. The order of rules is without meaning. A rule whose target depends on the operation does not apply
+to an alert without one, and a hub sends past its own ``via`` rules.
 """
 
 from __future__ import annotations
@@ -22,9 +28,13 @@ from schemas.envelope.words import MARKINGS, MODES, PRECEDENCES, STATUSES, TOPIC
 from schemas.errors import Malformed
 from schemas.ids import check_agency_id, check_slug
 
-Effect = Literal["add", "deny", "only", "ceiling"]
+Effect = Literal["add", "permit", "deny", "only", "ceiling", "via"]
 
 EFFECTS: Final[tuple[str, ...]] = get_args(Effect)
+WIDENING: Final = frozenset({"add", "permit"})
+"""The effects that give an alert more recipients."""
+ACTUAL: Final = "actual"
+"""The only status that a widening rule is about unless it names others."""
 MAX_REASON: Final = 200
 """Characters of a rule's reason: one line on an officer's screen."""
 
@@ -40,6 +50,8 @@ class Condition:
     modes: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
     sender_regions: tuple[str, ...] = ()
+    recipient_regions: tuple[str, ...] = ()
+    """A member other than the sender is addressed, by whatever address; what rules add does not count."""
     statuses: tuple[str, ...] = ()
 
 
@@ -73,6 +85,12 @@ class Rule:
     to: Target
     ceiling: str | None
     reason: str
+    hub: str | None = None
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses the rule is about; empty means all."""
+        return self.when.statuses or ((ACTUAL,) if self.effect in WIDENING else ())
 
 
 _CONDITION_WORDS: Final = {
@@ -93,7 +111,7 @@ def parse_rule(value: Value) -> Rule:
     """
     if not isinstance(value, dict):
         raise Malformed("a rule is not an object")
-    rule = Fields({"when": {}, "ceiling": None, **value}, "rule")
+    rule = Fields({"when": {}, "ceiling": None, "hub": None, **value}, "rule")
     rule_id = check_slug(rule.text("id"))
     effect = rule.text("effect")
     if effect not in EFFECTS:
@@ -101,13 +119,17 @@ def parse_rule(value: Value) -> Rule:
     condition = _condition(rule.map("when"), rule_id)
     target = _target(rule.map("to"), rule_id)
     ceiling = rule.optional_text("ceiling")
+    hub = rule.optional_text("hub")
     reason = rule.text("reason")
     rule.done()
     if (ceiling in MARKINGS) is not (effect == "ceiling") or (ceiling is not None and effect != "ceiling"):
         raise Malformed(f"rule {rule_id}: a ceiling rule names a marking as its ceiling, and no other rule does")
-    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
-        raise Malformed(f"rule {rule_id}: reason is one printable line of 1 to {MAX_REASON} characters")
-    return Rule(rule_id, cast(Effect, effect), condition, target, ceiling, reason)
+    if (hub is not None) is not (effect == "via"):
+        raise Malformed(f"rule {rule_id}: a via rule names its hub, and no other rule does")
+    if hub is not None and check_agency_id(hub) in target.agencies:
+        raise Malformed(f"rule {rule_id}: the hub {hub} is reached through itself")
+    check_reason(reason, f"rule {rule_id}")
+    return Rule(rule_id, cast(Effect, effect), condition, target, ceiling, reason, hub)
 
 
 def rule_to_json(rule: Rule) -> dict[str, Value]:
@@ -121,7 +143,29 @@ def rule_to_json(rule: Rule) -> dict[str, Value]:
     }
     if rule.ceiling is not None:
         shown["ceiling"] = rule.ceiling
+    if rule.hub is not None:
+        shown["hub"] = rule.hub
     return shown
+
+
+def check_reason(text: str, what: str) -> None:
+    """Refuse a reason that is not one line for an officer's screen. Raises `Malformed`."""
+    if not text or len(text) > MAX_REASON or not text.isprintable():
+        raise Malformed(f"{what}: reason is one printable line of 1 to {MAX_REASON} characters")
+
+
+def check_words(values: tuple[str, ...], words: tuple[str, ...], what: str) -> None:
+    """Refuse a value that is none of the words. Raises `Malformed`."""
+    for value in values:
+        if value not in words:
+            raise Malformed(f"{what}: {value[:40]!a} is none of {', '.join(words)}")
+
+
+def distinct(values: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The values, if each is there once. Raises `Malformed`."""
+    if len(set(values)) != len(values):
+        raise Malformed(f"{what}: names something twice")
+    return values
 
 
 def _condition(value: dict[str, Value], rule_id: str) -> Condition:
@@ -129,13 +173,11 @@ def _condition(value: dict[str, Value], rule_id: str) -> Condition:
     names = [field.name for field in fields(Condition)]
     defaults: dict[str, Value] = {name: [] for name in names}
     reader = Fields({**defaults, **value}, what)
-    found = {name: _distinct(tuple(reader.texts(name)), f"{what}.{name}") for name in names}
+    found = {name: distinct(tuple(reader.texts(name)), f"{what}.{name}") for name in names}
     reader.done()
     for name, words in _CONDITION_WORDS.items():
-        for word in found[name]:
-            if word not in words:
-                raise Malformed(f"{what}.{name}: {word!a} is none of {', '.join(words)}")
-    for name in ("operations", "sender_regions"):
+        check_words(found[name], words, f"{what}.{name}")
+    for name in ("operations", "sender_regions", "recipient_regions"):
         for slug in found[name]:
             check_slug(slug)
     for sender in found["senders"]:
@@ -146,16 +188,10 @@ def _condition(value: dict[str, Value], rule_id: str) -> Condition:
 def _target(value: dict[str, Value], rule_id: str) -> Target:
     what = f"rule {rule_id}: to"
     reader = Fields({"agencies": [], "regions": [], **dict.fromkeys(_FLAGS, False), **value}, what)
-    agencies = _distinct(tuple(check_agency_id(agency) for agency in reader.texts("agencies")), f"{what}.agencies")
-    regions = _distinct(tuple(check_slug(region) for region in reader.texts("regions")), f"{what}.regions")
+    agencies = distinct(tuple(check_agency_id(agency) for agency in reader.texts("agencies")), f"{what}.agencies")
+    regions = distinct(tuple(check_slug(region) for region in reader.texts("regions")), f"{what}.regions")
     flags = {name: reader.flag(name) for name in _FLAGS}
     reader.done()
     if not agencies and not regions and not any(flags.values()):
         raise Malformed(f"{what}: names nobody")
     return Target(agencies, regions, **flags)
-
-
-def _distinct(values: tuple[str, ...], what: str) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise Malformed(f"{what}: names something twice")
-    return values

@@ -293,6 +293,11 @@ HEADER_CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "header-unknown-status": ("The status is unknown.", lambda h: h.update(status="real")),
     "header-unknown-mode": ("A mode of transport is unknown.", lambda h: h.update(modes=["space"])),
     "header-modes-unsorted": ("The modes are not sorted.", lambda h: h["modes"].reverse()),
+    "header-unknown-subject": ("A type of subject is unknown.", lambda h: h.update(subjects=["gossip"])),
+    "header-subjects-unsorted": (
+        "The types of subjects are not sorted.",
+        lambda h: h.update(subjects=["vessel", "container"]),
+    ),
     "header-bare-region": ("An address is not in wire form.", lambda h: h.update(address=["asia"])),
     "header-address-twice": ("An address is there twice.", lambda h: h.update(address=["all", "all"])),
     "header-no-address": ("There is no address.", lambda h: h.update(address=[])),
@@ -548,6 +553,9 @@ def steps_10_and_11(m: Maker) -> Iterator[Case]:
     for field, value in changes.items():
         name, sentence = f"inner-{field}-differs", f"The alert's {field} is not what the header says."
         yield name, sentence, 10, "inner-mismatch", m.with_inner(m.inner(**{field: value}))
+    sentence = "The header discloses a type of subject that no standing request asks about."
+    vector = m.with_body(seal_body(m.inner(), OTHER_KEY), subjects=("container",))
+    yield "header-discloses-too-much", sentence, 10, "inner-mismatch", vector
     container: Value = [{"type": "container", "number": "CSQU3054384"}]
     alerts: tuple[tuple[str, str, dict[str, Value]], ...] = (
         ("alert-title-empty", "The alert has an empty title.", {"title": ""}),

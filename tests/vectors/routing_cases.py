@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.directory.documents import Operation, encode_directory
 from schemas.errors import CrossbearingError
+from schemas.routing.requests import StandingRequest, request_to_json
 from schemas.routing.resolve import RoutingQuery, resolve
 from schemas.routing.rules import parse_rule
 from tests.support.directory import DAY_MS, NOW, make_world
@@ -56,6 +57,32 @@ EXERCISE = {
     "to": {"regions": ["oceania"]},
     "reason": "Exercises are held in Oceania.",
 }
+
+HUB = {
+    "id": "nz-for-islands",
+    "effect": "via",
+    "hub": "nz-customs",
+    "when": {"topics": ["watch"]},
+    "to": {"agencies": ["au-abf", "fj-customs"]},
+    "reason": "It keeps the watch for the islands.",
+}
+HUB_OF_HUB = {
+    "id": "jp-for-nz",
+    "effect": "via",
+    "hub": "jp-customs",
+    "to": {"agencies": ["nz-customs"]},
+    "reason": "Its office is closed.",
+}
+NEVER_AU = {"id": "never-au", "effect": "deny", "to": {"agencies": ["au-abf"]}, "reason": "No agreement is in force."}
+TO_OCEANIA = {
+    "id": "to-oceania",
+    "effect": "add",
+    "when": {"recipient_regions": ["oceania"]},
+    "to": {"agencies": ["sg-cnb"]},
+    "reason": "It handles what goes south.",
+}
+PERMIT = {"id": "asking", "effect": "permit", "to": {"everyone": True}, "reason": "Requests are honoured."}
+NEVER_JP = {"id": "never-jp", "effect": "deny", "to": {"agencies": ["jp-customs"]}, "reason": "Not now."}
 
 EVERYBODY = "au-abf cn-customs jp-customs nz-customs sg-cnb"
 CASES: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any], str]] = {
@@ -142,6 +169,104 @@ CASES: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any], str]] = {
         {"sender": "au-abf", "address": ["all"], "status": "exercise"},
         "nz-customs",
     ),
+    "rule-add-not-to-exercise": (
+        "A rule that adds is about actual alerts unless it names statuses.",
+        [ADD],
+        {"address": ["jp-customs"], "status": "exercise"},
+        "jp-customs",
+    ),
+    "rule-recipient-region": (
+        "Somebody in the region is addressed.",
+        [TO_OCEANIA],
+        {"address": ["nz-customs"]},
+        "nz-customs sg-cnb",
+    ),
+    "rule-recipient-region-is-the-senders": (
+        "The sender's own membership does not count.",
+        [TO_OCEANIA],
+        {"sender": "nz-customs", "address": ["nz-customs", "jp-customs"]},
+        "jp-customs",
+    ),
+    "rule-via": ("The hub receives it instead.", [HUB], {"address": ["au-abf", "sg-cnb"]}, "nz-customs sg-cnb"),
+    "rule-via-other-topic": (
+        "The hub is for another topic.",
+        [HUB],
+        {"address": ["au-abf"], "topic": "seizure"},
+        "au-abf",
+    ),
+    "rule-via-from-the-hub": (
+        "The hub itself reaches those it serves.",
+        [HUB],
+        {"sender": "nz-customs", "address": ["au-abf"]},
+        "au-abf",
+    ),
+    "rule-via-for-the-denied": (
+        "A hub receives nothing for an agency that may not have it.",
+        [HUB, NEVER_AU],
+        {"address": ["au-abf", "sg-cnb"]},
+        "sg-cnb",
+    ),
+    "rule-via-twice": ("The hub has a hub.", [HUB, HUB_OF_HUB], {"address": ["au-abf"]}, "jp-customs"),
+    "rule-via-amber-strict": (
+        "A hub counts as named for amber+strict.",
+        [HUB],
+        {"address": ["au-abf"], "marking": "amber+strict"},
+        "nz-customs",
+    ),
+    "request-permitted": (
+        "An agency asked for containers from the Far East, and a rule permits it.",
+        [PERMIT],
+        {"address": ["sg-cnb"], "subjects": ["container"]},
+        "jp-customs sg-cnb",
+    ),
+    "request-not-permitted": (
+        "Without a rule that permits it a request gives nothing.",
+        [],
+        {"address": ["sg-cnb"], "subjects": ["container"]},
+        "sg-cnb",
+    ),
+    "request-about-other-subjects": (
+        "The alert is about no container.",
+        [PERMIT],
+        {"address": ["sg-cnb"], "subjects": ["person"]},
+        "sg-cnb",
+    ),
+    "request-about-other-senders": (
+        "The alert is not from the region asked about.",
+        [PERMIT],
+        {"sender": "au-abf", "address": ["sg-cnb"], "subjects": ["container"]},
+        "sg-cnb",
+    ),
+    "request-not-to-exercise": (
+        "The permission is about actual alerts.",
+        [PERMIT],
+        {"address": ["sg-cnb"], "subjects": ["container"], "status": "exercise"},
+        "sg-cnb",
+    ),
+    "request-denied": (
+        "A denial wins over a request.",
+        [PERMIT, NEVER_JP],
+        {"address": ["sg-cnb"], "subjects": ["container"]},
+        "sg-cnb",
+    ),
+    "request-not-to-amber-strict": (
+        "A copy on request is no copy by name.",
+        [PERMIT],
+        {"address": ["sg-cnb"], "subjects": ["container"], "marking": "amber+strict"},
+        "sg-cnb",
+    ),
+    "nobody-red-through-a-hub": (
+        "Red goes to no hub that is not named.",
+        [HUB],
+        {"address": ["au-abf"], "marking": "red"},
+        "!nobody",
+    ),
+    "nobody-via-in-a-circle": (
+        "Two hubs stand for each other.",
+        [HUB, {**HUB_OF_HUB, "hub": "au-abf"}],
+        {"address": ["au-abf"]},
+        "!nobody",
+    ),
     "nobody-sender": ("The sender alone is addressed.", [], {"address": ["hk-customs"]}, "!nobody"),
     "nobody-region": ("The region has no agency.", [], {"address": ["region:empty"]}, "!nobody"),
     "nobody-suspended": ("The agency is suspended.", [], {"address": ["fj-customs"]}, "!nobody"),
@@ -173,18 +298,26 @@ QUESTION: dict[str, Any] = {
     "operation": None,
     "modes": [],
     "at": NOW,
+    "subjects": [],
 }
+REQUEST = StandingRequest("boxes", (), ("far-east",), ("container", "vessel"), "Containers and ships are traced here.")
+"""Of jp-customs, in every vector; only a rule that permits it makes it count."""
 
 
 def files(_: Fixed) -> dict[str, Any]:
-    """`routing.json` and one file for each vector; the trace is as computed, the recipients are as written above."""
+    """The directory and one file for each vector; the trace is as computed, the recipients are as written above."""
     world = make_world(AGENCIES, regions=REGIONS, operations=OPERATIONS, suspended=SUSPENDED)
-    made: dict[str, Any] = {"routing.json": json.loads(encode_directory(world.document))}
+    world.keys["jp-customs"] = replace(world.keys["jp-customs"], requests=(REQUEST,))
+    world.publish("jp-customs")
+    made: dict[str, Any] = {
+        "routing.json": json.loads(encode_directory(world.document)),
+        "requests.json": {"jp-customs": [request_to_json(REQUEST)]},
+    }
     directory = world.directory
     for name, (sentence, rules, changes, outcome) in CASES.items():
         question = {**QUESTION, **changes}
         document = replace(directory.require_document(), rules=tuple(parse_rule(rule) for rule in rules))
-        question |= {name: tuple(question[name]) for name in ("address", "modes")}
+        question |= {name: tuple(question[name]) for name in ("address", "modes", "subjects")}
         query = RoutingQuery(**question)
         expected: dict[str, Any] = {"code": outcome.removeprefix("!")}
         try:

@@ -26,6 +26,7 @@ from schemas.keys import SealingKey
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import DirectoryEntry, decode_entry
 from schemas.log.note import parse_vkey
+from schemas.routing.requests import parse_requests
 from schemas.routing.resolve import RoutingQuery, resolve
 from schemas.routing.rules import parse_rule
 from tests.support.directory import make_world
@@ -179,6 +180,8 @@ def routing_directory() -> Directory:
     document = parse_directory(dump_json(read(ROOT / "routing.json")))
     made = make_world(document.agencies, publish=False)
     made.document = document
+    for agency, requests in read(ROOT / "requests.json").items():
+        made.keys[agency] = replace(made.keys[agency], requests=parse_requests(requests))
     made.publish(*genesis_order(list(document.agencies)))
     return made.directory
 
@@ -187,7 +190,7 @@ def routing_directory() -> Directory:
 def test_routing(path: Path) -> None:
     vector = read(path)
     question, expected = vector["input"]["query"], vector["expected"]
-    query = RoutingQuery(**{**question, "address": tuple(question["address"]), "modes": tuple(question["modes"])})
+    query = RoutingQuery(**question | {name: tuple(question[name]) for name in ("address", "modes", "subjects")})
     base = routing_directory()
     rules = tuple(parse_rule(rule) for rule in vector["input"]["rules"])
     directory = replace(base, document=replace(base.require_document(), rules=rules))

@@ -166,7 +166,8 @@ async def test_refusals_keep_their_class(served: Served) -> None:
     with pytest.raises(UnknownAgency):
         await served.call(lambda node: node.send(watch(["xx-nobody"])))
     with pytest.raises(Nobody):
-        await served.call(lambda node: node.explain({"to": ["sg-cnb"]}))
+        await served.call(lambda node: node.send(watch(["sg-cnb"])))
+    assert (await served.call(lambda node: node.explain({"to": ["sg-cnb"]})))["recipients"] == []
     received = await served.node.receive("hk-customs")
     with pytest.raises(WrongState):
         await served.call(lambda node: node.recall(received, reason="x"))

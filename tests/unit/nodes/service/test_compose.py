@@ -171,6 +171,8 @@ async def test_explain_takes_every_clear_fact(composer: Composer) -> None:
         "modes": ["sea"],
     }
     assert composer.explain(query).recipients == ("hk-customs",)
+    for subjects in (["container"], [{"type": "container", "number": "CSQU3054383"}]):
+        assert composer.explain({**query, "subjects": subjects}).recipients == ("hk-customs",)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +184,9 @@ async def test_explain_takes_every_clear_fact(composer: Composer) -> None:
         {"to": ["all"], "marking": 1},
         {"to": ["all"], "modes": ["foot"]},
         {"to": ["all"], "precedence": "slow"},
+        {"to": ["all"], "subjects": "container"},
+        {"to": ["all"], "subjects": ["gossip"]},
+        {"to": ["all"], "subjects": [{"number": "CSQU3054383"}]},
     ],
 )
 async def test_explain_refuses_what_is_no_query(composer: Composer, query: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ async def test_a_dry_run_stores_nothing(node: EdgeNode) -> None:
         "status": "actual",
         "operation": None,
         "modes": ["air", "sea"],
+        "subjects": [],
         "address": ["region:asia"],
         "relation": None,
         "expires_hours": None,

@@ -18,6 +18,7 @@ from schemas.directory.agency_keys import (
 )
 from schemas.errors import DirectoryInvalid
 from schemas.ids import key_id
+from schemas.routing.requests import StandingRequest
 from tests.support.directory import NOW, make_world
 
 
@@ -34,6 +35,18 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
 
 def test_round_trip() -> None:
     assert parse_agency_keys(encode_agency_keys(keys()), "hk-customs") == keys()
+
+
+def test_requests_are_optional_and_written_only_where_there_are_some() -> None:
+    assert b"requests" not in encode_agency_keys(keys())
+    asking = replace(keys(), requests=(StandingRequest("yachts", (), ("asia",), ("vessel",), "We keep the register."),))
+    assert parse_agency_keys(encode_agency_keys(asking), "hk-customs") == asking
+    many = [{"id": f"r-{n}", "topics": ["watch"], "reason": "x"} for n in range(33)]
+    with pytest.raises(DirectoryInvalid, match="32"):
+        parse_agency_keys(changed(lambda value: value.update(requests=many)), "hk-customs")
+    bad = [{"id": "r", "topics": ["gossip"], "reason": "x"}]
+    with pytest.raises(DirectoryInvalid, match="gossip"):
+        parse_agency_keys(changed(lambda value: value.update(requests=bad)), "hk-customs")
 
 
 def test_validity_is_half_open_and_ends_with_retirement() -> None:

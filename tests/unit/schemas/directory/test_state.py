@@ -25,6 +25,7 @@ from schemas.errors import (
 )
 from schemas.example import example_seed
 from schemas.keys import SealingKey, SigningKey
+from schemas.routing.requests import StandingRequest
 from tests.support.directory import (
     DAY_MS,
     EXPIRES,
@@ -307,6 +308,22 @@ def test_pins_of_one_kind_are_not_pins_of_another() -> None:
     for spki in (spki_digest("hk-customs"), spki_digest("broker"), bytes(32)):
         with pytest.raises(NotPinned):
             directory.auditor_by_tls(spki)
+
+
+def test_a_request_names_regions_there_are_and_survives_their_end() -> None:
+    world = make_world()
+    asking = StandingRequest("near", (), ("asia",), (), "Near to us.")
+    world.keys["sg-cnb"] = replace(world.keys["sg-cnb"], requests=(replace(asking, regions=("atlantis",)),))
+    with pytest.raises(DirectoryInvalid, match="atlantis"):
+        world.publish("sg-cnb")
+    world.keys["sg-cnb"] = replace(world.keys["sg-cnb"], requests=(asking,))
+    world.publish("sg-cnb")
+    assert world.directory.keys["sg-cnb"].requests == (asking,)
+    for agency in world.agencies:
+        world.change_agency(agency, regions=())
+    world.document = replace(world.document, regions={})
+    world.publish("targets")
+    assert world.directory.keys["sg-cnb"].requests == (asking,)
 
 
 def test_suspension_needs_only_the_governors() -> None:

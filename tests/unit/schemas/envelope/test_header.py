@@ -50,6 +50,7 @@ HEADER = Header(
     status="actual",
     operation="marker",
     modes=("air", "sea"),
+    subjects=("container", "vessel"),
     address=("all", "region:asia", "operation:marker", "sg-cnb"),
     relation=Relation("reply", OTHER_ID),
     recipients=(Recipient("au-abf", b"a" * 16, b"w" * 48), Recipient("sg-cnb", b"b" * 16, b"w" * 48)),
@@ -69,7 +70,7 @@ def wire() -> dict[str, Value]:
 def test_round_trip() -> None:
     data = encode_header(HEADER)
     assert decode_header(data) == HEADER
-    bare = replace(HEADER, operation=None, modes=(), relation=None, attachments=())
+    bare = replace(HEADER, operation=None, modes=(), subjects=(), relation=None, attachments=())
     assert decode_header(encode_header(bare)) == bare
 
 
@@ -98,6 +99,9 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "modes unsorted": (lambda d: d.update(modes=["sea", "air"]), "modes"),
     "mode twice": (lambda d: d.update(modes=["sea", "sea"]), "modes"),
     "mode a number": (lambda d: d.update(modes=[1]), "modes"),
+    "subject": (lambda d: d.update(subjects=["gossip"]), "subjects"),
+    "subjects unsorted": (lambda d: d.update(subjects=["vessel", "container"]), "subjects"),
+    "subject twice": (lambda d: d.update(subjects=["vessel", "vessel"]), "subjects"),
     "address empty": (lambda d: d.update(address=[]), "address"),
     "address twice": (lambda d: d.update(address=["all", "all"]), "address"),
     "address form": (lambda d: d.update(address=["asia"]), "address"),

@@ -33,6 +33,8 @@ from schemas.keys import SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.entry import AlertEntry, RefusalEntry, encode_entry
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency
+from schemas.routing.requests import StandingRequest
+from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, World, make_world, record
 from tests.support.envelope import SmallLog, alert_entry, make_alert, seal_alert, secrets_of
 
@@ -396,6 +398,43 @@ REPEATED: dict[str, Value] = {
 def test_step_10_what_the_header_repeats_is_the_same_inside(case: Case, name: str) -> None:
     error = refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: REPEATED[name]})))
     assert name in error.message
+
+
+@pytest.fixture
+def asked() -> Case:
+    """A log in which au-abf asks for alerts about containers, and a rule permits it."""
+    permit = Rule("permit", "permit", Condition(), Target(agencies=("au-abf",)), None, "Agreed.")
+    world = make_world(rules=[permit])
+    request = StandingRequest("boxes", (), (), ("container", "vessel"), "We trace containers.")
+    world.keys["au-abf"] = replace(world.keys["au-abf"], requests=(request,))
+    world.publish("au-abf")
+    alert = make_alert(world, "hk-customs", to=[ME])
+    sealed, pairs = seal_alert(world, alert)
+    log = SmallLog(world)
+    return Case(world, alert, sealed, pairs, log, log.append(alert_entry(world, sealed)))
+
+
+def test_step_10_the_header_discloses_exactly_what_was_asked_about(asked: Case) -> None:
+    header = asked.open().header
+    assert header.subjects == ("container",)
+    assert [recipient.agency for recipient in header.recipients] == ["au-abf", ME]
+    for subjects in ((), ("container", "vessel"), ("vessel",)):
+        error = refused(10, "inner-mismatch", lambda s=subjects: asked.resealed(asked.inner(), subjects=s))  # type: ignore[misc]  # a value kept, not a parameter
+        assert "subjects" in error.message
+    person: Value = [{"type": "person", "role": "crew"}]
+    for inside in (person, "none", [7]):
+        refused(10, "inner-mismatch", lambda i=inside: asked.resealed(asked.inner(subjects=i)))  # type: ignore[misc]  # as above
+
+
+def test_step_10_subjects_that_cannot_be_judged_are_a_mismatch(asked: Case) -> None:
+    assert refused(
+        10, "inner-mismatch", lambda: asked.resealed(asked.inner(operation="gone"), operation="gone")
+    ).message.startswith("subjects cannot be judged")
+
+
+def test_step_10_the_header_discloses_no_type_that_nobody_asked_about(case: Case) -> None:
+    error = refused(10, "inner-mismatch", lambda: case.resealed(case.inner(), subjects=("container",)))
+    assert "subjects" in error.message
 
 
 @pytest.mark.parametrize("name", ["operation", "relation", "modes", "attachments"])

@@ -13,11 +13,13 @@ from schemas.directory.documents import parse_directory
 from schemas.envelope.header import decode_header
 from schemas.envelope.opening import STEPS
 from schemas.errors import REGISTRY
+from schemas.routing.requests import parse_requests
 from schemas.routing.rules import parse_rule
 from tests.support.directory import make_world
 from tests.support.envelope import make_alert, seal_alert
 
 SPEC = Path(__file__).resolve().parents[4] / "docs" / "spec"
+EXAMPLE_AGENCIES = ("hk-customs", "cn-customs", "sg-cnb", "nz-customs", "fj-customs", "to-customs")
 PAGES = ("attachments.md", "directory.md", "envelope.md", "routing.md")
 
 
@@ -35,6 +37,7 @@ def test_examples_read() -> None:
     assert parse_directory(example("directory.md", "directory").encode()).operations["marker"].host == "hk-customs"
     assert parse_agency_keys(example("directory.md", "agency").encode(), "hk-customs").witness
     assert parse_rule(json.loads(example("routing.md", "rule"))).id == "copy-sea"
+    assert parse_requests([json.loads(example("routing.md", "request"))])[0].subjects == ("vessel",)
 
 
 def test_the_steps_of_opening_have_the_same_words() -> None:
@@ -53,4 +56,7 @@ def test_the_header_table_names_every_field() -> None:
 def test_codes_exist(name: str) -> None:
     meant = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page(name)))
     words = {"hk-customs", "follow-up", "ml-dsa-44", "xb1-commit", "xb1-wrap"}
+    words |= set(re.findall(r'"(?:id|hub)": "([a-z-]+)"', page(name)))  # of the examples
+    words |= {agency for agency in re.findall(r"`([a-z]{2}-[a-z]+)`", page(name)) if agency in EXAMPLE_AGENCIES}
+    words |= {"far-east", "south-east-asia"} if name == "routing.md" else set()
     assert sorted(meant - set(REGISTRY) - words) == []

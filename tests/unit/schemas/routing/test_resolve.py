@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import timeit
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.directory.documents import Operation
 from schemas.directory.state import Directory
 from schemas.envelope.header import decode_header
-from schemas.envelope.words import MARKING_RANK, MARKINGS, MODES, PRECEDENCES, STATUSES, TOPICS
+from schemas.envelope.words import MARKING_RANK, MARKINGS
 from schemas.errors import (
     BadAddress,
     CrossbearingError,
@@ -28,9 +24,10 @@ from schemas.errors import (
     UnknownOperation,
     UnknownRegion,
 )
-from schemas.routing import resolve as routing
+from schemas.routing import trace as routing
+from schemas.routing.requests import StandingRequest
 from schemas.routing.resolve import Decision, Resolution, RoutingQuery, query_of, query_of_alert, resolve
-from schemas.routing.rules import EFFECTS, Condition, Rule, Target
+from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, World, make_world, record
 from tests.support.envelope import make_alert, seal_alert
 
@@ -80,8 +77,16 @@ def query(*address: str, sender: str = "hk-customs", **fields: Any) -> RoutingQu
     return RoutingQuery(sender=sender, address=address, **values)
 
 
-def rule(rule_id: str, effect: Any, to: Target, *, ceiling: str | None = None, **when: tuple[str, ...]) -> Rule:
-    return Rule(rule_id, effect, Condition(**when), to, ceiling, f"because of {rule_id}")
+def rule(
+    rule_id: str,
+    effect: Any,
+    to: Target,
+    *,
+    ceiling: str | None = None,
+    hub: str | None = None,
+    **when: tuple[str, ...],
+) -> Rule:
+    return Rule(rule_id, effect, Condition(**when), to, ceiling, f"because of {rule_id}", hub)
 
 
 def recipients(asked: RoutingQuery, *rules: Rule, suspended: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -300,6 +305,146 @@ def test_of_several_reasons_the_first_rule_id_is_named() -> None:
     assert decision(resolve(world(rules).directory, query("all")), "sg-cnb").rule == "aa"
 
 
+# -- hubs --------------------------------------------------------------------------------------------------------------
+
+
+NZ_FOR_FJ = rule("nz-for-fj", "via", Target(agencies=("fj-customs",)), hub="nz-customs", topics=("watch",))
+
+
+def test_a_small_administration_is_reached_through_its_hub() -> None:
+    resolution = resolve(world((NZ_FOR_FJ,)).directory, query("fj-customs", "sg-cnb"))
+    assert resolution.recipients == ("nz-customs", "sg-cnb")
+    assert decision(resolution, "fj-customs") == Decision(
+        "fj-customs", False, "nz-for-fj", "is reached through nz-customs: because of nz-for-fj"
+    )
+    assert decision(resolution, "nz-customs") == Decision(
+        "nz-customs", True, "nz-for-fj", "receives it for fj-customs: because of nz-for-fj"
+    )
+    assert recipients(query("fj-customs", topic="seizure"), NZ_FOR_FJ) == ("fj-customs",)
+    assert recipients(query("fj-customs", sender="nz-customs"), NZ_FOR_FJ) == ("fj-customs",)
+
+
+def test_a_hub_receives_only_for_those_who_might_have() -> None:
+    deny = rule("deny-fj", "deny", Target(agencies=("fj-customs",)))
+    assert recipients(query("fj-customs", "sg-cnb"), NZ_FOR_FJ, deny) == ("sg-cnb",)
+    cap = rule("cap-nz", "ceiling", Target(agencies=("nz-customs",)), ceiling="green")
+    resolution = resolve(world((NZ_FOR_FJ, cap)).directory, query("fj-customs", "sg-cnb"))
+    assert resolution.recipients == ("sg-cnb",)
+    assert decision(resolution, "nz-customs").rule == "cap-nz"
+    assert decision(resolution, "fj-customs").rule == "nz-for-fj"
+
+
+def test_red_goes_through_no_hub_that_is_not_named() -> None:
+    with pytest.raises(Nobody, match="is reached through nz-customs"):
+        recipients(query("fj-customs", marking="red"), NZ_FOR_FJ)
+    assert recipients(query("fj-customs", "nz-customs", marking="red"), NZ_FOR_FJ) == ("nz-customs",)
+    assert recipients(query("fj-customs", marking="amber+strict"), NZ_FOR_FJ) == ("nz-customs",)
+
+
+def test_hubs_behind_hubs() -> None:
+    au_for_nz = rule("au-for-nz", "via", Target(agencies=("nz-customs",)), hub="au-abf")
+    resolution = resolve(world((NZ_FOR_FJ, au_for_nz)).directory, query("fj-customs"))
+    assert resolution.recipients == ("au-abf",)
+    assert decision(resolution, "nz-customs").reason.startswith("is reached through au-abf")
+    circle = rule("circle", "via", Target(agencies=("au-abf",)), hub="nz-customs")
+    with pytest.raises(Nobody):
+        recipients(query("fj-customs"), NZ_FOR_FJ, au_for_nz, circle)
+
+
+def test_a_hub_stands_in_for_a_region_and_keeps_its_own_copy() -> None:
+    region = rule("region", "via", Target(regions=("oceania",)), hub="au-abf")
+    resolution = resolve(world((region,)).directory, query("region:oceania", "sg-cnb"))
+    assert resolution.recipients == ("au-abf", "sg-cnb")
+    assert decision(resolution, "au-abf").rule == routing.ADDRESSED
+
+
+# -- the recipients' region --------------------------------------------------------------------------------------------
+
+
+def test_a_rule_may_look_at_who_is_addressed() -> None:
+    copy = rule("copy", "add", Target(agencies=("au-abf",)), recipient_regions=("oceania",))
+    assert recipients(query("fj-customs"), copy) == ("au-abf", "fj-customs")
+    assert recipients(query("all", sender="fj-customs"), copy) == tuple(a for a in AGENCIES if a != "fj-customs")
+    assert recipients(query("sg-cnb"), copy) == ("sg-cnb",)
+    first = rule("a-first", "add", Target(agencies=("fj-customs",)))
+    assert recipients(query("sg-cnb"), first, copy) == ("fj-customs", "sg-cnb")
+    assert recipients(query("fj-customs", "sg-cnb", sender="fj-customs"), copy) == ("sg-cnb",)
+
+
+# -- exercises ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_widening_rule_leaves_exercises_alone_unless_it_names_them() -> None:
+    add = rule("add", "add", Target(agencies=("au-abf",)))
+    assert recipients(query("sg-cnb", status="exercise"), add) == ("sg-cnb",)
+    drill = rule("drill", "add", Target(agencies=("au-abf",)), statuses=("exercise",))
+    assert recipients(query("sg-cnb", status="exercise"), drill) == ("au-abf", "sg-cnb")
+    assert recipients(query("sg-cnb"), drill) == ("sg-cnb",)
+
+
+# -- standing requests -------------------------------------------------------------------------------------------------
+
+YACHTS = StandingRequest("yachts", ("watch",), ("far-east",), ("vessel",), "We keep the register of yachts.")
+PERMIT = rule("permit", "permit", Target(regions=("oceania",)), markings=("clear", "green", "amber"))
+
+
+def asking(*rules: Rule, request: StandingRequest = YACHTS, agency: str = "nz-customs") -> Directory:
+    base = world(rules).directory
+    keys = {**base.keys, agency: replace(base.keys[agency], requests=(request,))}
+    return replace(base, keys=MappingProxyType(keys))
+
+
+def test_an_agency_is_copied_on_what_it_asks_for_where_a_rule_permits() -> None:
+    asked = query("sg-cnb", subjects=("container", "vessel"))
+    resolution = resolve(asking(PERMIT), asked)
+    assert resolution.recipients == ("nz-customs", "sg-cnb")
+    assert resolution.subjects == ("vessel",)
+    assert decision(resolution, "nz-customs") == Decision(
+        "nz-customs", True, "request:yachts", "We keep the register of yachts. (permitted by permit)"
+    )
+    for other in (
+        replace(asked, topic="seizure"),
+        replace(asked, subjects=("container",)),
+        replace(asked, sender="au-abf"),
+        replace(asked, status="exercise"),
+    ):
+        assert resolve(asking(PERMIT), other).recipients == ("sg-cnb",)
+
+
+def test_a_request_without_permission_is_shown_and_gives_nothing() -> None:
+    resolution = resolve(asking(), query("sg-cnb", subjects=("vessel",)))
+    assert resolution.recipients == ("sg-cnb",)
+    assert resolution.subjects == ()
+    assert decision(resolution, "nz-customs") == Decision(
+        "nz-customs", False, routing.NOT_PERMITTED, "asks for it (yachts), but no rule permits that"
+    )
+
+
+def test_restrictions_win_over_requests_and_nothing_is_disclosed_for_them() -> None:
+    deny = rule("deny", "deny", Target(agencies=("nz-customs",)))
+    asked = query("sg-cnb", subjects=("vessel",))
+    resolution = resolve(asking(PERMIT, deny), asked)
+    assert (resolution.recipients, resolution.subjects) == (("sg-cnb",), ())
+    assert decision(resolution, "nz-customs").rule == "deny"
+    for marking in ("amber+strict", "red"):
+        resolution = resolve(asking(replace(PERMIT, when=Condition())), replace(asked, marking=marking))
+        assert (resolution.recipients, resolution.subjects) == (("sg-cnb",), ())
+
+
+def test_nothing_is_disclosed_that_does_not_decide() -> None:
+    addressed = query("sg-cnb", "nz-customs", subjects=("vessel",))
+    assert resolve(asking(PERMIT), addressed).subjects == ()
+    topic_alone = replace(YACHTS, subjects=())
+    resolution = resolve(asking(PERMIT, request=topic_alone), query("sg-cnb", subjects=("vessel",)))
+    assert (resolution.recipients, resolution.subjects) == (("nz-customs", "sg-cnb"), ())
+    assert resolve(asking(PERMIT, agency="hk-customs"), query("sg-cnb", subjects=("vessel",))).subjects == ()
+
+
+def test_a_request_about_a_region_that_is_gone_asks_for_nothing() -> None:
+    gone = replace(YACHTS, regions=("atlantis",))
+    assert resolve(asking(PERMIT, request=gone), query("sg-cnb", subjects=("vessel",))).recipients == ("sg-cnb",)
+
+
 # -- questions ---------------------------------------------------------------------------------------------------------
 
 
@@ -308,205 +453,5 @@ def test_header_and_alert_ask_the_same_question() -> None:
     alert = make_alert(made, "hk-customs", to=["sg-cnb", "region:asia"], operation="marker", modes=["sea", "air"])
     sealed, _ = seal_alert(made, alert, now=NOW + 5)
     from_header, from_alert = query_of(decode_header(sealed.header)), query_of_alert(alert, at=NOW + 5)
-    assert replace(from_alert, modes=tuple(sorted(from_alert.modes))) == from_header
-
-
-# -- properties --------------------------------------------------------------------------------------------------------
-
-
-def some(words: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.lists(st.sampled_from(tuple(words)), unique=True, max_size=2).map(tuple)
-
-
-TARGETS = st.builds(
-    Target,
-    agencies=some(AGENCIES),
-    regions=some(tuple(REGIONS)),
-    sender_regions=st.booleans(),
-    operation_host=st.booleans(),
-    operation_participants=st.booleans(),
-    everyone=st.booleans(),
-).filter(lambda target: target != Target())
-CONDITIONS = st.builds(
-    Condition,
-    topics=some(TOPICS[:2]),
-    markings=some(MARKINGS),
-    precedences=some(PRECEDENCES),
-    operations=some(("marker", "open")),
-    modes=some(MODES[:3]),
-    senders=some(AGENCIES),
-    sender_regions=some(tuple(REGIONS)),
-    statuses=some(STATUSES),
-)
-
-
-@st.composite
-def rule_sets(draw: st.DrawFn, effects: Sequence[str] = EFFECTS) -> tuple[Rule, ...]:
-    made = []
-    for number in range(draw(st.integers(0, 6))):
-        effect = draw(st.sampled_from(tuple(effects)))
-        ceiling = draw(st.sampled_from(MARKINGS)) if effect == "ceiling" else None
-        made.append(rule(f"rule-{number}", effect, draw(TARGETS), ceiling=ceiling, **draw(CONDITIONS.map(fields_of))))
-    return tuple(made)
-
-
-def fields_of(condition: Condition) -> dict[str, tuple[str, ...]]:
-    return {name: getattr(condition, name) for name in condition.__slots__}
-
-
-QUERIES = st.builds(
-    RoutingQuery,
-    sender=st.sampled_from(AGENCIES),
-    address=st.lists(
-        st.sampled_from((*AGENCIES, "region:oceania", "region:coast", "operation:marker", "all")),
-        unique=True,
-        min_size=1,
-        max_size=4,
-    ).map(tuple),
-    topic=st.sampled_from(TOPICS[:2]),
-    marking=st.sampled_from(MARKINGS),
-    precedence=st.sampled_from(PRECEDENCES),
-    status=st.sampled_from(STATUSES),
-    operation=st.sampled_from((None, "marker", "open")),
-    modes=some(MODES[:3]),
-    at=st.just(NOW),
-)
-SUSPENDED = st.sampled_from((("jp-customs",), ("au-abf", "nz-customs"), ()))
-
-
-def with_rules(base: World, rules: Sequence[Rule]) -> Directory:
-    """The world's directory with other rules, as governors who changed nothing else would have signed it."""
-    directory = base.directory
-    return replace(directory, document=replace(directory.require_document(), rules=tuple(rules)))
-
-
-def outcome(directory: Directory, asked: RoutingQuery) -> Resolution | str:
-    try:
-        return resolve(directory, asked)
-    except CrossbearingError as error:
-        return error.code
-
-
-@given(rule_sets(), QUERIES, SUSPENDED)
-def test_what_always_holds(rules: tuple[Rule, ...], asked: RoutingQuery, suspended: tuple[str, ...]) -> None:
-    found = outcome(with_rules(world((), suspended), rules), asked)
-    if isinstance(found, str):
-        assert found in {"nobody", "suspended", "operation-closed"}
-        return
-    assert found.recipients == tuple(sorted(set(found.recipients))) != ()
-    assert asked.sender not in found.recipients
-    assert not set(suspended) & set(found.recipients)
-    assert [d.agency for d in found.trace] == sorted(AGENCIES)
-    assert tuple(d.agency for d in found.trace if d.included) == found.recipients
-    assert all(d.rule and d.reason for d in found.trace)
-    if asked.marking == "red":
-        assert set(found.recipients) <= set(asked.address)
-    if asked.operation == "marker":
-        assert set(found.recipients) <= {"au-abf", "hk-customs", "sg-cnb"}
-
-
-@given(rule_sets(), QUERIES, st.randoms(use_true_random=False))
-def test_order_is_without_meaning(rules: tuple[Rule, ...], asked: RoutingQuery, chance: random.Random) -> None:
-    shuffled, address, modes = list(rules), list(asked.address), list(asked.modes)
-    for items in (shuffled, address, modes):
-        chance.shuffle(items)
-    mixed = replace(asked, address=tuple(address), modes=tuple(modes))
-    assert outcome(with_rules(world(), rules), asked) == outcome(with_rules(world(), shuffled), mixed)
-
-
-@given(rule_sets(), rule_sets(("deny", "only", "ceiling")), QUERIES)
-def test_a_restriction_never_adds(rules: tuple[Rule, ...], more: tuple[Rule, ...], asked: RoutingQuery) -> None:
-    renamed = [replace(one, id=f"more-{one.id}") for one in more]
-    before = outcome(with_rules(world(), rules), asked)
-    after = outcome(with_rules(world(), [*rules, *renamed]), asked)
-    if isinstance(after, Resolution):
-        assert isinstance(before, Resolution)
-        assert set(after.recipients) <= set(before.recipients)
-
-
-@given(rule_sets(), rule_sets(("add",)), QUERIES)
-def test_an_addition_never_removes(rules: tuple[Rule, ...], more: tuple[Rule, ...], asked: RoutingQuery) -> None:
-    renamed = [replace(one, id=f"more-{one.id}") for one in more]
-    before = outcome(with_rules(world(), rules), asked)
-    after = outcome(with_rules(world(), [*rules, *renamed]), asked)
-    if isinstance(before, Resolution):
-        assert isinstance(after, Resolution)
-        assert set(before.recipients) <= set(after.recipients)
-
-
-@given(rule_sets(), QUERIES)
-def test_the_sets_agree_with_reading_the_rules_one_by_one(rules: tuple[Rule, ...], asked: RoutingQuery) -> None:
-    """The compiled form against the plain meaning of design and docs, written without any bits."""
-    found = outcome(with_rules(world(), rules), asked)
-    if isinstance(found, Resolution):
-        assert set(found.recipients) == plainly(rules, asked)
-    elif found == "nobody":
-        assert plainly(rules, asked) == set()
-
-
-def plainly(rules: Sequence[Rule], asked: RoutingQuery) -> set[str]:
-    groups = {f"region:{name}": set(members) for name, members in REGIONS.items()} | {"all": set(AGENCIES)}
-    parts = {"marker": {"au-abf", "hk-customs", "sg-cnb"}, "open": set(AGENCIES)}
-    hosts = {"marker": "hk-customs", "open": "sg-cnb"}
-    own_regions = [name for name, members in REGIONS.items() if asked.sender in members]
-    named = {item for item in asked.address if item in AGENCIES}
-    joint = set(parts["marker"]) if "operation:marker" in asked.address else set()
-    wide = {agency for item in asked.address for agency in groups.get(item, set())}
-    kept, dropped = set(AGENCIES), set()
-    for one in rules:
-        when, to = one.when, one.to
-        if (to.operation_host or to.operation_participants) and asked.operation is None:
-            continue
-        checks: list[tuple[tuple[str, ...], set[str | None]]] = [
-            (when.topics, {asked.topic}),
-            (when.markings, {asked.marking}),
-            (when.precedences, {asked.precedence}),
-            (when.operations, {asked.operation}),
-            (when.modes, set(asked.modes)),
-            (when.senders, {asked.sender}),
-            (when.sender_regions, set(own_regions)),
-            (when.statuses, {asked.status}),
-        ]
-        if any(wanted and not set(wanted) & has for wanted, has in checks):
-            continue
-        narrow = set(to.agencies)
-        if asked.operation is not None:
-            narrow |= {hosts[asked.operation]} if to.operation_host else set()
-            narrow |= parts[asked.operation] if to.operation_participants else set()
-        broad = {agency for region in to.regions for agency in REGIONS[region]}
-        broad |= {agency for region in own_regions for agency in REGIONS[region]} if to.sender_regions else set()
-        broad |= set(AGENCIES) if to.everyone else set()
-        if one.effect == "add":
-            joint, wide = joint | narrow, wide | broad
-        elif one.effect == "deny":
-            dropped |= narrow | broad
-        elif one.effect == "only":
-            kept &= narrow | broad
-        elif one.ceiling is not None and MARKINGS.index(asked.marking) > MARKINGS.index(one.ceiling):
-            dropped |= narrow | broad
-    allowed = {"red": named, "amber+strict": named | joint}.get(asked.marking, named | joint | wide)
-    if asked.operation is not None:
-        kept &= parts[asked.operation]
-    return (allowed & kept) - dropped - {asked.sender}
-
-
-# -- speed -------------------------------------------------------------------------------------------------------------
-
-
-def test_two_hundred_rules_are_quick() -> None:
-    """A tenfold margin over the 0.1 ms that the hub budgets, so that a busy machine does not fail it."""
-    effects = ("add", "deny", "only", "ceiling")
-    rules = [
-        rule(
-            f"rule-{number}",
-            effects[number % 4],
-            Target(everyone=True) if number % 4 == 2 else Target(agencies=(AGENCIES[number % 7],)),
-            ceiling="red" if number % 4 == 3 else None,
-            modes=("sea",) if number % 2 else (),
-        )
-        for number in range(200)
-    ]
-    directory = with_rules(world(), [one for one in rules if one.effect != "deny" or "sg-cnb" not in one.to.agencies])
-    asked = query("all", modes=("sea",))
-    resolve(directory, asked)
-    assert min(timeit.repeat(lambda: resolve(directory, asked), number=20, repeat=5)) / 20 < 1e-3
+    assert replace(from_alert, modes=tuple(sorted(from_alert.modes)), subjects=()) == from_header
+    assert from_alert.subjects == ("container",)

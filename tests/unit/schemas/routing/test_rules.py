@@ -38,6 +38,13 @@ def test_when_may_be_absent() -> None:
     assert rule.when == Condition()
 
 
+def test_a_widening_rule_is_about_actual_alerts_unless_it_says_otherwise() -> None:
+    assert parse_rule(GOOD).statuses == ("actual",)
+    assert parse_rule({**GOOD, "effect": "permit"}).statuses == ("actual",)
+    assert parse_rule({**GOOD, "effect": "deny"}).statuses == ()
+    assert parse_rule({**GOOD, "when": {"statuses": ["exercise"]}}).statuses == ("exercise",)
+
+
 def some(words: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(st.sampled_from(words), unique=True, max_size=3).map(tuple)
 
@@ -51,6 +58,7 @@ CONDITIONS = st.builds(
     modes=some(MODES),
     senders=some(("hk-customs", "sg-cnb")),
     sender_regions=some(("oceania", "far-east")),
+    recipient_regions=some(("oceania", "far-east")),
     statuses=some(STATUSES),
 )
 TARGETS = st.builds(
@@ -66,7 +74,8 @@ TARGETS = st.builds(
 
 @given(st.sampled_from(EFFECTS), CONDITIONS, TARGETS, st.sampled_from(MARKINGS))
 def test_round_trip(effect: Any, when: Condition, to: Target, ceiling: str) -> None:
-    rule = Rule("a-rule", effect, when, to, ceiling if effect == "ceiling" else None, "Because it is so.")
+    limit, hub = (ceiling if effect == "ceiling" else None), ("jp-customs" if effect == "via" else None)
+    rule = Rule("a-rule", effect, when, to, limit, "Because it is so.", hub)
     assert parse_rule(rule_to_json(rule)) == rule
 
 
@@ -76,7 +85,13 @@ DEFECTS: dict[str, tuple[Value, str]] = {
     "no reason": ({**GOOD, "reason": ""}, "reason"),
     "reason with control": ({**GOOD, "reason": "a\x1b[2J"}, "reason"),
     "reason too long": ({**GOOD, "reason": "a" * 201}, "reason"),
-    "unknown effect": ({**GOOD, "effect": "permit"}, "effect"),
+    "unknown effect": ({**GOOD, "effect": "allow"}, "effect"),
+    "via without hub": ({**GOOD, "effect": "via"}, "hub"),
+    "hub on another effect": ({**GOOD, "hub": "hk-customs"}, "hub"),
+    "hub reached through itself": (
+        {**GOOD, "effect": "via", "hub": "hk-customs", "to": {"agencies": ["hk-customs"]}},
+        "through itself",
+    ),
     "unknown condition": ({**GOOD, "when": {"weather": ["fog"]}}, "weather"),
     "unknown topic": ({**GOOD, "when": {"topics": ["gossip"]}}, "gossip"),
     "unknown marking": ({**GOOD, "when": {"markings": ["white"]}}, "white"),
@@ -110,6 +125,8 @@ def test_defects_are_named(defect: str) -> None:
         {"when": {"sender_regions": ["all regions"]}},
         {"to": {"agencies": ["nobody"]}},
         {"to": {"regions": ["-"]}},
+        {"effect": "via", "hub": "nobody"},
+        {"when": {"recipient_regions": ["all regions"]}},
     ],
 )
 def test_ids_have_their_form(change: dict[str, Any]) -> None:
