@@ -15,6 +15,7 @@ from nodes.auditor.alert_check import Problem, relation_problems
 from nodes.auditor.directories import Directories
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings, Kind
 from nodes.auditor.ledger import Ledger
+from nodes.auditor.purge_check import purge_problems
 from nodes.auditor.receipt_check import item_problems
 from nodes.auditor.survey import AlertFacts, ReceiptFacts, Survey
 from nodes.auditor.text import plain, when
@@ -158,10 +159,9 @@ class Judge:
             message = f"entry {purge.index}, whose body was deleted, is no alert"
             self._say(survey, [(found.PURGE_MALFORMED, message)])
             return
-        if alert.purged:
-            problems.append((found.PURGE_MALFORMED, f"the body of entry {purge.index} had been deleted before"))
-        if not purge.approvers:
-            problems.append((found.PURGE_MALFORMED, f"nobody approved deleting the body of entry {purge.index}"))
+        if self.whole and not self.damaged:  # otherwise what says when nobody waited any more may not be here
+            document = self.directories.history.version(survey.directory).require_document()
+            problems += purge_problems(purge, alert, document)
         self._say(survey, problems, (alert.sender, *alert.recipients))
         self.ledger.purge(alert)
 

@@ -218,5 +218,20 @@ RECEIPT_CONTRADICTS = _kind(
 
 REFUSAL_MALFORMED = _kind("refusal-malformed", "a logged refusal names no known agency or no known code", _HUB_ADMITTED)
 PURGE_MALFORMED = _kind(
-    "purge-malformed", "a logged deletion names no earlier alert, no basis, no approver, or repeats one", _HUB_ADMITTED
+    "purge-malformed",
+    "a logged deletion names no earlier alert, repeats one, or gives another basis than the directory",
+    _HUB_ADMITTED,
+)
+PURGE_EARLY = _kind(
+    "purge-early",
+    "a body was deleted before its retention was over, and the governors had not ordered that",
+    "Ask the hub's operator why, and a recipient for the alert. " + _EVIDENCE,
+)
+BODY_MISSING = _kind(
+    "body-missing",
+    "the hub does not hold a body that it must hold, and no entry in the copy says that it was deleted",
+    "Fetch and ask again: it may have been deleted by right meanwhile. If it stays, ask the hub's operator.",
+)
+BODY_ALTERED = _kind(
+    "body-altered", "the hub holds other bytes than those an alert's sender signed for", "Ask the hub's operator."
 )

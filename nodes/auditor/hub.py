@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from nodes.auditor.mirror import path_limit
-from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, TooLarge, Unreachable
+from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, Purged, TooLarge, Unreachable
 from schemas.example import is_example_seed, is_loopback
 from schemas.ids import sha256
 
@@ -69,7 +69,10 @@ class Hub:
         self._connection.close()
 
     def get(self, path: str) -> bytes:
-        """Return one resource of the log. Raises `Missing` (404), `NotPinned` (403), `TooLarge`, `Unreachable`."""
+        """Return one resource of the log.
+
+        Raises `Missing` (404), `Purged` (410), `NotPinned` (403), `TooLarge`, `Unreachable`.
+        """
         failures = 0
         while True:
             try:
@@ -95,6 +98,8 @@ class Hub:
             raise IncompleteRead(data, response.length)
         if response.status == 404:
             raise Missing(f"{self.where} has no {path}", path=path)
+        if response.status == 410:
+            raise Purged(f"{self.where} has deleted {path}", path=path)
         if response.status in (401, 403):
             raise NotPinned(
                 f"{self.where} does not let this certificate read {path}",

@@ -21,13 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import BadConfig, Missing, StorageFailed, StorageFull, TooLarge
-from schemas.limits import MAX_ENTRY, MAX_METADATA, MAX_NOTE
+from schemas.ids import check_agency_id
+from schemas.limits import MAX_BODY, MAX_ENTRY, MAX_METADATA, MAX_NOTE
 from schemas.log.tiles import TILE_WIDTH, entries_path, tile_path
 
 CHECKPOINT = "checkpoint"
 KEPT = "checkpoints"
 FORKS = "forks"
 DIRECTORY = "directory"
+BODY = "body"
 PARTY = "party"
 PART = ".part"
 MAX_TILE = TILE_WIDTH * 32
@@ -59,12 +61,19 @@ def party_path(agency: str, index: int, width: int) -> str:
     return f"{PARTY}/{agency}/{entries_path(index, width)}"
 
 
+def body_path(index: int) -> str:
+    """Return where the hub shows the sealed body of the alert at `index`; it is kept in no copy."""
+    return f"{BODY}/{index}"
+
+
 def path_limit(path: str) -> int:
     """Return the most bytes the file at `path` can have."""
     if "tile/entries/" in path:
         return MAX_BUNDLE
     if "tile/" in path:
         return MAX_TILE
+    if path.startswith(f"{BODY}/"):
+        return MAX_BODY
     return MAX_DIRECTORY_FILE if path.startswith(f"{DIRECTORY}/") else MAX_NOTE
 
 
@@ -162,6 +171,20 @@ class LogFolder:
             base = Path(parent).relative_to(self.root)
             for name in sorted(names):
                 yield (base / name).as_posix()
+
+
+def own_folder(root: Path, party: str | None) -> LogFolder:
+    """Return the folder to fetch into: for `party` its own copy, or else the whole log.
+
+    Raises `BadId` for what is no agency, and `BadConfig` if there is a copy of another kind already.
+    """
+    there = LogFolder.open(root)
+    if party is not None:
+        check_agency_id(party)
+    if (root / CHECKPOINT).is_file() and there.party != party:
+        held = "the whole log" if there.party is None else f"the own copy of {there.party}"
+        raise BadConfig(f"{root} holds {held}", hint="Use one folder for each.")
+    return LogFolder(root, party)
 
 
 def _sync_directory(path: Path) -> None:

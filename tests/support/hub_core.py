@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from broker.committer import Committed, Committer, LogSigner
-from broker.draft import NewDirectory, Verdict, Work
+from broker.draft import DeleteBody, NewDirectory, Verdict, Work
 from broker.quota import Quotas
 from broker.tree import Tree
 from schemas.directory.history import DirectoryHistory
@@ -65,17 +65,17 @@ class HubCore:
         """One block of these."""
         return self.committer.commit(works)
 
-    def verdict(self, agency: str, what: Submit | SendReceipt | NewDirectory) -> Verdict:
+    def verdict(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> Verdict:
         """What becomes of one submission in a block of its own."""
         return self.commit(Work(agency, what)).verdicts[0]
 
-    def refused(self, agency: str, what: Submit | SendReceipt | NewDirectory) -> CrossbearingError:
+    def refused(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> CrossbearingError:
         """The refusal of one submission; fails the test when it is accepted."""
         verdict = self.verdict(agency, what)
         assert isinstance(verdict, CrossbearingError), f"accepted at {verdict}"
         return verdict
 
-    def accepted(self, agency: str, what: Submit | SendReceipt | NewDirectory) -> int:
+    def accepted(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> int:
         """The index of one submission; fails the test when it is refused."""
         verdict = self.verdict(agency, what)
         assert isinstance(verdict, int), f"refused: {verdict.code} {verdict}"

@@ -162,9 +162,9 @@ class LogBuilder:
         """Enter the refusal of something `agency` sent."""
         return self.append(RefusalEntry(self.now, self.world.directory.version, agency, code, bytes(32)))
 
-    def purge(self, index: int, *, approvers: tuple[str, ...] = ("governor-1",)) -> int:
+    def purge(self, index: int, basis: str = "retention", approvers: tuple[str, ...] = ()) -> int:
         """Enter that the body of the alert at `index` was deleted."""
-        return self.append(PurgeEntry(self.now, self.world.directory.version, index, "retention over", approvers))
+        return self.append(PurgeEntry(self.now, self.world.directory.version, index, basis, approvers))
 
     def header(self, index: int) -> Header:
         """The header of the alert at `index`."""

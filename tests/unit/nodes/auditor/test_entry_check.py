@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.directory.documents import PurgeOrder
 from schemas.envelope.header import Recipient, Relation, sign_header
 from schemas.ids import sha256
 from schemas.limits import CLOCK_SKEW_MS
@@ -22,6 +23,7 @@ def test_a_log_with_every_kind_of_entry_is_clean(log: LogBuilder, tmp_path: Path
     log.receipt("sg-cnb", [index], "actioned")
     log.receipt("hk-customs", [index], "refused")
     log.refusal("sg-cnb", "bad-signature")
+    log.now += log.world.document.limits.retention
     log.purge(index)
     log.publish("targets", "au-abf")
     log.alert("sg-cnb", ["hk-customs"])
@@ -357,18 +359,60 @@ def test_a_refusal_of_nobody_or_without_known_reason(log: LogBuilder, tmp_path: 
     assert found(audited(log, tmp_path)) == [("refusal-malformed", "broker", 11)]
 
 
-def test_deletions_of_no_alert_of_one_twice_and_without_approval(log: LogBuilder, tmp_path: Path) -> None:
+def test_deletions_of_no_alert_of_one_twice_and_on_a_made_up_basis(log: LogBuilder, tmp_path: Path) -> None:
+    log.now += log.world.document.limits.retention
     log.purge(5)
     log.purge(5)
     log.purge(6)
     log.purge(99)
-    log.purge(7, approvers=())
+    log.purge(7, "whim", ("governors",))
     assert found(audited(log, tmp_path)) == [
         ("purge-malformed", "broker", 12),
         ("purge-malformed", "broker", 13),
         ("purge-malformed", "broker", 14),
         ("purge-malformed", "broker", 15),
     ]
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_a_body_is_deleted_no_sooner_than_its_retention_is_over(log: LogBuilder, tmp_path: Path, early: int) -> None:
+    index = log.alert("hk-customs", ["sg-cnb", "au-abf"])
+    log.receipt("sg-cnb", [index])
+    since = log.now
+    log.receipt("au-abf", [index], "refused")
+    log.receipt("sg-cnb", [index], "read")
+    log.now = since + log.world.document.limits.retention - early
+    place = log.purge(index)
+    assert found(audited(log, tmp_path)) == [("purge-early", "broker", place)] * early
+
+
+def test_an_alert_that_some_never_answered_is_kept_for_its_retention_after_it_expired(
+    log: LogBuilder, tmp_path: Path
+) -> None:
+    index = log.alert("hk-customs", ["sg-cnb", "au-abf"], expires_hours=1)
+    log.receipt("sg-cnb", [index])
+    log.now = log.header(index).expires + log.world.document.limits.retention - 1
+    early = log.purge(index)
+    assert found(audited(log, tmp_path)) == [("purge-early", "broker", early)]
+
+
+def test_a_recall_ends_the_wait(log: LogBuilder, tmp_path: Path) -> None:
+    index = log.alert()
+    target, at = log.header(index).id, log.now
+    log.alert(change=lambda header: replace(header, relation=Relation("recall", target)))
+    log.now = at + log.world.document.limits.retention
+    log.purge(index)
+    assert audited(log, tmp_path).ok
+
+
+def test_the_governors_order_stands_in_the_directory_with_its_basis(log: LogBuilder, tmp_path: Path) -> None:
+    ordered, other = log.alert(), log.alert()
+    order = PurgeOrder(log.alert_id(ordered), "Order 12/2026")
+    log.world.document = replace(log.world.document, purges={order.alert: order})
+    log.publish("targets")
+    log.purge(ordered, "Order 12/2026", ("governors",))
+    early = log.purge(other, "Order 12/2026", ("governors",))
+    assert found(audited(log, tmp_path)) == [("purge-early", "broker", early)]
 
 
 def test_in_a_copy_that_is_not_proven_nobody_is_held_to_anything(log: LogBuilder, tmp_path: Path) -> None:

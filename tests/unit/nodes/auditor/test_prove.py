@@ -155,7 +155,7 @@ def test_every_kind_of_entry_can_be_proven_and_is_told_in_words(log: LogBuilder)
         (0, "Directory   root version 1"),
         (6, "Receipt     stored, by hk-customs"),
         (11, "Refusal     of what sg-cnb sent, with the code quota"),
-        (12, "Deletion    of the body of entry 5: retention over"),
+        (12, "Deletion    of the body of entry 5: retention"),
         (13, f"Relation    correct to {log.alert_id(5)}"),
         (13, "Attachment  68.4 KiB, sealed, SHA-256 0000"),
         (14, f"entry 13, alert {log.alert_id(13)}"),
