@@ -210,8 +210,18 @@ class Outbox:
         self._db.execute("UPDATE alert SET leaf = ? WHERE number = ? AND leaf IS NULL", (leaf, self._number(alert_id)))
 
     def mark_related(self, relation: str, target: bytes, by: bytes, *, now: int) -> None:
-        """An own alert was recalled or corrected by a later own one."""
+        """An own alert was recalled or corrected by a later own one.
+
+        The hub does not send a recalled alert any more. A recipient that had stored it just before says so by a
+        receipt, which then counts.
+        """
         mark_related(self._db, self._events, relation, target, by, direction="out", now=now)
+        if relation == "recall":
+            self._db.execute(
+                "UPDATE delivery SET state = 'recalled', time = ? WHERE state = 'accepted' AND number = "
+                "(SELECT number FROM alert WHERE direction = 'out' AND id = ?)",
+                (now, target),
+            )
 
     def _set_recipients(self, number: int, recipients: Sequence[str], now: int) -> None:
         self._db.execute("DELETE FROM delivery WHERE number = ?", (number,))
@@ -239,7 +249,7 @@ class Outbox:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
 
 
-_ORDER = {"waiting": 0, "accepted": 1, "expired": 2, "stored": 3, "refused": 3, "recalled": 3, "read": 4, "actioned": 5}
+_ORDER = {"waiting": 0, "accepted": 1, "expired": 2, "recalled": 2, "stored": 3, "refused": 3, "read": 4, "actioned": 5}
 
 
 def mark_related(

@@ -167,6 +167,20 @@ def test_one_about_an_alert_received_need_not_wait(tables: Tables, desk: Desk) -
     assert waiting(tables) == [parse_id(answer.id)]
 
 
+def test_a_recall_ends_the_wait_for_those_who_had_not_stored_it(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=("hk-customs", "au-abf"))
+    target = parse_id(alert.id)
+    seal(tables, alert, recipients=("hk-customs", "au-abf"))
+    tables.outbox.accept(target, 7, now=NOW)
+    tables.outbox.note_receipt(target, "au-abf", "stored", time=NOW, code=None, officer=None, now=NOW)
+    tables.outbox.mark_related("recall", target, b"1" * 16, now=NOW)
+    states = {d.agency: d.state for d in tables.alerts.deliveries(row(tables, alert).number)}
+    assert states == {"hk-customs": "recalled", "au-abf": "stored"}
+
+    late = tables.outbox.note_receipt(target, "hk-customs", "stored", time=NOW, code=None, officer=None, now=NOW)
+    assert late, "the alert was on its way when it was recalled"
+
+
 def test_a_recall_marks_its_target_once(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
     tables.outbox.mark_related("recall", parse_id(alert.id), b"1" * 16, now=NOW)
