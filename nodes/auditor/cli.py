@@ -1,44 +1,32 @@
-"""`bearing audit`: fetch the log, verify it, prove one alert, check such a proof."""
+"""`bearing audit`: fetch the log, verify it, prove one alert, check such a proof, follow what became of alerts."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from nodes.auditor.text import count
-from schemas.errors import BadConfig, CrossbearingError, StorageFailed
-
-if TYPE_CHECKING:
-    from nodes.auditor.progress import Progress
-    from schemas.log.note import NoteKey
-
-FINDINGS = 4
-"""Exit code: the audit was carried out and found something."""
-
-folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-existing_folder_argument = click.argument(
-    "folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False)
+from nodes.auditor.bodies_cli import bodies_command
+from nodes.auditor.evidence_cli import complete_command, trail_command
+from nodes.auditor.options import (
+    FINDINGS,
+    existing_file,
+    existing_folder_argument,
+    folder_argument,
+    json_option,
+    json_wanted,
+    log_keys,
+    log_vkey_option,
+    new_file,
+    read_file,
+    root_option,
+    shown_progress,
+    workers_option,
+    write_file,
 )
-existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-
-
-def log_vkey_option(*, required: bool) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    """Return the option for the log's public key; it may be given once for each key of the log."""
-    return click.option(
-        "--log-vkey",
-        "vkeys",
-        metavar="TEXT",
-        multiple=True,
-        required=required,
-        help="The log's public key as its keeper published it: name+id+key. Repeat it for a second key.",
-    )
+from nodes.auditor.text import count
 
 
 @click.group("audit")
@@ -53,11 +41,12 @@ def audit() -> None:
 @audit.command("fetch")
 @folder_argument
 @click.option("--hub", metavar="URL", required=True, help="The hub, as https://127.0.0.1:7443.")
-@click.option("--cert", type=existing_file, required=True, help="Your auditor's certificate (PEM).")
+@click.option("--cert", type=existing_file, required=True, help="Your certificate (PEM).")
 @click.option("--key", type=existing_file, required=True, help="Its private key (PEM).")
 @click.option("--ca", type=existing_file, required=True, help="The authority that issued the hub's certificate (PEM).")
 @click.option("--hub-pin", metavar="HEX", help="SHA-256 of the hub's public key; refuse any other.")
 @log_vkey_option(required=False)
+@click.option("--party", metavar="AGENCY", help="Copy the hashes of all entries, but only the entries of this agency.")
 @json_option
 @click.pass_context
 def fetch_command(
@@ -70,22 +59,24 @@ def fetch_command(
     ca: Path,
     hub_pin: str | None,
     vkeys: tuple[str, ...],
+    party: str | None,
     as_json: bool,
 ) -> None:
     """Copy the log into DIR, or bring the copy in DIR up to date.
 
     The copy is plain files in the layout of C2SP tlog-tiles, which other tools read too. An interrupted fetch goes on
-    where it stopped. With --log-vkey the new checkpoint's signature is checked at once.
+    where it stopped. With --log-vkey the new checkpoint's signature is checked at once. An auditor reads everything;
+    an agency uses its own certificate and --party, and gets what concerns it.
     """
     from nodes.auditor.fetch import fetch
     from nodes.auditor.hub import Hub, HubAccess
-    from nodes.auditor.mirror import LogFolder
+    from nodes.auditor.mirror import own_folder
 
-    as_json = _json_wanted(context, as_json)
-    keys = _log_keys(vkeys)
+    as_json = json_wanted(context, as_json)
+    keys = log_keys(vkeys)
     access = HubAccess(hub, cert, key, ca, hub_pin)
-    with Hub(access) as source, _progress() as progress:
-        done = fetch(source, LogFolder(folder), keys=keys, progress=progress)
+    with Hub(access) as source, shown_progress() as progress:
+        done = fetch(source, own_folder(folder, party), keys=keys, progress=progress)
     if as_json:
         _say_json({"before": done.before, "size": done.size, "root": done.root.hex(), "files": done.files})
         return
@@ -96,12 +87,30 @@ def fetch_command(
 
 @audit.command("verify")
 @existing_folder_argument
-@click.option("--root", "root_file", type=existing_file, required=True, help="The governors' first root.json.")
+@root_option
 @log_vkey_option(required=True)
+@click.option(
+    "--seen",
+    type=existing_file,
+    multiple=True,
+    help="A checkpoint that somebody else saw, to compare with the copy. Repeat it for more.",
+)
+@click.option("--party", metavar="AGENCY", help="Report only what concerns this agency.")
+@click.option("--html", "page", metavar="FILE", type=new_file, help="Write the report as a page to print, too.")
+@workers_option
 @json_option
 @click.pass_context
 def verify_command(
-    context: click.Context, *, folder: Path, root_file: Path, vkeys: tuple[str, ...], as_json: bool
+    context: click.Context,
+    *,
+    folder: Path,
+    root_file: Path,
+    vkeys: tuple[str, ...],
+    seen: tuple[Path, ...],
+    party: str | None,
+    page: Path | None,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
     """Verify the copy in DIR, offline, and say what each party can be held to.
 
@@ -111,10 +120,22 @@ def verify_command(
     from nodes.auditor.mirror import LogFolder
     from nodes.auditor.report import report_lines
     from nodes.auditor.verify import Question, verify
+    from nodes.auditor.workers import cores
 
-    as_json = _json_wanted(context, as_json)
-    with _progress() as progress:
-        report = verify(LogFolder.open(folder), Question(_read(root_file), _log_keys(vkeys)), progress)
+    as_json = json_wanted(context, as_json)
+    question = Question(
+        trusted_root=read_file(root_file),
+        keys=log_keys(vkeys),
+        seen=[(str(file), read_file(file)) for file in seen],
+        party=party,
+        workers=workers or cores(),
+    )
+    with shown_progress() as progress:
+        report = verify(LogFolder.open(folder), question, progress)
+    if page is not None:
+        from nodes.auditor.html_report import html_page
+
+        write_file(page, html_page(report, made=int(datetime.now(UTC).timestamp() * 1000)).encode())
     if as_json:
         _say_json(report.as_dict())
     else:
@@ -127,9 +148,7 @@ def verify_command(
 @audit.command("prove")
 @click.argument("alert", metavar="ALERT-ID")
 @existing_folder_argument
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="[default: ID.tlog-proof]"
-)
+@click.option("-o", "--output", metavar="FILE", type=new_file, help="[default: ID.tlog-proof]")
 @log_vkey_option(required=False)
 @json_option
 @click.pass_context
@@ -144,14 +163,11 @@ def prove_command(
     from nodes.auditor.mirror import LogFolder
     from nodes.auditor.prove import prove
 
-    as_json = _json_wanted(context, as_json)
-    with _progress() as progress:
-        proof = prove(LogFolder(folder), alert, keys=_log_keys(vkeys), progress=progress)
+    as_json = json_wanted(context, as_json)
+    with shown_progress() as progress:
+        proof = prove(LogFolder.open(folder), alert, keys=log_keys(vkeys), progress=progress)
     target = output or Path(f"{proof.alert_id}.tlog-proof")
-    try:
-        target.write_bytes(proof.data)
-    except OSError as error:
-        raise StorageFailed(f"{target} cannot be written: {error.strerror}") from error
+    write_file(target, proof.data)
     if as_json:
         _say_json({"alert": proof.alert_id, "index": proof.index, "size": proof.size, "file": str(target)})
         return
@@ -167,8 +183,8 @@ def check_command(context: click.Context, *, file: Path, vkeys: tuple[str, ...],
     """Check a proof FILE with nothing but the log's public key, and say what it proves."""
     from nodes.auditor.check import check_proof, proven_lines
 
-    as_json = _json_wanted(context, as_json)
-    proven = check_proof(_read(file), _log_keys(vkeys))
+    as_json = json_wanted(context, as_json)
+    proven = check_proof(read_file(file), log_keys(vkeys))
     if as_json:
         _say_json(proven.as_dict())
         return
@@ -176,57 +192,9 @@ def check_command(context: click.Context, *, file: Path, vkeys: tuple[str, ...],
         _say(line)
 
 
-def _log_keys(texts: Sequence[str]) -> list[NoteKey]:
-    from schemas.log.note import parse_vkey
-
-    try:
-        return [parse_vkey(text.strip()) for text in texts]
-    except CrossbearingError as error:
-        raise BadConfig(
-            f"--log-vkey: {error.message}", hint="Give it whole, as bearing-broker init printed it: name+id+key."
-        ) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StorageFailed(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _json_wanted(context: click.Context, here: bool) -> bool:
-    """Whether `--json` was given to this command or before it; failures are then told in JSON too."""
-    shared = context.find_root().obj
-    if hasattr(shared, "as_json"):
-        shared.as_json = here or shared.as_json
-        return bool(shared.as_json)
-    return here
-
-
-def on_terminal() -> bool:
-    """Tell whether somebody watches standard error."""
-    return sys.stderr.isatty()
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show progress on a terminal, and nothing elsewhere."""
-    if not on_terminal():
-        yield lambda _what, _done, _of: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
-
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show
+audit.add_command(bodies_command)
+audit.add_command(trail_command)
+audit.add_command(complete_command)
 
 
 def _say(line: str) -> None:

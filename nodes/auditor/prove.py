@@ -35,21 +35,26 @@ class Proof:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An alert that was looked for, and its entry."""
+
+    alert_id: str
+    index: int
+    data: bytes
+    entry: AlertEntry
+
+
 def prove(folder: LogFolder, wanted: str, *, keys: Sequence[NoteKey] = (), progress: Progress) -> Proof:
     """Return the proof that the alert whose id is or ends in `wanted` is in the log that `folder` copies.
 
     Only the last `MIN_SUFFIX` or more hex digits of the id are needed. The proof is checked before it is returned.
     Raises `BadId`, `NotFound`, `LogTampered` if the copy contradicts itself, and what reading it raises.
     """
-    ending = _ending(wanted)
     note = folder.read(CHECKPOINT)
     checkpoint = open_checkpoint(note, keys)
-    matches = list(_find(folder, ending, checkpoint.size, progress))
-    if not matches:
-        raise NotFound(f"no alert in this copy has an id ending in {ending}", hint="Fetch again, or check the id.")
-    if len({alert_id for alert_id, _, _ in matches}) > 1:
-        raise BadId(f"{len(matches)} alerts have an id ending in {ending}", hint="Give more of the id.")
-    alert_id, index, entry = matches[0]
+    found = find_alert(folder, wanted, checkpoint.size, progress)
+    index, entry = found.index, found.data
     path = prove_inclusion(index, checkpoint.size, TileReader(checkpoint.size, folder.read_tile))
     try:
         verify_inclusion(leaf_hash(entry), index, checkpoint.size, path, checkpoint.root)
@@ -58,7 +63,7 @@ def prove(folder: LogFolder, wanted: str, *, keys: Sequence[NoteKey] = (), progr
             f"entry {index} and the hash tiles do not lead to the checkpoint's root",
             hint="Run bearing audit verify on this folder; it names the file at fault.",
         ) from error
-    return Proof(alert_id, index, checkpoint.size, format_proof(index, path, note, entry))
+    return Proof(found.alert_id, index, checkpoint.size, format_proof(index, path, note, entry))
 
 
 def _ending(wanted: str) -> str:
@@ -68,21 +73,44 @@ def _ending(wanted: str) -> str:
     return text
 
 
-def _find(folder: LogFolder, ending: str, size: int, progress: Progress) -> Iterator[tuple[str, int, bytes]]:
-    """Yield id, index and bytes of the alerts whose id ends so."""
+def find_alert(folder: LogFolder, wanted: str, size: int, progress: Progress) -> Found:
+    """Return the one alert among the first `size` entries whose id is or ends in `wanted`.
+
+    Raises `BadId` if that is no id's end or that of several, and `NotFound`.
+    """
+    ending = _ending(wanted)
+    matches = list(_find(folder, ending, size, progress))
+    if not matches:
+        raise NotFound(f"no alert in this copy has an id ending in {ending}", hint="Fetch again, or check the id.")
+    if len({found.alert_id for found in matches}) > 1:
+        raise BadId(f"{len(matches)} alerts have an id ending in {ending}", hint="Give more of the id.")
+    return matches[0]
+
+
+def _find(folder: LogFolder, ending: str, size: int, progress: Progress) -> Iterator[Found]:
+    digits = ending.replace("-", "")
+    last_bytes = bytes.fromhex(digits[len(digits) % 2 :])
     bundles = list(bundles_of(size))
     for done, (index, width) in enumerate(bundles):
         progress("looking for the alert", done, len(bundles))
         for item, data in enumerate(read_bundle(folder, index, width).entries):
-            alert_id = _alert_id(data)
-            if alert_id is not None and (alert_id.endswith(ending) or alert_id.replace("-", "").endswith(ending)):
-                yield alert_id, index * TILE_WIDTH + item, data
+            if last_bytes not in data:
+                continue
+            entry = _alert(data)
+            if entry is None:
+                continue
+            alert_id = format_id(decode_header(entry.header).id)
+            if alert_id.endswith(ending) or alert_id.replace("-", "").endswith(ending):
+                yield Found(alert_id, index * TILE_WIDTH + item, data, entry)
 
 
-def _alert_id(data: bytes) -> str | None:
-    """The id of the alert in an entry; None for other entries and for what does not decode: `verify` reports those."""
+def _alert(data: bytes) -> AlertEntry | None:
+    """The alert in an entry; None for other entries and for what does not decode: `verify` reports those."""
     try:
         entry = decode_entry(data)
-        return format_id(decode_header(entry.header).id) if isinstance(entry, AlertEntry) else None
+        if not isinstance(entry, AlertEntry):
+            return None
+        decode_header(entry.header)
     except CrossbearingError:
         return None
+    return entry

@@ -178,7 +178,7 @@ class Report:
 def report_lines(report: Report) -> Iterator[str]:
     """Yield the report in words, for a reader who knows neither the program nor the format."""
     yield f"Log         {plain(report.origin)}"
-    yield f"Entries     {report.size:,} ({_kinds(report.entries)})"
+    yield f"Entries     {report.size:,} ({kinds_text(report.entries)})"
     if report.first_time is not None:
         yield f"From        {when(report.first_time)}"
         yield f"To          {when(report.last_time)}"
@@ -206,7 +206,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     yield f"FINDING {finding.kind.code}: {finding.kind.meaning}"
     yield f"  held to it  {_party(finding.party)}"
     yield f"  exactly     {plain(finding.message)}"
-    yield f"  where       {_where(finding)}"
+    yield f"  where       {where_text(finding)}"
     yield f"  do          {finding.kind.advice}"
     yield ""
 
@@ -248,7 +248,8 @@ def _legend() -> Iterator[str]:
     yield "receipts: its signed receipts, each for one or more alerts. rejected: what the hub says it refused from it."
 
 
-def _kinds(entries: Counter[str]) -> str:
+def kinds_text(entries: Counter[str]) -> str:
+    """Return how many entries of each kind there are, in words."""
     plurals = {
         "alert": "alerts",
         "receipt": "receipts",
@@ -269,7 +270,8 @@ def _party(party: str) -> str:
     return {BROKER: "the hub", COPY: "nobody by signature; these files, or whoever kept them"}.get(party, party)
 
 
-def _where(finding: Finding) -> str:
+def where_text(finding: Finding) -> str:
+    """Return the place of a finding in words."""
     parts = []
     if finding.entry is not None:
         last = finding.last_entry

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
 
 
 def plain(text: str) -> str:
@@ -19,6 +21,15 @@ def when(ms: int) -> str:
     except OverflowError:
         return f"{ms} ms"
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d} UTC"
+
+
+def day(ms: int) -> str:
+    """Return the day of a time in ms since the epoch as `1 September 2026`, in UTC."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        return f"{ms} ms"
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -41,3 +52,26 @@ def size(octets: int) -> str:
 def entries_text(first: int, last: int) -> str:
     """Return `entry 7` or `entries 7 to 12`."""
     return f"entry {first}" if first == last else f"entries {first} to {last}"
+
+
+def span(milliseconds: int) -> str:
+    """Return a length of time in its largest sensible unit: `40 s`, `3 min`, `2 h`, `5 days`."""
+    seconds = milliseconds // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86_400} days"
+
+
+def parse_moment(text: str) -> int:
+    """Return the time, in ms, that `2026-09-01` or `2026-09-01T08:15` or `2026-09-01T08:15:30` names, all in UTC.
+
+    Raises `ValueError`.
+    """
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from certs.example.pki import leaf
-from nodes.auditor import cli as audit_cli
+from nodes.auditor import options
 from nodes.auditor.cli import audit
 from nodes.cli import cli
 from nodes.officer.settings import Settings
@@ -150,13 +150,13 @@ def test_a_hub_that_is_not_there_ends_with_exit_code_5(tmp_path: Path) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_only(log: LogBuilder, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_cli, "on_terminal", lambda: True)
+    monkeypatch.setattr(options, "on_terminal", lambda: True)
     result = verify(log, copy, "--json")
     assert json.loads(result.stdout)["ok"]
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["fetch", "verify", "prove", "check"])
+@pytest.mark.parametrize("command", ["fetch", "verify", "prove", "check", "trail", "complete"])
 def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
