@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from broker.explain_cli import exit_code, explained
-from schemas.errors import CrossbearingError
+from schemas.errors import BadConfig, CrossbearingError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -103,17 +103,24 @@ def status(data: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("data", type=_DIRECTORY)
-@click.option("--repository", type=_DIRECTORY, required=True, help="Where the new version lies.")
+@click.option("--repository", type=_DIRECTORY, help="The repository in which the new version lies.")
+@click.option("--bundle", type=_FILE, help="The file that an agency signed with `bearing keys`, instead.")
 @click.argument("role")
 @explained
-def publish(data: Path, repository: Path, role: str) -> None:
+def publish(data: Path, repository: Path | None, bundle: Path | None, role: str) -> None:
     """Log a new directory version: ROLE is root, targets or an agency."""
     from broker.config import load_config
-    from broker.genesis import bundle_of
+    from broker.genesis import bundle_in, bundle_of
     from broker.handover import hand_over
     from broker.hub import now_ms
 
-    version = hand_over(load_config(data), [bundle_of(repository, role)], now_ms)
+    if repository is not None and bundle is None:
+        new = bundle_of(repository, role)
+    elif bundle is not None and repository is None:
+        new = bundle_in(bundle, role)
+    else:
+        raise BadConfig("give either --repository or --bundle")
+    version = hand_over(load_config(data), [new], now_ms)
     click.echo(f"directory version {version}")
 
 

@@ -11,7 +11,15 @@ from broker.committer import Committer, Head
 from broker.draft import NewDirectory, Work
 from schemas.directory.documents import DirectoryDocument, parse_directory
 from schemas.directory.history import genesis_order
-from schemas.directory.metadata import ROOT, TARGETS, encode_bundle, read_root, read_targets
+from schemas.directory.metadata import (
+    MAX_BUNDLE,
+    ROOT,
+    TARGETS,
+    decode_bundle,
+    encode_bundle,
+    read_root,
+    read_targets,
+)
 from schemas.errors import BadConfig, CrossbearingError, NotFound
 from schemas.limits import MAX_METADATA
 
@@ -36,6 +44,12 @@ def bundle_of(repository: Path, role: str) -> NewDirectory:
     return NewDirectory(role, read_targets(metadata, role).signed.version, encode_bundle(metadata, target))
 
 
+def bundle_in(path: Path, role: str) -> NewDirectory:
+    """The bundle of an agency's role in a file of its own. Raises `NotFound`, `BadConfig` or `DirectoryInvalid`."""
+    data = _read(path, MAX_BUNDLE)
+    return NewDirectory(role, read_targets(decode_bundle(data).metadata, role).signed.version, data)
+
+
 def begin(committer: Committer, repository: Path) -> Head:
     """Log the first version of every role as the first block. Raises the first refusal met."""
     _, document = read_repository(repository)
@@ -49,11 +63,11 @@ def begin(committer: Committer, repository: Path) -> Head:
     return committed.head
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int = MAX_METADATA) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > MAX_METADATA:
-        raise BadConfig(f"{path} has more than {MAX_METADATA} bytes")
+    if len(data) > limit:
+        raise BadConfig(f"{path} has more than {limit} bytes")
     return data

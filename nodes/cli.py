@@ -58,6 +58,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
     },
     "Run and audit": {
         "node": Place("nodes.node_cli", "node", "Set up and run the node itself."),
+        "keys": Place("nodes.keys.cli", "keys", "The agency's own keys: rotate, sign, publish, replace."),
         "witness": Place("nodes.witness.cli", "witness", "Cosign the checkpoints of any log, as an outside witness."),
         "audit": Place("nodes.auditor.cli", "audit", "Prove what the log holds, trusting nobody."),
         "completion": Place("nodes.officer.completion", "completion", "Print the shell's completion script."),

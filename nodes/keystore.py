@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -45,6 +46,21 @@ def fresh_seeds(agency: str, random: Random) -> Seeds:
     """New keys of every kind for an agency."""
     signing, sealing, witness, witness_pq, database = (random(SEED_SIZE) for _ in range(5))
     return Seeds(agency, (signing,), (sealing,), (witness,), (witness_pq,), database)
+
+
+def with_fresh(seeds: Seeds, kinds: Collection[str], random: Random) -> Seeds:
+    """The seeds with a new key of each of `kinds` (`signing`, `sealing`, `witness`: both types) added as the newest."""
+
+    def grown(held: tuple[bytes, ...], kind: str) -> tuple[bytes, ...]:
+        return (*held, random(SEED_SIZE))[-MAX_KEYS:] if kind in kinds else held
+
+    return replace(
+        seeds,
+        signing=grown(seeds.signing, "signing"),
+        sealing=grown(seeds.sealing, "sealing"),
+        witness=grown(seeds.witness, "witness"),
+        witness_pq=grown(seeds.witness_pq, "witness"),
+    )
 
 
 def write_keystore(

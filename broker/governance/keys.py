@@ -20,12 +20,12 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # public, b
 from broker.durable import write_durably
 from broker.keyfiles import read_private
 from schemas.codec import Fields
-from schemas.directory.authority import public_key_text
+from schemas.directory.authority import KEY_FILE, public_key_text
 from schemas.errors import BadConfig, EncodingRefusal, Unreachable
 from schemas.keys import SEED_SIZE
 from schemas.sealed import open_secrets, seal_secrets
 
-FORMAT: Final = "crossbearing/governor-key/1"
+FORMAT: Final = KEY_FILE
 
 
 @dataclass(frozen=True, slots=True)

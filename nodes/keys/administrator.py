@@ -14,10 +14,12 @@ from nodes.ports import Random
 from nodes.private_files import read_private
 from nodes.sealed_file import MEMORY, OPS, read_sealed, write_sealed
 from schemas.codec import Fields
+from schemas.directory.authority import KEY_FILE
 from schemas.errors import BadConfig, Malformed
 from schemas.keys import SEED_SIZE
 
-FORMAT: Final = "crossbearing/administrator/1"
+FORMAT: Final = KEY_FILE
+"""The governors' key files have it too, so a key made by either program works with both."""
 _MAX_SEED_FILE: Final = 256
 _SEED = re.compile(rb"[0-9a-f]{64}\n?")
 

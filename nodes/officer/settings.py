@@ -28,12 +28,14 @@ class Settings:
     as_json: bool = False
 
     @property
+    def home_path(self) -> Path:
+        """`--home`, BEARING_HOME or `~/.bearing`."""
+        return (self.home or Path(os.environ.get("BEARING_HOME") or "~/.bearing")).expanduser()
+
+    @property
     def socket_path(self) -> Path:
-        """`--socket`, or `node.sock` in `--home`, in BEARING_HOME or in `~/.bearing`."""
-        if self.socket is not None:
-            return self.socket
-        home = self.home or Path(os.environ.get("BEARING_HOME") or "~/.bearing")
-        return home.expanduser() / "node.sock"
+        """`--socket`, or `node.sock` in the home."""
+        return self.socket if self.socket is not None else self.home_path / "node.sock"
 
     def node(self) -> NodeClient:
         """A client of the node; nothing is connected before the first call."""

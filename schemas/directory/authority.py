@@ -24,6 +24,9 @@ from schemas.keys import ED25519_PUBLIC_SIZE
 HOLDER: Final = "x-crossbearing-holder"
 """The field of a TUF key that names its holder."""
 
+KEY_FILE: Final = "crossbearing/governor-key/1"
+"""The form of a file that holds a signatory's secret key under a passphrase (`schemas.sealed`)."""
+
 _TEXT = re.compile(r"(ed25519|p256|p384):([0-9a-f]{64,98})")
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1()}
 _SCHEMES: Final = {"p256": "ecdsa-sha2-nistp256", "p384": "ecdsa-sha2-nistp384"}

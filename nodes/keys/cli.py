@@ -1,0 +1,396 @@
+"""`bearing keys`: rotate, retire and replace the agency's own keys. See docs/keys.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nodes.officer.screen import Cell, Column, Screen
+from nodes.officer.settings import OfficerGroup, Settings, pass_settings
+from nodes.officer.when import clock as clock_words
+from nodes.officer.when import iso, now_ms
+from schemas.errors import BadConfig, DirectoryThreshold, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from nodes.keys.ceremony import Ceremony, Change, Listed
+    from nodes.keys.request import Request
+    from nodes.keys.rotation import Kind
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_GIVEN = click.Path(path_type=Path, dir_okay=False, exists=True)
+_KINDS = click.Choice(["signing", "sealing", "tls", "witness"])
+_DAYS = click.IntRange(1, 3650)
+_DAY_MS = 86_400_000
+MAX_BUNDLE_FILE = 2_097_200
+"""Bytes of a key document's file: the largest bundle there is."""
+
+_OPTIONS = (
+    click.option(
+        "--admin", "admins", type=_GIVEN, multiple=True, help="Sign at once with this administrator's key file."
+    ),
+    click.option("--admin-passphrase-file", type=_GIVEN, help="Holds its passphrase; otherwise you are asked."),
+    click.option("--passphrase-file", type=_FILE, help="Holds the keystore's passphrase, as for `bearing node run`."),
+)
+
+
+def _change_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group("keys", cls=OfficerGroup)
+def keys() -> None:
+    """The agency's own keys: how they stand, new ones, and their publication. No governor is needed."""
+
+
+@keys.command("status")
+@pass_settings
+def status(settings: Settings) -> None:
+    """Show every key that is listed or held, and who may sign the next document.
+
+    Piped, each line holds, separated by tabs: kind, id, state, held here or missing, good from and until (UTC).
+    """
+    answer = settings.node().keys()
+    screen = settings.screen()
+    if screen.as_json:
+        screen.data(answer)
+        return
+    if screen.terminal:
+        screen.heading(f"Keys of {answer['agency']}")
+        screen.fields(_facts(answer))
+        screen.line()
+    now = now_ms()
+    columns = [Column("Kind"), Column("Id"), Column("State"), Column("Here"), Column("From"), Column("Until")]
+    rows = [
+        [
+            Cell(key["kind"]),
+            Cell(key["id"]),
+            Cell(key["state"], "warn" if key["state"] == "not published" else ""),
+            Cell("held" if key["held"] else "missing", "" if key["held"] else "warn"),
+            *(Cell(clock_words(key[when], now), piped=iso(key[when])) for when in ("not_before", "not_after")),
+        ]
+        for key in answer["keys"]
+    ]
+    screen.table(columns, rows, empty="No key is listed or held.")
+
+
+@keys.command("administrator")
+@click.argument("file", type=_FILE)
+@click.option("--seed", type=_GIVEN, help="Keep this seed (64 hex digits in a file) instead of a fresh one.")
+@click.option("--admin-passphrase-file", type=_GIVEN, help="Holds the passphrase; otherwise you are asked.")
+@pass_settings
+def administrator(settings: Settings, file: Path, seed: Path | None, admin_passphrase_file: Path | None) -> None:
+    """Make an administrator's key in FILE and print its public key, for the governors to enter."""
+    from nodes.keys.administrator import make_administrator, read_seed
+    from nodes.keys.request import key_text
+    from nodes.ports import system_random
+    from schemas.keys import SEED_SIZE
+
+    secret = read_seed(seed) if seed is not None else system_random(SEED_SIZE)
+    make_administrator(file, secret, _admin_passphrase(admin_passphrase_file, confirm=True), system_random)
+    settings.screen().line(key_text(secret))
+
+
+@keys.command("rotate")
+@click.argument("kinds", nargs=-1, required=True, type=_KINDS, metavar="KIND...")
+@click.option(
+    "--overlap", type=click.IntRange(0, 366), default=7, show_default=True, help="Days the old keys stay good."
+)
+@click.option(
+    "--life", type=_DAYS, default=730, show_default=True, help="Days the new keys and their document are good."
+)
+@_change_options
+@pass_settings
+def rotate(settings: Settings, /, kinds: tuple[Kind, ...], overlap: int, life: int, **options: Any) -> None:
+    """Make new keys of each KIND (signing, sealing, tls, witness) and draft the document that lists them.
+
+    The old ones stay good for the overlap, so nothing on its way is lost. Interrupted anywhere, give it again: it goes
+    on with the keys it made.
+    """
+    from nodes.keys.rotation import rotated
+
+    now = now_ms()
+    change = partial(_rotated, rotated, kinds=kinds, now=now, overlap=overlap * _DAY_MS, life=life * _DAY_MS)
+    _carry_out(settings, kinds, change, staged=True, life=life * _DAY_MS, **options)
+
+
+@keys.command("retire")
+@click.argument("kinds", nargs=-1, required=True, type=_KINDS, metavar="KIND...")
+@_change_options
+@pass_settings
+def retire(settings: Settings, /, kinds: tuple[Kind, ...], **options: Any) -> None:
+    """End the overlap of each KIND now: only the newest key of it stays good.
+
+    Without this, signing and sealing keys end by their date, and the next rotation ends the rest.
+    """
+    from nodes.keys.rotation import LIFE_MS, retired
+
+    now = now_ms()
+    _carry_out(
+        settings,
+        kinds,
+        lambda listed, held: retired(listed, kinds, held, now=now),
+        staged=False,
+        life=LIFE_MS,
+        **options,
+    )
+
+
+@keys.command("emergency")
+@click.argument("kinds", nargs=-1, type=_KINDS, metavar="[KIND...]")
+@click.option(
+    "--after",
+    type=click.IntRange(min=1),
+    help="A new home: the version of the document in force, as the hub's operator says.",
+)
+@_change_options
+@pass_settings
+def emergency(settings: Settings, /, kinds: tuple[Kind, ...], after: int | None, **options: Any) -> None:
+    """Replace keys that are lost or stolen, without the old ones: none but the new is good from then on.
+
+    Says what cannot be recovered. With `--after`, for a home that was made anew with `bearing node init`, all kinds.
+    """
+    from nodes.keys.rotation import KINDS, LIFE_MS, replaced
+
+    if not kinds and after is None:
+        raise click.UsageError("name what is lost: signing, sealing, tls or witness; or give --after for a new home")
+    kinds = KINDS if after is not None else kinds
+    now = now_ms()
+
+    def change(listed: Any, held: Any) -> Any:
+        return replaced(None if after is not None else listed, kinds, held, now=now)
+
+    _carry_out(settings, kinds, change, staged=after is None, life=LIFE_MS, after=after, loss=True, **options)
+
+
+@keys.command("sign")
+@click.argument("document", type=_GIVEN)
+@click.option("--admin", "admins", type=_GIVEN, multiple=True, required=True, help="An administrator's key file.")
+@click.option("--admin-passphrase-file", type=_GIVEN, help="Holds its passphrase; otherwise you are asked.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@pass_settings
+def sign(
+    settings: Settings, document: Path, admins: tuple[Path, ...], admin_passphrase_file: Path | None, yes: bool
+) -> None:
+    """Sign the key DOCUMENT with administrators' keys, here or on any other machine, after showing what it says."""
+    from nodes.keys.request import read_request
+
+    screen = settings.screen()
+    request = read_request(_read(document))
+    _show_request(screen, request)
+    if not yes and screen.terminal and not click.confirm("Sign this?", err=True):
+        raise click.Abort
+    request = _sign(request, document, admins, admin_passphrase_file)
+    if screen.as_json:
+        screen.data({"file": str(document), "version": request.version, "signatures": len(request.signed_by)})
+    screen.note(f"{document} carries {len(request.signed_by)} signatures. Next: bearing keys publish {document}")
+
+
+@keys.command("publish")
+@click.argument("document", type=_GIVEN)
+@pass_settings
+def publish(settings: Settings, document: Path) -> None:
+    """Bring the signed key DOCUMENT into force, through the running node and the hub. Harmless when repeated."""
+    answer = settings.node().publish_keys(_read(document))
+    screen = settings.screen()
+    if screen.as_json:
+        screen.data(answer)
+    screen.note(_published(answer))
+
+
+@keys.command("tls")
+@click.option("--cert", "certificate", type=_GIVEN, required=True, help="The certificate for tls/next.csr, PEM.")
+@pass_settings
+def tls(settings: Settings, certificate: Path) -> None:
+    """Take up the certificate that the authority issued for the new key made by `rotate tls`.
+
+    The node tries it against the hub first; until the hub takes it, the one in use stays.
+    """
+    from nodes.config import load_config
+    from nodes.keys.certificate import certificates, install
+
+    config = load_config(settings.home_path.absolute())
+    install(certificates(config.hub), _read(certificate), now=now_ms())
+    screen = settings.screen()
+    try:
+        answer = settings.node().renew_certificate()
+    except Unreachable:
+        screen.note("The node is not running; it takes up the certificate when it starts.")
+        return
+    if screen.as_json:
+        screen.data(answer)
+    said = {
+        "in use": "The new certificate is in use. When all is well: bearing keys retire tls",
+        "waits to be listed": "The new key is not in the directory yet; the certificate is taken up when it is.",
+    }
+    screen.note(said.get(answer["state"], "The node takes up the certificate as soon as it reaches the hub."))
+
+
+# -- carrying out ------------------------------------------------------------------------------------------------------
+
+
+def _rotated(rotated: Callable[..., Any], listed: Any, held: Any, *, kinds: Sequence[str], **settings: int) -> Any:
+    return rotated(listed, kinds, held, **settings)
+
+
+def _carry_out(
+    settings: Settings,
+    kinds: Sequence[Kind],
+    change: Change,
+    *,
+    staged: bool,
+    life: int,
+    admins: tuple[Path, ...],
+    admin_passphrase_file: Path | None,
+    passphrase_file: Path | None,
+    after: int | None = None,
+    loss: bool = False,
+) -> None:
+    """The steps of `nodes.keys.ceremony`, as far as the keys at hand allow; then what is left to do."""
+    from nodes.keys.ceremony import Listed
+
+    screen = settings.screen()
+    ceremony = _ceremony(settings, passphrase_file)
+    listed = ceremony.listed() if after is None else Listed(after, None)
+    held = ceremony.stage(kinds if staged else (), listed.document)
+    if after is None:
+        ceremony.take_in()
+    request, path = ceremony.draft(change, held, listed, life=life)
+    request = _sign(request, path, admins, admin_passphrase_file)
+    answer: dict[str, Any] = {"version": request.version, "file": str(path), "signatures": len(request.signed_by)}
+    answer |= {"published": None, "lost": _losses(ceremony, kinds, held, listed) if loss else []}
+    left = [f"Have it signed: bearing keys sign {path} --admin FILE", f"then: bearing keys publish {path}"]
+    if admins:
+        try:
+            answer["published"], left = ceremony.publish(request), []
+        except DirectoryThreshold as refusal:
+            left = [f"{refusal.message}. {refusal.hint}", left[1]]
+        except Unreachable as error:
+            left = [error.message, _by_hand(request, path)]
+    elif after is not None:
+        left[1] = _by_hand(request, path)
+    if "tls" in kinds and not loss:
+        left.append(f"Have the authority sign {_csr(settings)}, then: bearing keys tls --cert FILE")
+    if screen.as_json:
+        screen.data({**answer, "left": left})
+        return
+    screen.note(f"Drafted {path}, version {request.version}.")
+    if answer["published"] is not None:
+        screen.note(_published(answer["published"]))
+    for sentence in (*answer["lost"], *left):
+        screen.note(sentence)
+
+
+def _ceremony(settings: Settings, passphrase_file: Path | None) -> Ceremony:
+    from nodes.config import load_config
+    from nodes.keys.ceremony import Ceremony
+    from nodes.passphrase import read_passphrase
+    from nodes.ports import system_clock, system_random
+
+    config = load_config(settings.home_path.absolute())
+    return Ceremony(config, settings.node(), read_passphrase(passphrase_file), system_clock, system_random)
+
+
+def _sign(request: Request, path: Path, admins: Sequence[Path], passphrase_file: Path | None) -> Request:
+    from nodes.durable import write_durably
+    from nodes.keys.administrator import read_administrator
+    from nodes.keys.request import sign_request
+
+    for file in admins:
+        seed = read_administrator(file, _admin_passphrase(passphrase_file, what=f"Passphrase of {file}"))
+        request = sign_request(request.bundle, seed)
+        write_durably(path, request.bundle)
+    return request
+
+
+def _losses(ceremony: Ceremony, kinds: Sequence[Kind], held: Any, listed: Listed) -> list[str]:
+    """What a replacement cannot bring back, in words."""
+    said = []
+    lost = ceremony.lost(held, listed.document)
+    if "sealing" in kinds and (lost or listed.document is None):
+        named = f" ({', '.join(lost)})" if lost else ""
+        said.append(
+            f"Nobody can open what was sealed for the lost key{named} and not opened here before. Each sender of such "
+            "an alert gets a signed refusal from this node and can send it again."
+        )
+    elif "sealing" in kinds:
+        said.append("The replaced sealing key is still held here and goes on opening what was sealed for it.")
+    if "signing" in kinds:
+        said.append("What the old signing key signed until now stays valid; nothing it signs from now on is.")
+    if "tls" in kinds:
+        said.append("The hub knows this node again when the document is in force and the new certificate is in use.")
+    if "witness" in kinds:
+        said.append("Cosignatures made by the old witness key stay valid; ask for new ones where a quorum needs them.")
+    if listed.document is None:
+        said.append("Alerts and receipts that only the old home held are gone; partners and the log still hold theirs.")
+    return said
+
+
+def _by_hand(request: Request, path: Path) -> str:
+    return f"Give the signed file to the hub's operator: bearing-broker publish DATA --bundle {path} {request.agency}"
+
+
+def _csr(settings: Settings) -> Path:
+    from nodes.config import load_config
+    from nodes.keys.certificate import certificates
+
+    return certificates(load_config(settings.home_path.absolute()).hub).next_request
+
+
+def _published(answer: dict[str, Any]) -> str:
+    if answer["directory"] is None:
+        return f"The hub accepted version {answer['version']}; it has not come back to this node yet."
+    return f"In force: version {answer['version']} of the agency's keys, directory version {answer['directory']}."
+
+
+def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    who = answer["administrators"]
+    signers = "nobody is named" if who is None else f"{who['threshold']} of {', '.join(who['names'])}"
+    ends = f", good until {iso(answer['expires'])[:10]}" if answer["expires"] else ""
+    certificate = answer["certificate"]
+    problem = f": {certificate['problem']}" if certificate["problem"] else ""
+    return [
+        ("Document", f"version {answer['version']}{ends}" if answer["version"] else "none in force"),
+        ("Signed by", signers),
+        ("Certificate", f"{certificate['state']}{problem}"),
+        *([("Dropped", answer["dropped"])] if answer["dropped"] else []),
+    ]
+
+
+def _show_request(screen: Screen, request: Request) -> None:
+    screen.note(f"Keys of {request.agency}, version {request.version}, good until {iso(request.expires)[:10]}:")
+    for kind, records in (("signing", request.keys.signing), ("sealing", request.keys.sealing)):
+        for record in records:
+            dates = f"{iso(record.not_before)[:10]} to {iso(record.not_after)[:10]}"
+            screen.note(f"  {kind} {record.key_id.hex()} {record.status}, {dates}")
+    for pin in request.keys.tls:
+        screen.note(f"  tls {pin.hex()[:16]}")
+    for witness in request.keys.witness:
+        screen.note(f"  witness {witness.type}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BUNDLE_FILE + 1)
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BUNDLE_FILE:
+        raise BadConfig(f"{path} is larger than {MAX_BUNDLE_FILE} bytes")
+    return data
+
+
+def _admin_passphrase(file: Path | None, *, what: str = "Passphrase of the key", confirm: bool = False) -> bytes:
+    import sys
+
+    from nodes.passphrase import find_passphrase
+
+    def ask() -> str:
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
+
+    return find_passphrase(file, {}, ask if sys.stdin.isatty() else None)
