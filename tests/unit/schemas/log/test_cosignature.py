@@ -175,6 +175,14 @@ def test_names_no_line_can_carry_are_refused(name: str) -> None:
         Cosigner(name, CLASSICAL, None)
 
 
+@pytest.mark.parametrize("name", ["n", "n" * 255, "\N{GREEK SMALL LETTER OMEGA}" * 127])
+def test_names_up_to_their_limit(name: str) -> None:
+    line = sign_tree(Tree(name, 7, GROWN.roots[7]), name, POST_QUANTUM, now=((1 << 63) - 1) * 1000)
+    key = note_key(name, POST_QUANTUM.public, ML_DSA_44)
+    check_signature(key, TEXT, line.signature, tree=Tree(name, 7, GROWN.roots[7]))
+    assert Cosigner(name, CLASSICAL, None).name == name
+
+
 def test_a_cosigner_needs_a_key() -> None:
     assert [key.type for key in Cosigner(WITNESS, CLASSICAL, None).keys] == [ED25519_COSIGNATURE]
     assert [key.type for key in Cosigner(WITNESS, None, POST_QUANTUM).keys] == [ML_DSA_44]

@@ -138,6 +138,7 @@ def test_what_cannot_be_read_back_is_not_written(policy: Policy) -> None:
         (f"log {LOG.vkey}\nlog {vkey('other.example', 1, LOG.public)}\n", 2),
         (f"witness X1 {LOG.vkey}\n", 1),
         (f"witness {X1.vkey}\n", 1),
+        (f"witness X1 {X1.vkey} https://a b\n", 1),
         (f"witness none {X1.vkey}\n", 1),
         (f"{LINES}witness X1 {PQ.vkey}\n", 7),
         (f"{LINES}witness Z1 {X1.vkey}\n", 7),
@@ -185,13 +186,18 @@ def test_other_lines_are_refused_by_their_number(text: str, line: int) -> None:
         b"quorum none\x00\n",
         b"quorum none\x7f\n",
         b"quorum none\x0c\n",
-        b"#" * MAX_POLICY + b"\nquorum none\n",
+        b"# a comment\x0b\nquorum none\n",
+        b"#" * (MAX_POLICY - 12) + b"\nquorum none\n",
         b"".join(b"group g%d any w\n" % n for n in range(2)) + b"quorum none\n",
     ],
 )
 def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(BadPolicy):
         parse_policy(data)
+
+
+def test_as_large_as_allowed() -> None:
+    assert parse_policy(b"#" * (MAX_POLICY - 13) + b"\nquorum none\n").quorum == "none"
 
 
 def test_no_more_items_than_allowed() -> None:
