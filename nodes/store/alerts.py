@@ -124,18 +124,19 @@ class Alerts:
         return row
 
     def find(self, text: str) -> AlertRow:
-        """The one alert a person means: a whole id, or its last hex digits (4 to 8, hyphens aside).
+        """The one alert a person means: a whole id, or its last 4 to 12 hex digits (12 are what a double click takes).
 
         Raises BadId when the text is neither or fits several alerts, NotFound when it fits none.
         """
         text = text.strip().lower()
         if len(text) == len("00000000-0000-7000-8000-000000000000"):
             rows = self._select("id = ? ORDER BY number", (ids.parse_id(text),))
-        elif 4 <= len(text) <= 8 and all(c in "0123456789abcdef" for c in text):
+        elif 4 <= len(text) <= 12 and all(c in "0123456789abcdef" for c in text):
             tail = "substr(lower(hex(id)), -8)"
             rows = self._select(
-                f"{tail} = ?" if len(text) == 8 else f"{tail} LIKE ?", (text if len(text) == 8 else f"%{text}",)
+                f"{tail} = ?" if len(text) >= 8 else f"{tail} LIKE ?", (text[-8:] if len(text) >= 8 else f"%{text}",)
             )
+            rows = [row for row in rows if row.id.hex().endswith(text)]
         else:
             raise BadId(f"{text!r} is not an alert's id", hint="give the whole id, or at least its last 4 hex digits")
         if not rows:

@@ -13,11 +13,11 @@ from tests.unit.nodes.store.conftest import Desk
 
 def test_an_alert_is_found_by_whole_id_and_by_its_end(tables: Tables, desk: Desk) -> None:
     alert = desk.received(title="One")
-    for text in (alert.id, alert.id.upper(), alert.id[-4:], alert.id[-8:], f" {alert.id[-6:]}\n"):
+    for text in (alert.id, alert.id.upper(), alert.id[-4:], alert.id[-8:], alert.id[-12:], f" {alert.id[-6:]}\n"):
         assert tables.alerts.find(text).title == "One"
 
 
-@pytest.mark.parametrize("text", ["abc", "xyzw", "123456789", "", "018f0000-0000-4000-8000-000000000000"])
+@pytest.mark.parametrize("text", ["abc", "xyzw", "1234567890123", "", "018f0000-0000-4000-8000-000000000000"])
 def test_what_is_no_id_is_refused(tables: Tables, text: str) -> None:
     with pytest.raises(BadId):
         tables.alerts.find(text)
