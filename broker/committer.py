@@ -15,7 +15,7 @@ from broker.engines.port import Anchor, Engine
 from broker.quota import Quotas
 from broker.tree import Tree
 from schemas.directory.history import Directory, DirectoryHistory
-from schemas.errors import DirectoryInvalid
+from schemas.errors import DirectoryLockout
 from schemas.keys import SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.note import note_key
@@ -52,22 +52,28 @@ class _NothingToLogError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogSigner:
-    """The log's name and key."""
+    """The log's name and key; `tls` is the SHA-256 of the certificate key (SPKI) under which a hub serves it."""
 
     origin: str
     key: SigningKey
+    tls: bytes | None = None
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note."""
         return sign_checkpoint(checkpoint, self.key)
 
     def check_directory(self, directory: Directory) -> None:
-        """Refuse a directory under which nobody would trust this log's signatures. Raises `DirectoryInvalid`."""
+        """Refuse a directory under which nobody would trust this log's signatures, or this hub's connections.
+
+        Raises `DirectoryLockout`.
+        """
         if directory.document is None:
             return
         own = note_key(self.origin, self.key.public)
         if directory.document.log.origin != self.origin or own not in directory.log_keys():
-            raise DirectoryInvalid("the directory does not list this log's own origin and key")
+            raise DirectoryLockout("the directory does not list this log's own origin and key")
+        if self.tls is not None and not any(self.tls in broker.tls for broker in directory.document.brokers):
+            raise DirectoryLockout("the directory does not list this hub's own certificate")
 
 
 class Committer:

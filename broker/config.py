@@ -70,6 +70,11 @@ class Config:
         """The Unix socket through which the operator's commands reach the running hub."""
         return self.data / "broker.sock"
 
+    @property
+    def evidence(self) -> Path:
+        """Where proof of wrongdoing by those who sign directories is kept."""
+        return self.data / "evidence"
+
 
 def load_config(data: Path) -> Config:
     """Read the settings of the data directory `data`. Raises `BadConfig` naming the setting at fault."""

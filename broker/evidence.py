@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from broker.draft import NewDirectory
 from broker.durable import sync_folder, write_durably
+from broker.engines.port import Engine
 from schemas.directory.metadata import decode_bundle
 from schemas.errors import StorageFailed
 from schemas.ids import sha256
@@ -27,3 +29,12 @@ def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Pat
     except OSError as error:
         raise StorageFailed(f"the evidence of two files under one version cannot be kept in {case}: {error}") from error
     return case
+
+
+def keep_against_log(engine: Engine, folder: Path, new: NewDirectory) -> Path | None:
+    """Keep a bundle that conflicts with one in the log beside that one. Raises `StorageFailed`."""
+    for activation in engine.activations(0):
+        if (activation.role, activation.role_version) == (new.role, new.version):
+            held = engine.blob(activation.digest)
+            return keep_conflict(folder, new.role, new.version, *((held,) if held is not None else ()), new.bundle)
+    return None

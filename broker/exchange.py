@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import structlog
@@ -15,15 +17,16 @@ import structlog
 from broker.committer import Committed, Committer, Head
 from broker.config import Settings
 from broker.delivery import Key
-from broker.draft import Verdict, Work
+from broker.draft import NewDirectory, Verdict, Work
 from broker.engines.port import Engine
+from broker.evidence import keep_against_log
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
 from broker.sequencer import Sequencer
 from broker.shipping import Shipping
 from broker.state import Changes, Standing
 from schemas.directory.history import DirectoryHistory
-from schemas.errors import CrossbearingError
+from schemas.errors import CrossbearingError, DirectoryConflict, StorageFailed
 
 log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -60,6 +63,7 @@ class Exchange:
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], int],
+        evidence: Path,
     ) -> None:
         self.engine = engine
         self.shipping = shipping
@@ -70,6 +74,7 @@ class Exchange:
         self.clock = clock
         self.fault: CrossbearingError | None = None
         self.stopping = False
+        self._evidence = evidence
         self._committer = committer
         self._cache = cache
         self._subscribers: dict[str, Subscriber] = {}
@@ -136,7 +141,19 @@ class Exchange:
             del self._subscribers[agency]
 
     async def _commit(self, batch: Sequence[Work]) -> Committed:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
+        committed = await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
+        for work, verdict in zip(batch, committed.verdicts, strict=True):
+            if isinstance(work.what, NewDirectory) and isinstance(verdict, DirectoryConflict):
+                await self._keep_evidence(work.what)
+        return committed
+
+    async def _keep_evidence(self, new: NewDirectory) -> None:
+        """Of two files under one version. Should that fail, the block is durable all the same."""
+        try:
+            kept = await self.read(partial(keep_against_log, self.engine, self._evidence, new))
+            log.error("two files under one version", role=new.role, version=new.version, kept=str(kept))
+        except StorageFailed as fault:
+            log.error("evidence lost", role=new.role, version=new.version, reason=fault.message)
 
     def _publish(self, committed: Committed) -> None:
         if committed.head is None:

@@ -12,11 +12,12 @@ from typing import Protocol
 from broker.config import Config
 from broker.control import ask
 from broker.draft import NewDirectory, Work
+from broker.evidence import keep_against_log
 from broker.hub import make_committer, open_storage
 from broker.recovery import recover
 from schemas.codec import Fields, Value
 from schemas.directory.metadata import ROOT
-from schemas.errors import CrossbearingError, Unreachable
+from schemas.errors import CrossbearingError, DirectoryConflict, Unreachable
 
 
 class Bundle(Protocol):
@@ -63,6 +64,8 @@ def _to_stopped(config: Config, bundles: Iterable[Bundle], clock: Callable[[], i
         committer = make_committer(storage, config, clock, tree=found.tree, history=found.history, head=found.head)
         for new in _offered(bundles, found.history.latest.versions()):
             (verdict,) = committer.commit([Work("", new)]).verdicts
+            if isinstance(verdict, DirectoryConflict):
+                keep_against_log(storage.engine, config.evidence, new)
             if isinstance(verdict, CrossbearingError):
                 raise verdict
         return found.history.latest.version

@@ -18,7 +18,9 @@ from broker.engines.port import Anchor, Engine
 from broker.engines.sqlite import SqliteEngine
 from broker.engines.sqlite_anchor import SqliteAnchor
 from broker.exchange import Exchange
+from broker.expiry import ExpiryWatch
 from broker.health import Health
+from broker.identity import certificate_pin
 from broker.keyfiles import check_example_keys, read_private, read_seed
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
@@ -59,7 +61,7 @@ class Storage:
 @contextmanager
 def open_storage(config: Config) -> Iterator[Storage]:
     """Open log, anchor and log key. Raises `StorageLocked` when another process has them."""
-    signer = LogSigner(config.origin, SigningKey(read_seed(config.log_key)))
+    signer = LogSigner(config.origin, SigningKey(read_seed(config.log_key)), certificate_pin(config.tls_certificate))
     try:
         trusted_root = config.trusted_root.read_bytes()
     except OSError as error:
@@ -112,6 +114,7 @@ def make_exchange(storage: Storage, config: Config, clock: Clock) -> Exchange:
         settings=config.settings,
         metrics=Metrics(),
         clock=clock,
+        evidence=config.evidence,
     )
 
 
@@ -124,7 +127,8 @@ class Hub:
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
         self.retention = Retention(exchange)
-        self._deleting: asyncio.Task[None] | None = None
+        self.expiry = ExpiryWatch(exchange)
+        self._chores: list[asyncio.Task[None]] = []
         self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
 
     async def start(self) -> None:
@@ -132,7 +136,7 @@ class Hub:
         await self.health.start()
         await self.control.start()
         await self.server.start()
-        self._deleting = asyncio.create_task(self.retention.run())
+        self._chores = [asyncio.create_task(chore.run()) for chore in (self.retention, self.expiry)]
         self.health.ready = True
         log.info(
             "ready",
@@ -144,8 +148,8 @@ class Hub:
 
     async def stop(self) -> None:
         """Take no more work, log what is pending, tell the nodes, and stop listening."""
-        if self._deleting is not None:
-            self._deleting.cancel()
+        for chore in self._chores:
+            chore.cancel()
         self.exchange.stop()
         await asyncio.wait([self.failed])
         await self.server.stop(self.exchange.fault or ShuttingDown("the hub is shutting down"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from schemas.directory.history import Directory
-from schemas.errors import NotPinned, Suspended
+from schemas.errors import BadConfig, NotPinned, Suspended
 from schemas.ids import sha256
 
 
@@ -27,6 +28,15 @@ def spki_digest(certificate: bytes) -> bytes:
     """SHA-256 of the public key (SubjectPublicKeyInfo, DER) of a certificate (DER)."""
     public = load_der_x509_certificate(certificate).public_key()
     return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def certificate_pin(path: Path) -> bytes:
+    """SHA-256 of the public key of the certificate in a PEM file. Raises `BadConfig`."""
+    try:
+        certificate = load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{path} holds no certificate in PEM: {error}") from error
+    return spki_digest(certificate.public_bytes(Encoding.DER))
 
 
 def identify(certificate: bytes | None, directory: Directory) -> Party:

@@ -29,6 +29,9 @@ class Metrics:
         self.pending = self._gauge("pending", "Submissions that wait for a block")
         self.log_size = self._gauge("log_size", "Entries in the signed log")
         self.directory = self._gauge("directory_version", "Directory version in force")
+        self.directory_expiry = self._gauge(
+            "directory_expiry_days", "Days until the signatures of a role of the directory expire", "role"
+        )
         self.storage_ok = self._gauge("storage_ok", "1 while the storage is trusted, 0 once it is in doubt")
         self.disk_free = self._gauge("disk_free_bytes", "Room left on the disk that holds the log")
         self.block_entries = self._histogram("block_entries", "Entries in a block", _ENTRIES)

@@ -22,6 +22,7 @@ MAX_DEPTH: Final = 12
 """Nesting of lists and maps; the source needs seven."""
 
 _TEXT = "tag:yaml.org,2002:str"
+_COLLECTIONS: Final = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _SCALARS: Final[Mapping[str, Callable[[str], Value]]] = {
     "tag:yaml.org,2002:bool": {"true": True, "false": False}.__getitem__,
     "tag:yaml.org,2002:null": lambda _: None,
@@ -84,6 +85,8 @@ def _check_events(text: str) -> None:
 
 def _value(node: yaml.Node, path: Path, found: Lines) -> Value:
     found.lines[path] = line = node.start_mark.line + 1
+    if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+        raise _refusal(line, f"{node.tag[:40]!a} is no plain list or map")
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, number), found) for number, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):

@@ -113,7 +113,7 @@ def test_init_leaves_nothing_behind_when_it_fails(world: World, tmp_path: Path) 
     other = tmp_path / "other.seed"
     other.write_text("11" * 32 + "\n", encoding="ascii")
     result = init(world, tmp_path, log_seed=other)
-    assert (result.exit_code, "directory-invalid" in result.stderr) == (4, True)
+    assert (result.exit_code, "directory-lockout" in result.stderr) == (4, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broker", "other.seed", "repository"]
 
 

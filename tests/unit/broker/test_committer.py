@@ -118,7 +118,7 @@ def test_a_directory_without_this_log_is_refused(core: HubCore) -> None:
     core.world.document = replace(core.world.document, log=foreign_log())
     made = core.world.bundle("targets")
     refusal = core.refused("", NewDirectory(made.role, made.version, made.bundle))
-    assert refusal.code == "directory-invalid"
+    assert refusal.code == "directory-lockout"
     assert len(core.history) == 5
 
 
