@@ -79,6 +79,8 @@ MAX_APPROVERS: Final = 16
 """Approvers of one purge."""
 MAX_EVIDENCE: Final = 4_000_000
 """The evidence for one alert: it must fit one frame. At 700 bytes for each version of the directory, 5,000 of them."""
+MAX_DISCLOSURE: Final = 67_108_864
+"""A disclosure file: two copies of a body, and a directory's whole history of a thousand versions of 60 kB."""
 DAY_MS: Final = 86_400_000
 RETENTION_DAYS: Final = 30
 """How long the hub keeps a body that nobody waits for any more, unless the governors say otherwise: a month in which a

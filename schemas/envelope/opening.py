@@ -152,7 +152,7 @@ def open_alert(
     with _step(3):
         _check_included(index, leaf, path, trusted)
     with _step(4):
-        public = _signing_key(index, decoded, header, history)
+        public = sender_key(index, decoded, header, history)
     with _step(5):
         verify_header(decoded.header, decoded.signature, public)
     with _step(6):
@@ -168,8 +168,7 @@ def open_alert(
             raise BodyUnreadable("the body is not the one that the header names")
         inner = open_body(body, content_key)
     with _step(10):
-        wire = _check_inner(inner, header)
-        _check_disclosed(wire.get("subjects"), header, history.version(header.directory))
+        wire = alert_inside(inner, header, history.version(header.directory))
     with _step(11):
         alert = alert_from_wire(wire)
     return OpenedAlert(index, decoded, header, alert, leaf, _VERIFIED)
@@ -193,7 +192,7 @@ def _check_included(index: int, leaf: bytes, path: Sequence[bytes], trusted: Tru
         raise NotIncluded(error.message, index=index) from error
 
 
-def _signing_key(index: int, entry: AlertEntry, header: Header, history: DirectoryHistory) -> bytes:
+def sender_key(index: int, entry: AlertEntry, header: Header, history: DirectoryHistory) -> bytes:
     """The sender's key under the directory in force at the index; its validity counts at the time of entry."""
     directory = history.check_entry(index, entry)
     if header.directory > entry.directory:
@@ -210,8 +209,11 @@ def _find_recipient(header: Header, me: str) -> Recipient:
     raise NotRecipient(f"{me} is not among the {len(header.recipients)} recipients")
 
 
-def _check_inner(inner: Value, header: Header) -> dict[str, Value]:
-    """The alert inside the body, if everything that the header repeats of it is the same there."""
+def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str, Value]:
+    """The alert inside the body, if everything that the header repeats of it is the same there.
+
+    ``directory`` is the version that the header was sealed under. Raises `InnerMismatch`.
+    """
     match inner:
         case {"id": bytes(alert_id), "sender": str(sender), "alert": dict(alert), **others} if not others:
             pass
@@ -240,6 +242,7 @@ def _check_inner(inner: Value, header: Header) -> dict[str, Value]:
         raise InnerMismatch("modes inside the body are not what the header says", field="modes")
     if _attachments(alert.get("attachments")) != [(a.digest.hex(), a.size) for a in header.attachments]:
         raise InnerMismatch("attachments inside the body are not what the header says", field="attachments")
+    _check_disclosed(alert.get("subjects"), header, directory)
     return alert
 
 
