@@ -192,13 +192,13 @@ class Dispatch:
         await self.settle([ResultItem(ready.id, accepted=False, index=0, code=code, message=message, hint=hint)])
 
     def _refused(self, tables: Tables, ready: _Ready, code: str, message: str, hint: str, *, now: int) -> None:
-        step = verdict(code, ready.attempts)
+        newer = self._standing.version > ready.directory
+        step = verdict(code, 0 if newer else ready.attempts)
         log.warning("alert refused by the hub", alert=format_id(ready.id), code=code, then=step)
         later = now + retry_delay(ready.attempts)
         match step:
             case "seal-again":
-                newer = self._standing.version > ready.directory
-                tables.outbox.seal_again(ready.id, code=code, not_before=now if newer else later)
+                tables.outbox.seal_again(ready.id, code=code, not_before=now if newer else later, anew=newer)
             case "send-openers":
                 tables.pairs.set_known(ready.opener_ids, known=False)
                 tables.outbox.postpone(ready.id, code=code, not_before=now)

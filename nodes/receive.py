@@ -102,6 +102,7 @@ class Receiver:
         def commit(tables: Tables) -> None:
             for row in rows:
                 tables.directory.add(row)
+            tables.outbox.directory_changed(now=self._clock())
             tables.held.set_checkpoint(_held(trusted))
 
         await self._store.write(commit)

@@ -28,20 +28,22 @@ _VERDICTS: Final[dict[str, Verdict]] = {
 }
 
 MAX_ATTEMPTS: Final = 8
-"""Sealings the hub may refuse before the refusal counts as final: with the back-off about a minute."""
+"""Sealings under one directory version that the hub may refuse before that is final: with the back-off a minute."""
+_PATIENT: Final = frozenset({"directory-stale"})
+"""Never final: the hub says that a newer directory is on its way, however many come after one another."""
 _FIRST_DELAY: Final = 250
 _LONGEST_DELAY: Final = 30_000
 
 
 def verdict(code: str, attempts: int) -> Verdict:
-    """The next step after a refusal with `code`, when the alert was refused `attempts` times before.
+    """The next step after a refusal with `code`; `attempts` is how often it was refused under this directory before.
 
     A fault on the hub's side is never the alert's fault: it is sent again later, as often as need be.
     """
     step = _VERDICTS.get(code)
     if step is None:
         return "later" if _is_fault(code) else "final"
-    if step not in ("later", "expired") and attempts + 1 >= MAX_ATTEMPTS:
+    if code not in _PATIENT and step not in ("later", "expired") and attempts + 1 >= MAX_ATTEMPTS:
         return "final"
     return step
 

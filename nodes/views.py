@@ -14,6 +14,7 @@ from nodes.store.alerts import AlertRow, Content, Delivery, ProofRow
 from nodes.store.events import Alarm
 from nodes.store.jobs import Job
 from nodes.store.quarantine import Quarantined
+from nodes.store.resealings import Resealing
 from schemas.envelope.header import decode_header
 from schemas.ids import format_id
 
@@ -29,6 +30,7 @@ __all__ = [
     "optional_id",
     "proof_view",
     "quarantine_view",
+    "resealing_view",
     "summary",
 ]
 
@@ -133,6 +135,13 @@ def proof_view(row: AlertRow, proof: ProofRow | None) -> dict[str, Any] | None:
 def delivery_view(delivery: Delivery) -> dict[str, Any]:
     """One recipient of a sent alert."""
     return asdict(delivery)
+
+
+def resealing_view(resealing: Resealing | None) -> dict[str, Any] | None:
+    """That an alert was sealed again, or for others than its officer was told; None when it was not."""
+    if resealing is None:
+        return None
+    return {**asdict(resealing), "added": list(resealing.added), "dropped": list(resealing.dropped)}
 
 
 def alarm_view(alarm: Alarm) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import click
 from nodes.officer import words
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase
+from nodes.officer.recipients import resealed_words
 from nodes.officer.screen import Cell, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import clock, iso, now_ms
@@ -93,7 +94,9 @@ def _said(kind: str, event: dict[str, Any]) -> str:
         officer = f" ({event['officer']})" if event.get("officer") else ""
         return f"{short}  {event.get('agency', 'unknown')}{officer}: {state}{code}"
     if kind == "state":
-        return f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{code}"
+        changed = resealed_words(event) if event.get("directory") else ""
+        said = f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{code}"
+        return joined([said, changed], "; ")
     message = phrase(event.get("message"))
     if kind == "link":
         return joined(["connected" if event.get("connected") else "disconnected", message], ": ") + code

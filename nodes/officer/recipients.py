@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodes.officer import words
+from nodes.officer.phrases import joined
 from nodes.officer.screen import Cell, Column, Screen
 from nodes.officer.when import clock, full, iso, now_ms
 from schemas.errors import NotFound
@@ -28,7 +29,7 @@ def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
             hint=f"Read it with `bearing show {alert['id']}`.",
         )
     if screen.as_json:
-        shown = {name: answer.get(name) for name in ("state", "refusal", "recipients")}
+        shown = {name: answer.get(name) for name in ("state", "refusal", "resealed", "recipients")}
         screen.data({"id": alert["id"], **shown})
         return
     if screen.terminal:
@@ -40,10 +41,25 @@ def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
                 ("Sent", full(alert["composed"])),
                 ("State", words.state(answer["state"])),
                 ("", refusal_words(refusal) if refusal else ""),
+                ("Note", resealed_words(answer.get("resealed"))),
             ]
         )
         screen.line()
     screen.table(COLUMNS, recipient_rows(answer["recipients"]), empty="It has no recipients yet.")
+
+
+def resealed_words(resealed: Mapping[str, Any] | None) -> str:
+    """That the directory changed while an alert was on its way, in one sentence; empty when it did not."""
+    if not resealed:
+        return ""
+    changes = joined(
+        [
+            f"now also to {', '.join(resealed['added'])}" if resealed.get("added") else "",
+            f"no longer to {', '.join(resealed['dropped'])}" if resealed.get("dropped") else "",
+        ],
+        "; ",
+    )
+    return f"sent again under directory version {resealed['directory']}: {changes or 'to the same agencies'}"
 
 
 def refusal_words(refusal: Mapping[str, Any]) -> str:

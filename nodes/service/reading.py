@@ -16,6 +16,7 @@ from nodes.views import (
     optional_id,
     proof_view,
     quarantine_view,
+    resealing_view,
     summary,
 )
 from schemas.alert.codes import Kind
@@ -93,6 +94,7 @@ class Reading:
             }
             if row.direction == "out":
                 view["recipients"] = [delivery_view(delivery) for delivery in tables.alerts.deliveries(row.number)]
+                view["resealed"] = resealing_view(tables.outbox.resealings.get(row.number))
             return view
 
         return await self._store.read(look)

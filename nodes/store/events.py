@@ -4,7 +4,8 @@ Events are what `GET /v1/events` streams and what handlers act on. They are writ
 they tell of. Types and data:
 
 * `alert`: an alert arrived: `alert` (id text), `sender`, `kind`, `precedence`, `marking`, `status`, `operation`
-* `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one
+* `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one; if it was
+  sealed again for a changed directory also `directory`, and the recipients `added` and `dropped`
 * `receipt`: a recipient's word on an alert this agency sent: `alert`, `agency`, `state`, `code`, `officer`
 * `alarm`: something an operator must look at: `code`, `message`; `cleared` true when it is over
 * `link`: the connection to the hub: `connected`, and `code` and `message` when it ended in an error

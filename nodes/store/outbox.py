@@ -14,6 +14,7 @@ import apsw
 
 from nodes.store.alerts import insert_alert
 from nodes.store.events import Events
+from nodes.store.resealings import Resealings
 from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
 from nodes.store.topics import Topics
@@ -52,6 +53,7 @@ class Outbox:
         self._db = connection
         self._topics = topics
         self._events = events
+        self.resealings = Resealings(connection)
 
     def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
         """Take in a composed alert; returns its local number.
@@ -115,7 +117,14 @@ class Outbox:
         recipients: Sequence[str],
         now: int,
     ) -> None:
-        """Keep the sealed bytes: these and no others are submitted until the hub answers."""
+        """Keep the sealed bytes: these and no others are submitted until the hub answers.
+
+        When they are not the first, or for others than the officer was told, that is noted.
+        """
+        told = [agency for (agency,) in self._db.execute("SELECT agency FROM delivery WHERE number = ?", (number,))]
+        again = self._db.execute("SELECT header IS NOT NULL FROM alert WHERE number = ?", (number,)).fetchone()
+        if (again is not None and again[0]) or set(told) != set(recipients):
+            self.resealings.note(number, told=told, directory=directory, now=now)
         self._db.execute(
             "UPDATE alert SET header = ?, signature = ?, expires = ? WHERE number = ?",
             (header, signature, expires, number),
@@ -146,15 +155,24 @@ class Outbox:
             (state, code, now, self._number(alert_id)),
         )
 
-    def seal_again(self, alert_id: bytes, *, code: str, not_before: int) -> None:
-        """Drop the sealed bytes; the alert is sealed afresh no sooner than `not_before`."""
+    def seal_again(self, alert_id: bytes, *, code: str, not_before: int, anew: bool = False) -> None:
+        """Drop the sealed bytes; the alert is sealed afresh no sooner than `not_before`.
+
+        With `anew` under a newer directory, whose attempts are counted from the first.
+        """
         self._db.execute(
-            "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, attempts = attempts + 1, not_before = ? "
-            "WHERE number = ?",
-            (not_before, self._number(alert_id)),
+            "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, not_before = ?, "
+            "attempts = CASE WHEN ? THEN 0 ELSE attempts + 1 END WHERE number = ?",
+            (not_before, anew, self._number(alert_id)),
         )
         self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
         self._topics.add("outbox")
+
+    def directory_changed(self, *, now: int) -> None:
+        """A newer directory is held: what waits to be sealed again need not wait any longer."""
+        self._db.execute("UPDATE outgoing SET attempts = 0, not_before = ? WHERE body IS NULL AND attempts > 0", (now,))
+        if self._db.changes():
+            self._topics.add("outbox")
 
     def postpone(self, alert_id: bytes, *, code: str, not_before: int) -> None:
         """Submit the same bytes again, no sooner than `not_before`."""
@@ -236,12 +254,16 @@ class Outbox:
             (state, alert_id),
         )
         if self._db.changes():
+            resealed = self.resealings.get(self._number(alert_id))
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(alert_id),
                 "direction": "out",
                 "state": state,
                 "code": code,
             }
+            if resealed is not None:
+                data |= {"directory": resealed.directory}
+                data |= {"added": list(resealed.added), "dropped": list(resealed.dropped)}
             self._events.add("state", data, now=now)
         self._db.execute("DELETE FROM outgoing WHERE number = ?", (self._number(alert_id),))
 

@@ -171,4 +171,13 @@ CREATE TABLE attachment_part (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+CREATE TABLE resealed (
+  number INTEGER PRIMARY KEY REFERENCES alert (number) ON DELETE CASCADE,
+  told TEXT NOT NULL,
+  directory INTEGER NOT NULL,
+  time INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)

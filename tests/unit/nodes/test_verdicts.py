@@ -5,7 +5,7 @@ import pytest
 from nodes.verdicts import MAX_ATTEMPTS, receipt_verdict, retry_delay, verdict
 from schemas.errors import REGISTRY, Fault
 
-CHANGED = ["directory-stale", "directory-unknown", "routing-mismatch", "clock-off", "key-not-valid", "key-retired"]
+CHANGED = ["directory-unknown", "routing-mismatch", "clock-off", "key-not-valid", "key-retired"]
 
 
 @pytest.mark.parametrize("code", [*CHANGED, "unknown-key"])
@@ -18,6 +18,10 @@ def test_changed_facts_seal_again_a_bounded_number_of_times(code: str) -> None:
 def test_missing_material_is_sent_again_a_bounded_number_of_times(code: str, step: str) -> None:
     assert verdict(code, 0) == step
     assert verdict(code, MAX_ATTEMPTS - 1) == "final"
+
+
+def test_a_newer_directory_is_waited_for_without_end() -> None:
+    assert verdict("directory-stale", 0) == verdict("directory-stale", 10_000) == "seal-again"
 
 
 @pytest.mark.parametrize("code", ["quota", "shutting-down"])
