@@ -25,9 +25,9 @@ from schemas.directory.documents import (
 from schemas.directory.strict_json import FORMAT, dump_json
 from schemas.errors import BadSource, CrossbearingError, Malformed, SourceProblem
 
-OPTIONAL: Final = ("purges",)
-LISTS: Final = ("regions", "agencies", "operations", "rules", "auditors", "brokers", *OPTIONAL)
-SECTIONS: Final = ("format", "name", "expires", "governors", *LISTS, "limits", "log")
+OPTIONAL: Final = ("purges", "witnesses")
+LISTS: Final = ("regions", "agencies", "operations", "rules", "auditors", "brokers", "purges")
+SECTIONS: Final = ("format", "name", "expires", "governors", *LISTS, "limits", "log", "witnesses")
 EXPIRES: Final = ("root", "document", "agencies")
 MAX_SIGNATORIES: Final = 32
 """Holders of keys of one role: more could not be gathered for a ceremony."""
@@ -157,7 +157,8 @@ class _Reader:
                 self._try(section, self._value[section], (section,))
         if len(self.problems) > held or not all(name in self._value for name in SECTIONS if name not in OPTIONAL):
             return None
-        value = {name: self._value[name] for name in ("name", *LISTS, "limits", "log") if name in self._value}
+        sections = ("name", *LISTS, "limits", "log", "witnesses")
+        value = {name: self._value[name] for name in sections if name in self._value}
         value["agencies"] = [
             {name: v for name, v in cast("dict[str, Value]", agency).items() if name != "administrators"}
             for agency in self._items("agencies")

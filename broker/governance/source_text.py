@@ -28,6 +28,7 @@ _NOTES: Mapping[str, str] = {
     "limits": "What the hub allows each agency.",
     "auditors": "Who may read the whole log, with the SHA-256 of their certificate's key (SPKI).",
     "purges": "Alerts of which the hub deletes what it holds, each with the legal basis.",
+    "witnesses": "How many must cosign the log's checkpoints (of 31 agencies usually 21), and who does beside them.",
     "log": "The log's name and the keys that sign it; `bearing-broker key` prints them.",
     "brokers": "The hubs, with the SHA-256 of their certificate's key (SPKI).",
 }
@@ -56,7 +57,7 @@ _FIELDS = (
     "keys",
     "administrators",
 )
-_REST = ("rules", "limits", "auditors", "log", "brokers", "purges")
+_REST = ("rules", "limits", "auditors", "log", "brokers", "witnesses", "purges")
 
 
 def source_text(governed: Governed, agencies_expire: int) -> str:

@@ -39,6 +39,7 @@ def example_files() -> dict[str, bytes]:
     files = {"ca.crt": root.certificate, "log.vkey": log_vkey().encode() + b"\n"} | _identity_files("ca", root)
     files |= _identity_files(BROKER, leaf(BROKER, hosts=LOOPBACK_NAMES))
     files[f"keys/{BROKER}/log.seed"] = example_seed(BROKER, "log").hex().encode() + b"\n"
+    files[f"keys/{BROKER}/log-mldsa.seed"] = example_seed(BROKER, "log-mldsa").hex().encode() + b"\n"
     for auditor in AUDITORS:
         files |= _identity_files(auditor, leaf(auditor))
     for governor in GOVERNORS:

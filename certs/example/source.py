@@ -12,12 +12,13 @@ import yaml
 
 from certs.example.pki import DOMAIN, NOT_AFTER, NOT_BEFORE, pin, tls_key
 from schemas.codec import Value
-from schemas.directory.agency_keys import AgencyKeys, KeyRecord, encode_agency_keys
+from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys
 from schemas.directory.documents import encode_directory, parse_directory
 from schemas.directory.strict_json import FORMAT, dump_json
+from schemas.directory.witnesses import usual_quorum
 from schemas.example import example_seed
-from schemas.keys import SealingKey, SigningKey
-from schemas.log.note import ED25519, vkey
+from schemas.keys import MlDsaKey, SealingKey, SigningKey, WitnessKey
+from schemas.log.note import ED25519, ML_DSA_44, vkey
 
 HERE = Path(__file__).parent
 AUDITORS = ("auditor-1", "auditor-2")
@@ -51,6 +52,11 @@ def log_vkey() -> str:
     return vkey(ORIGIN, ED25519, SigningKey(example_seed(BROKER, "log")).public)
 
 
+def log_mldsa_vkey() -> str:
+    """Return the verifier key of the log's ML-DSA-44 signatures."""
+    return vkey(ORIGIN, ML_DSA_44, MlDsaKey(example_seed(BROKER, "log-mldsa")).public)
+
+
 def directory_document(source: Source) -> bytes:
     """Return `directory.json`, in the form the directory's own reader accepts. Raises `DirectoryInvalid`."""
     value: dict[str, Value] = {
@@ -62,14 +68,15 @@ def directory_document(source: Source) -> bytes:
         "rules": source.rules["rules"],
         "limits": source.rules["limits"],
         "auditors": [{"id": name, "name": f"Example {name}", "tls": [_pin(name)]} for name in AUDITORS],
-        "log": {"origin": ORIGIN, "keys": [log_vkey()]},
+        "log": {"origin": ORIGIN, "keys": [log_vkey(), log_mldsa_vkey()]},
         "brokers": [{"id": BROKER, "tls": [_pin(BROKER)]}],
+        "witnesses": {"quorum": usual_quorum(len(source.agencies))},
     }
     return encode_directory(parse_directory(dump_json(value)))
 
 
 def agency_document(agency: str) -> bytes:
-    """Return `agencies/<id>.json`: one signing and one sealing key, valid as long as the certificates."""
+    """Return `agencies/<id>.json`: one key of each kind, valid as long as the certificates."""
     signing = SigningKey(example_seed(agency, "signing")).public
     sealing = SealingKey(example_seed(agency, "sealing")).public
     return encode_agency_keys(
@@ -78,6 +85,10 @@ def agency_document(agency: str) -> bytes:
             signing=(_record(signing),),
             sealing=(_record(sealing),),
             tls=(bytes.fromhex(_pin(agency)),),
+            witness=(
+                WitnessRecord("ed25519", WitnessKey(example_seed(agency, "witness")).public),
+                WitnessRecord("ml-dsa-44", MlDsaKey(example_seed(agency, "witness-pq")).public),
+            ),
         )
     )
 

@@ -108,6 +108,25 @@ def _document(before: DirectoryDocument | None, after: DirectoryDocument | None)
     yield from _items(before.purges if before else {}, after.purges, _purge_comes, _purge_goes, _purge)
     brokers = {broker.id: broker for broker in before.brokers} if before else {}
     yield from _items(brokers, {broker.id: broker for broker in after.brokers}, _broker_comes, _broker_goes, _pins)
+    yield from _witnessing(before, after)
+
+
+def _witnessing(before: DirectoryDocument | None, after: DirectoryDocument) -> Iterator[str]:
+    old, new = (
+        (d.witnesses.needed(len(d.agencies)), {w.id: w for w in d.witnesses.outside}) if d is not None else (None, {})
+        for d in (before, after)
+    )
+    if old[0] is None:
+        yield f"{new[0]} witnesses must cosign a checkpoint."
+    elif old[0] != new[0]:
+        yield f"{new[0]} witnesses must cosign a checkpoint, instead of {old[0]}."
+    yield from _items(
+        old[1],
+        new[1],
+        lambda witness: f"Witness {witness.id} is new, at {witness.url} with the key {witness.vkey}.",
+        lambda witness: f"Witness {witness.id} is dropped.",
+        lambda was, now: _fields(was, now, f"Witness {now.id}:", ("url", "vkey")),
+    )
 
 
 def _items(

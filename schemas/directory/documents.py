@@ -18,6 +18,7 @@ from iso3166 import countries_by_alpha2
 from schemas.codec import Fields, Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys, parse_agency_keys
 from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_digests, load_json
+from schemas.directory.witnesses import Witnesses, read_witnesses, witnesses_to_json
 from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
 from schemas.ids import check_agency_id, check_slug, format_id, parse_id
 from schemas.limits import DAY_MS, MAX_BASIS, MAX_BODY, MAX_PURGE_ORDERS, MAX_RETENTION_DAYS, RETENTION_DAYS
@@ -159,6 +160,7 @@ class DirectoryDocument:
     brokers: tuple[Broker, ...]
     purges: Mapping[str, PurgeOrder] = field(default_factory=lambda: MappingProxyType({}))
     """By alert id."""
+    witnesses: Witnesses = field(default_factory=Witnesses)
 
 
 def parse_directory(data: bytes, *, whole: bool = True) -> DirectoryDocument:
@@ -200,15 +202,18 @@ def encode_directory(document: DirectoryDocument) -> bytes:
     }
     if document.purges:
         value["purges"] = [{"alert": order.alert, "basis": order.basis} for order in document.purges.values()]
+    if document.witnesses != Witnesses():
+        value["witnesses"] = witnesses_to_json(document.witnesses)
     return dump_json(value)
 
 
 def _directory(value: dict[str, Value]) -> DirectoryDocument:
-    reader = Fields({"purges": [], **value}, "directory")
+    reader = Fields({"purges": [], "witnesses": {}, **value}, "directory")
     check_format(reader)
+    agencies = _by_id(reader.items("agencies"), _agency, "agencies", lambda agency: agency.id)
     document = DirectoryDocument(
         name=_name(reader),
-        agencies=_by_id(reader.items("agencies"), _agency, "agencies", lambda agency: agency.id),
+        agencies=agencies,
         regions=_by_id(reader.items("regions"), _region, "regions", lambda region: region.id),
         operations=_by_id(reader.items("operations"), _operation, "operations", lambda operation: operation.id),
         rules=tuple(_by_id(reader.items("rules"), parse_rule, "rules", lambda rule: rule.id).values()),
@@ -217,6 +222,7 @@ def _directory(value: dict[str, Value]) -> DirectoryDocument:
         log=_log(reader.fields("log")),
         brokers=tuple(_by_id(reader.items("brokers"), _broker, "brokers", lambda broker: broker.id).values()),
         purges=_purges(reader.items("purges")),
+        witnesses=read_witnesses(reader.value("witnesses"), agencies),
     )
     reader.done()
     return document

@@ -49,7 +49,7 @@ class Published:
 class Holder(NamedTuple):
     """Whose a key or a certificate is."""
 
-    kind: Literal["agency", "auditor", "broker"]
+    kind: Literal["agency", "auditor", "broker", "witness"]
     id: str
 
 
@@ -291,6 +291,8 @@ def _held(document: DirectoryDocument, keys: Mapping[str, AgencyKeys]) -> Iterat
         yield from ((Holder("auditor", auditor.id), pin) for pin in auditor.tls)
     for broker in document.brokers:
         yield from ((Holder("broker", broker.id), pin) for pin in broker.tls)
+    for witness in document.witnesses.outside:
+        yield Holder("witness", witness.id), witness.key.public
 
 
 def _check_conflict(

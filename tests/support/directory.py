@@ -30,17 +30,19 @@ from schemas.directory.documents import (
     LogIdentity,
     Operation,
     Region,
+    WitnessRecord,
     encode_agency_keys,
     encode_directory,
 )
 from schemas.directory.history import Directory, DirectoryHistory, genesis_order
 from schemas.directory.metadata import DIRECTORY_PATH, Metadata, Root, Targets, agency_path, encode_bundle
+from schemas.directory.witnesses import Witnesses
 from schemas.example import example_seed
 from schemas.ids import sha256
-from schemas.keys import SealingKey, SigningKey
+from schemas.keys import MlDsaKey, SealingKey, SigningKey, WitnessKey
 from schemas.limits import MAX_BODY
 from schemas.log.entry import DirectoryEntry
-from schemas.log.note import ED25519, vkey
+from schemas.log.note import ED25519, ML_DSA_44, vkey
 from schemas.routing.rules import Rule
 
 DAY_MS = 86_400_000
@@ -166,13 +168,15 @@ def make_world(
     operations: Sequence[Operation] | None = None,
     suspended: Sequence[str] = (),
     tls: Mapping[str, tuple[bytes, ...]] | None = None,
+    witnesses: Witnesses | None = None,
     publish: bool = True,
 ) -> World:
     """A directory with these agencies, 3 of 5 governors, and every bundle of its beginning published at `NOW`.
 
     ``regions`` maps a region to its agencies (default: one region ``asia`` of all), ``operations`` defaults to one,
     ``marker``, hosted by the first agency for everyone; ``tls`` gives certificate pins by agency, ``broker`` or
-    ``auditor-1`` (default: those of the example TLS seeds as Ed25519 keys).
+    ``auditor-1`` (default: those of the example TLS seeds as Ed25519 keys). With ``witnesses`` every agency publishes
+    its witness keys, and the log has an ML-DSA-44 key too.
     """
     names = sorted(agency_ids)
     regions = {"asia": names} if regions is None else regions
@@ -192,6 +196,9 @@ def make_world(
         )
         for name in names
     }
+    log_keys = [vkey(ORIGIN, ED25519, log_key.public)]
+    if witnesses is not None:
+        log_keys.append(vkey(ORIGIN, ML_DSA_44, MlDsaKey(example_seed("broker", "log-mldsa")).public))
     document = DirectoryDocument(
         name="Test directory",
         agencies=agencies,
@@ -200,13 +207,20 @@ def make_world(
         rules=tuple(rules),
         limits=Limits(alerts_per_minute=60_000, body_bytes=MAX_BODY),
         auditors={"auditor-1": Auditor("auditor-1", "First auditor", pins["auditor-1"])},
-        log=LogIdentity(ORIGIN, (vkey(ORIGIN, ED25519, log_key.public),)),
+        log=LogIdentity(ORIGIN, tuple(log_keys)),
         brokers=(Broker("broker", pins["broker"]),),
+        witnesses=witnesses or Witnesses(),
     )
     signing = {name: SigningKey(example_seed(name, "signing")) for name in names}
     sealing = {name: SealingKey(example_seed(name, "sealing")) for name in names}
     keys = {
-        name: AgencyKeys(name, (record(signing[name].public),), (record(sealing[name].public),), pins[name])
+        name: AgencyKeys(
+            name,
+            (record(signing[name].public),),
+            (record(sealing[name].public),),
+            pins[name],
+            witness=witness_records(name) if witnesses is not None else (),
+        )
         for name in names
     }
     world = World(document, keys, signing, sealing, log_key)
@@ -215,6 +229,12 @@ def make_world(
     if publish:
         world.publish(*genesis_order(names))
     return world
+
+
+def witness_records(name: str) -> tuple[WitnessRecord, ...]:
+    """The public halves of an agency's example witness keys."""
+    ed25519, ml_dsa = WitnessKey(example_seed(name, "witness")), MlDsaKey(example_seed(name, "witness-pq"))
+    return WitnessRecord("ed25519", ed25519.public), WitnessRecord("ml-dsa-44", ml_dsa.public)
 
 
 def record(public: bytes, *, starts: int = NOW - 30 * DAY_MS, ends: int = NOW + 730 * DAY_MS) -> KeyRecord:

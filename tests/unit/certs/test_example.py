@@ -13,7 +13,7 @@ from cryptography import x509
 
 from certs.example import generate
 from certs.example.pki import authority, leaf, pin
-from certs.example.source import AUDITORS, BROKER, HERE, load_source, log_vkey
+from certs.example.source import AUDITORS, BROKER, HERE, load_source, log_mldsa_vkey, log_vkey
 from schemas.codec import encode
 from schemas.directory.history import Directory, apply_bundle
 from schemas.example import is_example_seed
@@ -112,7 +112,7 @@ def test_certificates_are_the_ones_the_directory_pins() -> None:
 def test_the_log_key_is_the_one_in_the_directory_and_beside_it() -> None:
     state = directory()
     assert state.document is not None
-    assert state.document.log.keys == (log_vkey(),)
+    assert state.document.log.keys == (log_vkey(), log_mldsa_vkey())
     assert files()["log.vkey"].decode() == log_vkey() + "\n"
     assert is_example_seed("broker", "log", bytes.fromhex(files()["keys/broker/log.seed"].decode().strip()))
 
