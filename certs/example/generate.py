@@ -3,7 +3,8 @@
     python certs/example/generate.py           write every file
     python certs/example/generate.py --check   change nothing; exit 1 and name the files that differ
 
-The output depends on `agencies.yaml`, `rules.yaml` and this code alone. Every key is worthless: see README.md.
+The output depends on `agencies.yaml`, `rules.yaml`, `requests.yaml` and this code alone. Every key is worthless: see
+README.md.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def example_files() -> dict[str, bytes]:
         files[f"keys/{agency}/keys.json"] = _json(agency_seeds(agency))
         administrators = {purpose: example_seed(agency, purpose).hex() for purpose in ADMINISTRATORS}
         files[f"keys/{agency}/administrators.json"] = _json(administrators)
-    documents = {agency: agency_document(agency) for agency in source.agencies}
+    documents = {agency: agency_document(agency, source.requests.get(agency)) for agency in source.agencies}
     repository = build(directory_document(source), documents)
     return files | {f"repository/{path}": data for path, data in repository.items()}
 

@@ -19,6 +19,7 @@ from schemas.directory.witnesses import usual_quorum
 from schemas.example import example_seed
 from schemas.keys import MlDsaKey, SealingKey, SigningKey, WitnessKey
 from schemas.log.note import ED25519, ML_DSA_44, vkey
+from schemas.routing.requests import parse_requests
 
 HERE = Path(__file__).parent
 AUDITORS = ("auditor-1", "auditor-2")
@@ -28,10 +29,11 @@ ORIGIN = f"{DOMAIN}/log"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The two readable source files."""
+    """The three readable source files."""
 
     lists: Mapping[str, Any]
     rules: Mapping[str, Any]
+    requests: Mapping[str, Any]
 
     @property
     def agencies(self) -> list[str]:
@@ -40,11 +42,9 @@ class Source:
 
 
 def load_source(folder: Path = HERE) -> Source:
-    """Read `agencies.yaml` and `rules.yaml`."""
-    lists, rules = (
-        yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in ("agencies.yaml", "rules.yaml")
-    )
-    return Source(lists, rules)
+    """Read `agencies.yaml`, `rules.yaml` and `requests.yaml`."""
+    names = ("agencies.yaml", "rules.yaml", "requests.yaml")
+    return Source(*(yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in names))
 
 
 def log_vkey() -> str:
@@ -75,8 +75,8 @@ def directory_document(source: Source) -> bytes:
     return encode_directory(parse_directory(dump_json(value)))
 
 
-def agency_document(agency: str) -> bytes:
-    """Return `agencies/<id>.json`: one key of each kind, valid as long as the certificates."""
+def agency_document(agency: str, requests: list[Value] | None = None) -> bytes:
+    """Return `agencies/<id>.json`: one key of each kind, valid as long as the certificates, and standing requests."""
     signing = SigningKey(example_seed(agency, "signing")).public
     sealing = SealingKey(example_seed(agency, "sealing")).public
     return encode_agency_keys(
@@ -89,6 +89,7 @@ def agency_document(agency: str) -> bytes:
                 WitnessRecord("ed25519", WitnessKey(example_seed(agency, "witness")).public),
                 WitnessRecord("ml-dsa-44", MlDsaKey(example_seed(agency, "witness-pq")).public),
             ),
+            requests=parse_requests(requests or []),
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +18,7 @@ from certs.example.source import AUDITORS, BROKER, HERE, load_source, log_mldsa_
 from schemas.codec import encode
 from schemas.directory.history import Directory, apply_bundle
 from schemas.example import is_example_seed
+from schemas.routing.lint import lint
 from schemas.routing.resolve import RoutingQuery, resolve
 
 AT = 1_790_000_000_000  # 2026-09-21, within the operation
@@ -208,6 +210,44 @@ def test_seaborne_watches_of_one_region_are_copied_to_the_next() -> None:
 
 def test_the_host_is_copied_on_the_operations_alerts() -> None:
     assert _recipients(sender="sg-cnb", address=("my-customs",), operation="marker") == {"my-customs", "hk-customs"}
+
+
+def test_the_linter_finds_nothing_to_say_about_the_rules() -> None:
+    assert lint(directory().require_document()) == []
+
+
+def test_each_rule_has_a_comment_that_says_why() -> None:
+    text = (HERE / "rules.yaml").read_text(encoding="utf-8")
+    blocks = re.split(r"^  # -- .*$", text, flags=re.MULTILINE)[1:]
+    assert len(blocks) >= 7
+    assert [block for block in blocks if not block.lstrip("\n").startswith("  #") and "ceiling" not in block] == []
+
+
+def test_small_administrations_are_reached_through_their_hub_for_some_topics() -> None:
+    assert _recipients(sender="hk-customs", address=("to-customs",), topic="method") == {"nz-customs"}
+    assert _recipients(sender="hk-customs", address=("to-customs",), topic="seizure") == {"to-customs"}
+    assert _recipients(sender="nz-customs", address=("to-customs",), topic="method") == {"to-customs"}
+    assert _recipients(sender="hk-customs", address=("to-customs",), topic="request", marking="red") == {"to-customs"}
+
+
+def test_agencies_are_copied_on_what_they_ask_for() -> None:
+    craft = {"sender": "fj-customs", "address": ("pg-customs",), "modes": ("other",), "subjects": ("vessel",)}
+    assert _recipients(**craft) == {"nz-customs", "pg-customs"}
+    assert _recipients(**craft | {"subjects": ("person",)}) == {"pg-customs"}
+    assert _recipients(**craft | {"marking": "amber+strict"}) == {"pg-customs"}
+    assert _recipients(sender="in-dri", address=("lk-customs",), topic="detection") == {"kr-customs", "lk-customs"}
+
+
+def test_nothing_red_to_a_region() -> None:
+    regions = tuple(f"region:{region['id']}" for region in load_source().lists["regions"])
+    red = {"sender": "hk-customs", "marking": "red"}
+    assert _recipients(address=("sg-cnb", *regions, "all"), **red) == {"sg-cnb"}
+    assert _recipients(address=("sg-cnb", "jp-customs"), topic="method", **red) == {"jp-customs"}
+
+
+def test_the_example_operation_runs_as_long_as_the_keys() -> None:
+    marker = directory().require_document().operations["marker"]
+    assert datetime.fromtimestamp(marker.ends / 1000, UTC) == datetime(2036, 1, 1, tzinfo=UTC)
 
 
 def test_exercise_traffic_stays_in_the_senders_region() -> None:
