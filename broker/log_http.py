@@ -1,4 +1,4 @@
-"""The log over HTTP, as C2SP tlog-tiles: checkpoint and hash tiles for members, entries and bundles for auditors."""
+"""The log over HTTP, as C2SP tlog-tiles: checkpoint and hash tiles for members, entries for auditors and parties."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from broker.exchange import Exchange
 from broker.identity import Party
+from broker.parties import party_bundle
 from broker.tree import TILE_WIDTH
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound, Purged
@@ -18,6 +19,7 @@ from schemas.log.tiles import entry_bundle, parse_tile_path
 
 BRIEFLY: Final = {"Cache-Control": "no-cache"}
 FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+OWN: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 NEVER: Final = {"Cache-Control": "no-store"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -49,9 +51,22 @@ class LogHttp:
             data = await self._exchange.read(partial(self._exchange.shipping.tile, level, index, width))
         return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
 
+    async def party(self, request: web.Request) -> web.Response:
+        """`GET /party/<agency>/tile/entries/…`: a bundle with only the entries that concern the agency that asks."""
+        asking, agency = request[self._party], request.match_info["agency"]
+        if asking.kind != "auditor" and asking.id != agency:
+            raise NotAParty(f"{asking.id} is not {agency}", hint="Ask for your own agency's entries.")
+        try:
+            level, index, width = parse_tile_path(request.match_info["path"])
+        except CrossbearingError as error:
+            raise NotFound(error.message) from error
+        if level is not None:
+            raise NotFound("only entries differ from party to party")
+        data = await self._exchange.read(partial(self._party_bundle, agency, index, width))
+        return web.Response(body=data, content_type="application/octet-stream", headers=OWN)
+
     async def directory(self, request: web.Request) -> web.Response:
-        """`GET /directory/<sha256>`: the bundle of a directory entry."""
-        self._auditors_only(request)
+        """`GET /directory/<sha256>`: the bundle of a directory entry; every member is sent each of them anyway."""
         text = request.match_info["digest"]
         if not _DIGEST.fullmatch(text):
             raise NotFound("a bundle is named by the SHA-256 of its bytes, in lower-case hex")
@@ -83,6 +98,13 @@ class LogHttp:
             raise Missing(f"the log has {self._exchange.head.size} entries")
         return entry_bundle(self._exchange.engine.entries(start, start + width))
 
+    def _party_bundle(self, agency: str, index: int, width: int) -> bytes:
+        start = index * TILE_WIDTH
+        if start + width > self._exchange.head.size:
+            raise Missing(f"the log has {self._exchange.head.size} entries")
+        engine = self._exchange.engine
+        return party_bundle(agency, engine.entries(start, start + width), engine.entry)
+
     def _directory_bundle(self, digest: bytes) -> bytes:
         engine = self._exchange.engine
         data = engine.blob(digest) if engine.activation_of(digest) is not None else None
@@ -93,7 +115,7 @@ class LogHttp:
     def _auditors_only(self, request: web.Request) -> None:
         party = request[self._party]
         if party.kind != "auditor":
-            raise NotAParty(f"{party.id} is no auditor", hint="An agency reads its own entries over its session.")
+            raise NotAParty(f"{party.id} is no auditor", hint="An agency reads its own entries under /party/.")
 
 
 def _index(request: web.Request) -> int:
@@ -109,6 +131,7 @@ def log_routes(exchange: Exchange, party: web.RequestKey[Party]) -> list[web.Rou
     return [
         web.get("/checkpoint", handlers.checkpoint),
         web.get("/tile/{path:.+}", handlers.tile),
+        web.get("/party/{agency}/{path:tile/.+}", handlers.party),
         web.get("/directory/{digest}", handlers.directory),
         web.get("/body/{index}", handlers.body),
     ]

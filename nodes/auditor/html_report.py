@@ -148,8 +148,9 @@ def _answerable(party: str) -> str:
 def _finding_card(code: str, number: int, shown: list[Finding]) -> Iterator[str]:
     kind = KINDS[code]
     yield "<article class='finding'>"
+    times = "once" if number == 1 else f"{number:,} times"
     meaning = kind.meaning[0].upper() + kind.meaning[1:]
-    yield f"<h4>{_text(meaning)} <span>{_text(code)}, {number:,}×</span></h4>"
+    yield f"<h4>{_text(meaning)} <span>{_text(code)}, {_text(times)}</span></h4>"
     yield f"<p class='advice'><b>What to do:</b> {_text(kind.advice)}</p><ul>"
     for finding in shown:
         yield f"<li>{_text(finding.message)} <span class='where'>{_text(where_text(finding))}</span></li>"

@@ -13,6 +13,7 @@ h1 { margin: .1rem 0 .3rem; font-size: 1.9rem; line-height: 1.2; }
 h2 { margin: 2.4rem 0 .8rem; padding-bottom: .3rem; border-bottom: 2px solid var(--ink); font-size: 1.25rem; }
 h3 { margin: 1.4rem 0 .5rem; font-size: 1.05rem; }
 h4 { margin: 0 0 .3rem; font-size: 1rem; }
+h4 span { white-space: nowrap; }
 h4 span, .where, .note, .log, .period { color: var(--soft); font-weight: normal; font-size: .9rem; }
 .kind { margin: 0; color: var(--soft); text-transform: uppercase; letter-spacing: .08em; font-size: .8rem; }
 .verdict { margin: 1.4rem 0; padding: 1rem 1.4rem; border-left: .5rem solid; }
@@ -36,7 +37,7 @@ thead th { border-bottom: 2px solid var(--line); color: var(--soft); font-size: 
 .agencies td, .agencies thead th { text-align: right; }
 .agencies thead th:first-child { text-align: left; }
 .agencies thead th:nth-child(8) { text-align: left; }
-.agencies td.bar { width: 22%; text-align: left; white-space: nowrap; font-size: 0; }
+.agencies td.bar { width: 22%; min-width: 8rem; text-align: left; white-space: nowrap; font-size: 0; }
 i.done { background: var(--done); } i.refused { background: var(--refused); }
 i.lapsed { background: var(--lapsed); } i.open { background: var(--due); }
 .bar i { display: inline-block; height: .95rem; vertical-align: middle; }
@@ -51,8 +52,9 @@ code { font: .9em "Liberation Mono", Consolas, monospace; }
 @media (max-width: 48rem) { main { margin: 0; padding: 1.2rem; border: 0; } .figures { flex-wrap: wrap; }
   .figures div { flex: 1 1 40%; } table { display: block; overflow-x: auto; } }
 @page { size: A4; margin: 16mm 15mm; }
-@media print { body { background: #fff; font-size: 10.5pt; } main { max-width: none; margin: 0; padding: 0; border: 0; }
+@media print { html { font-size: 12px; } body { background: #fff; font-size: 12px; }
+  main { max-width: none; margin: 0; padding: 0; border: 0; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-  h2, h3, h4 { break-after: avoid; } tr, .finding li, .verdict, .figures, dl > * { break-inside: avoid; }
+  h2, h3, h4 { break-after: avoid; } tr, .finding, .verdict, .figures, dl > * { break-inside: avoid; }
   thead { display: table-header-group; } .words { break-inside: avoid; } }
 """

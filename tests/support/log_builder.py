@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from broker.parties import party_bundle
 from schemas.alert.document import compose_alert
-from schemas.envelope.header import Header, decode_header, encode_header, sign_header
+from schemas.envelope.header import Header, Relation, decode_header, encode_header, sign_header
 from schemas.envelope.opener import make_opener, opener_id
 from schemas.envelope.seal import PairKey, Sealed, seal
 from schemas.errors import Missing
@@ -158,6 +159,11 @@ class LogBuilder:
         data, good = sign_receipt(receipt, key)
         return self.append(ReceiptEntry(self.now, self.world.directory.version, data, signature or good))
 
+    def relate(self, kind: str, index: int, sender: str = "hk-customs", to: Sequence[str] = ("sg-cnb",)) -> int:
+        """Enter an alert that recalls, corrects or answers the one at `index`; returns its index."""
+        relation = Relation(kind, self.header(index).id)
+        return self.alert(sender, to, change=lambda header: replace(header, relation=relation))
+
     def refusal(self, agency: str = "hk-customs", code: str = "quota") -> int:
         """Enter the refusal of something `agency` sent."""
         return self.append(RefusalEntry(self.now, self.world.directory.version, agency, code, bytes(32)))
@@ -199,6 +205,13 @@ class LogBuilder:
             return self.checkpoint()
         if path in self.files:
             return self.files[path]
+        if path.startswith("party/"):
+            _, agency, rest = path.split("/", 2)
+            _, index, width = parse_tile_path(rest)
+            entries = self.entries[index * TILE_WIDTH : index * TILE_WIDTH + width]
+            if len(entries) < width:
+                raise Missing(f"{path} is not served")
+            return party_bundle(agency, entries, lambda at: self.entries[at])
         if not path.startswith("tile/"):
             raise Missing(f"{path} is not served")
         level, index, width = parse_tile_path(path)

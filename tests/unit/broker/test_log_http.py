@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +14,7 @@ from broker.hub import Hub
 from broker.state import Changes
 from schemas.ids import sha256
 from schemas.log.checkpoint import verify_checkpoint
-from schemas.log.entry import DirectoryEntry, decode_entry
+from schemas.log.entry import DirectoryEntry, RefusalEntry, decode_entry, encode_entry
 from schemas.log.merkle import leaf_hash, root
 from schemas.log.tiles import TileReader, entries_path, split_bundle, tile_path, tiles_for
 from tests.support.directory import World, make_world
@@ -103,21 +103,42 @@ async def test_partial_tiles_of_earlier_sizes_are_served(site: Site) -> None:
         "directory/short",
         "directory/" + "A" * 64,
         "nothing/here",
+        "party/sg-cnb/tile/0/000",
+        "party/sg-cnb/tile/entries/7",
+        "party/sg-cnb/tile/entries/007",
+        "party/sg-cnb/checkpoint",
     ],
 )
 async def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
     assert (await site.get(path)).status == 404
 
 
-async def test_a_member_reads_hashes_but_neither_entries_nor_bundles(site: Site) -> None:
+async def test_a_member_reads_hashes_and_the_directory_but_no_entries_of_others(site: Site) -> None:
     entry = decode_entry(site.hub.exchange.engine.entries(0, 1)[0])
     assert isinstance(entry, DirectoryEntry)
     assert (await site.get("checkpoint", "sg-cnb")).status == 200
     assert (await site.get(tile_path(0, 0), "sg-cnb")).status == 200
-    for path in (entries_path(0), f"directory/{entry.digest.hex()}"):
+    assert (await site.get(f"directory/{entry.digest.hex()}", "sg-cnb")).status == 200
+    for path in (entries_path(0), f"party/hk-customs/{entries_path(0)}"):
         refused = await site.get(path, "sg-cnb")
         assert refused.status == 403
         assert b"not-a-party" in refused.body
+
+
+async def test_a_member_reads_the_entries_that_concern_it_and_others_as_empty(site: Site) -> None:
+    engine = site.hub.exchange.engine
+    with engine.block(265) as block:
+        for agency in ("sg-cnb", "hk-customs"):
+            block.append(encode_entry(RefusalEntry(1, 5, agency, "quota", bytes(32))), Changes())
+    head = site.hub.exchange.head
+    site.hub.exchange.head = replace(head, checkpoint=replace(head.checkpoint, size=267))
+    answer = await site.get(f"party/sg-cnb/{entries_path(1, 11)}", "sg-cnb")
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"].startswith("private")
+    entries = split_bundle(answer.body, 11)
+    assert entries[:-1] == engine.entries(256, 266)
+    assert entries[-1] == b""
+    assert (await site.get(f"party/sg-cnb/{entries_path(1, 11)}")).body == answer.body, "an auditor sees the same"
 
 
 async def test_bodies_are_not_directory_bundles(site: Site) -> None:
