@@ -92,6 +92,7 @@ class LocalApi:
             web.post(alert + "/correct", self._correct),
             web.post(alert + "/recall", self._recall),
             web.post(alert + "/ack", self._ack),
+            web.post(alert + "/disclosure", self._disclosure),
             web.get("/v1/keys", self._keys),
             web.post("/v1/keys/reload", self._reload_keys),
             web.post("/v1/keys/publish", self._publish_keys),
@@ -194,6 +195,11 @@ class LocalApi:
         content = await self._service.attachment(_id(request), int(request.match_info["number"]))
         # Never under the type its sender claims: nothing here is to be rendered.
         return web.Response(body=content, content_type="application/octet-stream")
+
+    async def _disclosure(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        file = await self._service.disclosing.disclose(_id(request))
+        return web.Response(body=file, content_type="application/octet-stream")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         query = _query(request)

@@ -44,6 +44,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "attachment": Place("nodes.officer.attachments", "attachment", "Save a file that came with an alert."),
         "sent": Place("nodes.officer.lists", "sent", "List the alerts sent, or who holds one of them."),
         "search": Place("nodes.officer.lists", "search", "Find alerts, sent or received, by their words."),
+        "disclose": Place("nodes.officer.disclosing", "disclose", "Prove one alert, opened, to somebody outside."),
         "follow": Place("nodes.officer.live", "follow", "Watch alerts and receipts as they arrive."),
     },
     "Look": {

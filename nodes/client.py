@@ -220,6 +220,10 @@ class NodeClient:
         """`GET /v1/alerts/{id}/attachments/{n}`: the opened content of attachment `number`, counted from 1."""
         return self._bytes("GET", f"{_alert(alert)}/attachments/{number}", None, {})
 
+    def disclosure(self, alert: str) -> bytes:
+        """`POST /v1/alerts/{id}/disclosure`: the file that proves this one alert, opened, to anybody."""
+        return self._bytes("POST", f"{_alert(alert)}/disclosure", None, {})
+
     def search(self, query: str, *, limit: int | None = None) -> Json:
         """`GET /v1/search`: summaries of alerts, sent and received, whose text matches all words of `query`."""
         return self._json("GET", "/v1/search", q=query, limit=limit)

@@ -40,9 +40,9 @@ from schemas.errors import BadConfig
 HOUSEKEEPING: Final = 600.0
 """Seconds between two rounds of noting what expired and forgetting what nobody needs any more."""
 KEEP_EVENTS_MS: Final = 30 * 86_400_000
-KEEP_PAIRS_MS: Final = 400 * 86_400_000
-"""Longer than the longest life of an alert: one sealed with a pair key may wait that long for the hub."""
-KEEP_OPENERS_MS: Final = 400 * 86_400_000
+KEEP_PAIRS_MS: Final = 3_660 * 86_400_000
+"""Ten years: for so long an alert can be disclosed, which takes the pair key it was sealed with."""
+KEEP_OPENERS_MS: Final = KEEP_PAIRS_MS
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +95,7 @@ async def run_node(
                     clock=clock,
                 ),
                 link=lambda: exchange.state,
+                evidence=exchange.evidence,
                 clock=clock,
                 random=random,
             )

@@ -67,6 +67,7 @@ class Exchange:
         self._link = link
         self._sleep = sleep
         self._state = LinkState(connected=False)
+        self._session: Session | None = None
         self._again = asyncio.Event()
 
     def reconnect(self) -> None:
@@ -104,12 +105,20 @@ class Exchange:
         try:
             offset = await session.open()
             await self._opened(offset)
+            self._session = session
             await until_first(session.run(offset), self._prove(), self._asked_to_reconnect())
         except asyncio.CancelledError:
             await session.leave()
             raise
         finally:
+            self._session = None
             await _close(connection)
+
+    async def evidence(self, index: int) -> bytes:
+        """The hub's evidence for the alert at a log index. Raises Unreachable, or NotFound when it is not ours."""
+        if self._session is None:
+            raise Unreachable("the hub cannot be reached now", hint="Try again when `bearing status` says connected.")
+        return await self._session.evidence(index)
 
     async def _opened(self, offset: int) -> None:
         now = self._parts.clock()

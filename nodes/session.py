@@ -37,7 +37,8 @@ from schemas.errors import (
     Unreachable,
     refusal_from_code,
 )
-from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT
+from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE
+from schemas.log.evidence import evidence_name
 from schemas.session.frames import (
     PROTOCOL,
     Blob,
@@ -171,6 +172,10 @@ class Session:
             self._transfers.fail()
             self._parts.publications.fail()
         raise Unreachable("the session with the hub ended")
+
+    async def evidence(self, index: int) -> bytes:
+        """The hub's evidence for the alert at a log index. Raises Unreachable, or NotFound when it is not ours."""
+        return await self._transfers.fetch(evidence_name(index), limit=MAX_EVIDENCE)
 
     async def leave(self) -> None:
         """Say an orderly goodbye."""

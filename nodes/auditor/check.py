@@ -129,7 +129,7 @@ def proven_lines(proven: Proven) -> Iterator[str]:
 def _entry_lines(entry: Entry, header: Header | None) -> Iterator[str]:
     match entry:
         case AlertEntry() if header is not None:
-            yield from _alert_lines(header)
+            yield from alert_lines(header)
         case ReceiptEntry():
             receipt = decode_receipt(entry.receipt)
             yield f"Receipt     {plain(receipt.state)}, by {receipt.agency}, key {receipt.key.hex()}"
@@ -145,7 +145,8 @@ def _entry_lines(entry: Entry, header: Header | None) -> Iterator[str]:
             yield f"Approved    {', '.join(plain(name) for name in entry.approvers) or 'by nobody'}"
 
 
-def _alert_lines(header: Header) -> Iterator[str]:
+def alert_lines(header: Header) -> Iterator[str]:
+    """Yield in plain words what an alert's clear header says."""
     recipients = [recipient.agency for recipient in header.recipients]
     yield f"Alert       {format_id(header.id)}"
     yield f"From        {header.sender}, signing key {header.key.hex()}"

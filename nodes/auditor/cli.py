@@ -177,18 +177,32 @@ def prove_command(
 @audit.command("check")
 @click.argument("file", type=existing_file)
 @log_vkey_option(required=True)
+@click.option("--root", "root_file", type=existing_file, help="The governors' first root.json, for a disclosure.")
 @json_option
 @click.pass_context
-def check_command(context: click.Context, *, file: Path, vkeys: tuple[str, ...], as_json: bool) -> None:
-    """Check a proof FILE with nothing but the log's public key, and say what it proves."""
+def check_command(
+    context: click.Context, *, file: Path, vkeys: tuple[str, ...], root_file: Path | None, as_json: bool
+) -> None:
+    """Check a proof or a disclosure with nothing but the log's public key, and say what it proves.
+
+    FILE is what bearing audit prove wrote, or bearing disclose. A disclosure shows the whole alert; with --root
+    nobody's word is taken for who the governors are, whose signatures say which keys are whose.
+    """
     from nodes.auditor.check import check_proof, proven_lines
+    from nodes.auditor.disclosed import check_disclosure, disclosed_lines, disclosed_view, is_disclosure
 
     as_json = json_wanted(context, as_json)
-    proven = check_proof(read_file(file), log_keys(vkeys))
+    data = read_file(file)
+    if is_disclosure(data):
+        told = check_disclosure(data, log_keys(vkeys), read_file(root_file) if root_file is not None else None)
+        found, lines = disclosed_view(told), disclosed_lines(told)
+    else:
+        proven = check_proof(data, log_keys(vkeys))
+        found, lines = proven.as_dict(), proven_lines(proven)
     if as_json:
-        _say_json(proven.as_dict())
+        _say_json(found)
         return
-    for line in proven_lines(proven):
+    for line in lines:
         _say(line)
 
 

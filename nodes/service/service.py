@@ -16,6 +16,7 @@ from nodes.ports import Clock, Random
 from nodes.receipts import Acknowledgements
 from nodes.service.attachments import StoredFile, find_file, open_file
 from nodes.service.compose import Composer, resolution_view
+from nodes.service.disclosing import Disclosing, FetchEvidence
 from nodes.service.health import Health
 from nodes.service.partners import directory_view
 from nodes.service.ports import Link
@@ -34,7 +35,7 @@ PATIENCE: Final = 10.0
 
 
 class NodeService:
-    """Everything the local API offers: `sending` and `reading` for alerts, `keys`, `health`, and the rest."""
+    """Everything the local API offers: `sending`, `reading`, `disclosing`, `keys`, `health`, and the rest."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class NodeService:
         acknowledgements: Acknowledgements,
         keys: KeyService,
         link: Link,
+        evidence: FetchEvidence,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -56,6 +58,7 @@ class NodeService:
         self._composer = Composer(standing, clock)
         self.sending = Sending(store, standing, self._composer, clock, random)
         self.reading = Reading(store)
+        self.disclosing = Disclosing(store, standing, evidence)
         self.health = Health(config=config, store=store, standing=standing, identity=identity, link=link, clock=clock)
 
     async def directory(self) -> dict[str, Any]:

@@ -22,9 +22,9 @@ SENDER = "hk-customs"
 class Disclosing:
     """An alert of `SENDER` at `index`, with `disclosure` and its bytes `data`; `suspended` is its sender if asked."""
 
-    def __init__(self, *, number: int = 1, suspended: bool = False) -> None:
+    def __init__(self, *, number: int = 1, suspended: bool = False, **fields: object) -> None:
         self.world: World = make_world()
-        self.alert: Alert = make_alert(self.world, SENDER, number=number)
+        self.alert: Alert = make_alert(self.world, SENDER, number=number, **fields)
         sealed, self.pairs = seal_alert(self.world, self.alert, label=f"disclosing {number}")
         if suspended:
             self.world.change_agency(SENDER, status="suspended")

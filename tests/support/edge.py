@@ -25,6 +25,7 @@ from nodes.store.inbox import Received
 from nodes.store.store import Store
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.envelope.header import decode_header
+from schemas.errors import Unreachable
 from schemas.example import example_seed
 from schemas.ids import format_id, parse_id
 from schemas.log.entry import encode_entry
@@ -50,9 +51,17 @@ class EdgeNode:
     link: LinkState = field(default_factory=lambda: LinkState(connected=False))
     now: int = NOW
     log: SmallLog = field(init=False)
+    evidence: dict[int, bytes] = field(default_factory=dict)
+    """What the hub says of alerts, by log index; without it the hub cannot be reached."""
 
     def __post_init__(self) -> None:
         self.log = SmallLog(self.world)
+
+    async def tell_evidence(self, index: int) -> bytes:
+        """The hub's answer."""
+        if index not in self.evidence:
+            raise Unreachable("the hub cannot be reached now")
+        return self.evidence[index]
 
     def clock(self) -> int:
         """The time the test set."""
@@ -145,6 +154,9 @@ async def edge_node(
         def clock() -> int:
             return node.now
 
+        async def evidence(index: int) -> bytes:
+            return await node.tell_evidence(index)
+
         service = NodeService(
             config=config,
             store=store,
@@ -163,6 +175,7 @@ async def edge_node(
                 clock=clock,
             ),
             link=lambda: node.link,
+            evidence=evidence,
             clock=clock,
             random=random,
         )
