@@ -319,8 +319,16 @@ def killed_at(step: int, act: Callable[[], object]) -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        Path.rename = lambda self, target: (tick(), rename(self, target))[1]  # type: ignore[method-assign]
-        os.fsync = lambda handle: (tick(), fsync(handle))[1]  # type: ignore[assignment]
+        def killing_rename(self: Path, target: str | os.PathLike[str]) -> Path:
+            tick()
+            return rename(self, target)
+
+        def killing_fsync(handle: int) -> None:
+            tick()
+            fsync(handle)
+
+        Path.rename = killing_rename  # type: ignore[method-assign, assignment]  # in the child alone, which ends here
+        os.fsync = killing_fsync  # type: ignore[assignment]  # in the child alone
         try:
             act()
         finally:
