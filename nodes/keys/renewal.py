@@ -13,7 +13,8 @@ import structlog
 
 from nodes.config import HubSettings
 from nodes.keys.certificate import certificates, settle, take_up
-from nodes.link import WebSocketConnection, WebSocketLink
+from nodes.link import WebSocketLink
+from nodes.ports import Connection, Link
 from schemas.errors import CrossbearingError, StorageFailed
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,15 @@ class RenewingLink:
     change of that and of every taking-up.
     """
 
-    def __init__(self, settings: HubSettings, listed: Callable[[bytes], bool]) -> None:
-        """Raises BadConfig or OpenPermissions when the TLS files in use cannot be used."""
+    def __init__(
+        self,
+        settings: HubSettings,
+        listed: Callable[[bytes], bool],
+        *,
+        make: Callable[[HubSettings], Link] = WebSocketLink,
+    ) -> None:
+        """`make` gives a link by settings. Raises BadConfig or OpenPermissions when the files in use are no good."""
+        self._make = make
         self._settings = settings
         self._listed = listed
         self.files = certificates(settings)
@@ -36,7 +44,7 @@ class RenewingLink:
         self._moved = asyncio.Event()
         if settle(self.files):
             log.info("certificate taken up", finished="what was interrupted")
-        self._link = WebSocketLink(settings)
+        self._link = make(settings)
 
     @property
     def due(self) -> bool:
@@ -50,12 +58,12 @@ class RenewingLink:
         """Wait until the hub has taken or refused the successor."""
         await self._moved.wait()
 
-    async def connect(self) -> WebSocketConnection:
+    async def connect(self) -> Connection:
         """Open a WebSocket. Raises Unreachable, NotPinned, and StorageFailed when the taking-up cannot be written."""
         if not self.due:
             return await self._link.connect()
         try:
-            connection = await WebSocketLink(self.files.next_settings(self._settings)).connect()
+            connection = await self._make(self.files.next_settings(self._settings)).connect()
         except CrossbearingError as error:
             return await self._fall_back(error)
         try:
@@ -63,12 +71,12 @@ class RenewingLink:
         except OSError as error:
             await connection.close()
             raise StorageFailed(f"the new certificate cannot be put in its place: {error.strerror}") from error
-        self._link = WebSocketLink(self._settings)
+        self._link = self._make(self._settings)
         self._say(None)
         log.info("certificate taken up")
         return connection
 
-    async def _fall_back(self, refusal: CrossbearingError) -> WebSocketConnection:
+    async def _fall_back(self, refusal: CrossbearingError) -> Connection:
         """The connection by the certificate in use; if that works, it is the successor that was refused."""
         connection = await self._link.connect()
         log.warning("new certificate refused", code=refusal.code, message=refusal.message)

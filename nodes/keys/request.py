@@ -29,7 +29,7 @@ from schemas.directory.metadata import (
     verify_delegate,
 )
 from schemas.directory.strict_json import load_json
-from schemas.errors import DirectoryInvalid, DirectoryThreshold
+from schemas.errors import BadId, DirectoryInvalid, DirectoryThreshold, Malformed
 from schemas.ids import check_agency_id
 
 SPEC_VERSION: Final = "1.0.31"
@@ -106,10 +106,10 @@ def key_text(seed: bytes) -> str:
 
 def _read(bundle: bytes) -> tuple[Metadata[Targets], AgencyKeys]:
     parts = decode_bundle(bundle)
-    named = Fields(load_json(parts.target, "the key document"), "the key document").text("agency")
+    document = load_json(parts.target, "the key document")
     try:
-        agency = check_agency_id(named)
-    except Exception as error:
+        agency = check_agency_id(Fields(document, "the key document").text("agency"))
+    except (Malformed, BadId) as error:
         raise DirectoryInvalid("the key document names no agency") from error
     metadata = read_targets(parts.metadata, agency)
     check_target(metadata, parts.target)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.example.pki import authority, tls_key
 from deploy.demo.exchange import Exchange
+from nodes.ports import system_clock
 from tests.scenarios.conftest import FOUR, StartExchange
 from tests.support.administrators import Agency
 from tests.support.alerts import watch
+from tests.support.certificates import issue
+from tests.support.directory import DAY_MS
 from tests.support.wait import until
 
 pytestmark = pytest.mark.scenario
@@ -25,7 +23,11 @@ SENDER, RECIPIENT = "hk-customs", "sg-cnb"
 
 
 def inbox(exchange: Exchange, agency: str) -> list[str]:
-    return sorted(summary["id"] for summary in exchange.client(agency).inbox(limit=500)["alerts"])
+    """Everything received, sorted; read page by page."""
+    found: list[str] = []
+    while page := exchange.client(agency).inbox(limit=500, before=found[-1] if found else None)["alerts"]:
+        found += [summary["id"] for summary in page]
+    return sorted(found)
 
 
 def stored(exchange: Exchange, sender: str, alert: str) -> bool:
@@ -59,6 +61,7 @@ def test_sealing_and_signing_keys_rotate_under_load(start_exchange: StartExchang
     finally:
         stop.set()
         thread.join()
+    until(lambda: all(stored(exchange, SENDER, alert) for alert in sent[-20:]), seconds=90, what="the last receipts")
     until(lambda: all(stored(exchange, SENDER, alert) for alert in sent), seconds=90, what="every receipt")
     assert inbox(exchange, RECIPIENT) == inbox(exchange, "au-abf") == sorted(sent)
     assert sorted(recipient.states("sealing").values()) == ["in use", "overlap", "overlap"]
@@ -115,26 +118,6 @@ def test_a_rotation_killed_at_any_moment_is_given_again(start_exchange: StartExc
     until(lambda: stored(exchange, SENDER, sent))
 
 
-def issue(csr: bytes) -> bytes:
-    """A certificate by the example authority for a request."""
-    request = x509.load_pem_x509_csr(csr)
-    assert request.is_signature_valid
-    public = request.public_key()
-    assert isinstance(public, ec.EllipticCurvePublicKey)
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(request.subject)
-        .issuer_name(x509.load_pem_x509_certificate(authority().certificate).subject)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=90))
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    )
-    return builder.sign(tls_key("ca"), None).public_bytes(Encoding.PEM)
-
-
 def test_a_new_certificate_is_taken_up_while_alerts_flow(start_exchange: StartExchange, tmp_path: Path) -> None:
     exchange = start_exchange(FOUR[:2])
     agency = Agency(exchange, RECIPIENT)
@@ -142,7 +125,9 @@ def test_a_new_certificate_is_taken_up_while_alerts_flow(start_exchange: StartEx
     assert sorted(agency.states("tls").values()) == ["in use", "next"]
     sent = [exchange.client(SENDER).send(watch([RECIPIENT]))["id"]]
     certificate = tmp_path / "new.pem"
-    certificate.write_bytes(issue((agency.home / "tls" / "next.csr").read_bytes()))
+    now = system_clock()
+    csr = (agency.home / "tls" / "next.csr").read_bytes()
+    certificate.write_bytes(issue(csr, starts=now - DAY_MS, ends=now + 90 * DAY_MS))
     old = (agency.home / "tls" / "node.key").read_bytes()
     assert agency.keys("tls", "--cert", certificate) == {"state": "in use", "problem": None}
     assert (agency.home / "tls" / "node.key").read_bytes() != old
