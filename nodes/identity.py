@@ -25,6 +25,7 @@ class Identity:
         """Take in a keystore with more keys; whoever holds this identity uses them from now on."""
         self._signing = {key.key_id: key for key in map(SigningKey, seeds.signing)}
         self._sealing_seeds = seeds.sealing
+        self.witness_seeds = seeds.witness, seeds.witness_pq
         self.__dict__.pop("sealing_keys", None)
 
     def signing_key(self, directory: Directory, at: int) -> SigningKey:

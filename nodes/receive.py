@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from nodes.cosigning import NodeWitness, time_after
 from nodes.evidence import keep_fork_evidence
 from nodes.identity import Identity
 from nodes.notices import Notice, apply_notices, read_notice
@@ -30,14 +31,25 @@ from nodes.store.openers import OpenerRow
 from nodes.store.quarantine import Quarantined
 from nodes.store.store import Store
 from schemas.alert.document import alert_to_wire
+from schemas.directory.witness_policy import policy_of
 from schemas.envelope.header import Header, decode_header
 from schemas.envelope.opening import TrustedCheckpoint, open_alert, trust_checkpoint, verify_item
-from schemas.errors import DirectoryUnknown, EncodingRefusal, Fork, KeyNotValid, ProtocolError, Refusal, ReplayDiffers
+from schemas.errors import (
+    BadProof,
+    DirectoryUnknown,
+    EncodingRefusal,
+    Fork,
+    KeyNotValid,
+    ProtocolError,
+    Refusal,
+    ReplayDiffers,
+)
 from schemas.ids import format_id
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry
-from schemas.log.merkle import leaf_hash
+from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.receipt import ReceiptItem, decode_receipt
-from schemas.session.frames import Block, DirectoryUpdate, Item
+from schemas.log.witnessed import read_witnessed
+from schemas.session.frames import Block, Cosign, DirectoryUpdate, Item, TreeHead, WitnessedHead
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
@@ -87,10 +99,11 @@ class Receiver:
         self._keyring = keyring
         self._clock = clock
         self._evidence = evidence
+        self._witness = NodeWitness(identity)
 
     async def directory(self, frame: DirectoryUpdate) -> None:
         """Accept directory versions. Raises what is wrong with them; then nothing was taken in durably."""
-        trusted = await self._trust(frame.checkpoint, frame.proof)
+        held, trusted = self._standing.checkpoint, await self._trust(frame.checkpoint, frame.proof)
         rows = []
         for item in frame.items:
             entry = verify_item(item.index, item.entry, item.path, trusted)
@@ -103,7 +116,7 @@ class Receiver:
             for row in rows:
                 tables.directory.add(row)
             tables.outbox.directory_changed(now=self._clock())
-            tables.held.set_checkpoint(_held(trusted))
+            tables.held.advance(held, _held(trusted))
 
         await self._store.write(commit)
         self._standing.stand_on(_held(trusted), now=self._clock())
@@ -126,6 +139,40 @@ class Receiver:
                 await asyncio.sleep(0)
         await self._commit(trusted, changes)
         return sum(item.is_alert for item in frame.items)
+
+    async def head(self, frame: TreeHead) -> Cosign:
+        """Stand on a new checkpoint, and cosign it once that is durable."""
+        held, trusted = self._standing.checkpoint, await self._trust(frame.checkpoint, frame.proof)
+        now = self._clock()
+
+        def commit(tables: Tables) -> int | None:
+            tables.held.advance(held, _held(trusted))
+            time = time_after(tables.held.cosigned, now)
+            if time is not None:
+                tables.held.set_cosigned(time)
+            return time
+
+        time = await self._store.write(commit)
+        self._standing.stand_on(_held(trusted), now=now)
+        history = self._standing.history
+        lines = b""
+        if time is not None and len(history):
+            lines = self._witness.cosign(trusted.checkpoint, history.latest, both=frame.both, now=time)
+        return Cosign(trusted.checkpoint.size, lines)
+
+    async def witnessed(self, frame: WitnessedHead) -> None:
+        """Note which checkpoint has its quorum, after seeing that it is of the history held here."""
+        standing = self._standing
+        shown = read_witnessed(frame.checkpoint, policy_of(standing.directory), origin=standing.origin)
+        old, new = shown.checkpoint, standing.checkpoint
+        try:
+            verify_consistency(old.size, old.root, new.size, new.root, frame.proof)
+        except BadProof as error:
+            fork = Fork(f"what others cosigned, of size {old.size}, is not of the history held: {error.message}")
+            await self._halt(fork, frame.checkpoint, frame.proof)
+            raise fork from error
+        await self._store.write(lambda tables: tables.held.set_witnessed(frame.checkpoint))
+        standing.witnessed = shown
 
     async def _trust(self, note: bytes, proof: Sequence[bytes]) -> TrustedCheckpoint:
         """Step 2. A checkpoint that contradicts the one held stops the node's dealings with this hub."""
@@ -276,7 +323,7 @@ class Receiver:
         log.warning("alert quarantined", index=item.index, code=refusal.code, step=number)
 
     async def _commit(self, trusted: TrustedCheckpoint, changes: _Changes) -> None:
-        now = self._clock()
+        held, now = self._standing.checkpoint, self._clock()
         receipts, unsigned = self._sign(changes.words, now)
 
         def commit(tables: Tables) -> None:
@@ -293,7 +340,7 @@ class Receiver:
             if unsigned is not None:
                 tables.alarms.raise_(unsigned.code, unsigned.message, unsigned.hint, now=now)
             apply_notices(tables, changes.notices, now=now)
-            tables.held.set_checkpoint(_held(trusted))
+            tables.held.advance(held, _held(trusted))
 
         await self._store.write(commit)
         self._standing.stand_on(_held(trusted), now=self._clock())

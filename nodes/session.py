@@ -49,8 +49,10 @@ from schemas.session.frames import (
     Frame,
     Hello,
     Result,
+    TreeHead,
     Uploaded,
     Welcome,
+    WitnessedHead,
 )
 from schemas.session.machine import SessionMachine
 
@@ -84,7 +86,7 @@ class Session:
         self._parts = parts
         self._connection = connection
         self._machine = SessionMachine("node")
-        self._inbound: asyncio.Queue[Block | DirectoryUpdate] = asyncio.Queue(INBOUND)
+        self._inbound: asyncio.Queue[Block | DirectoryUpdate | TreeHead | WitnessedHead] = asyncio.Queue(INBOUND)
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
         self._expected = 0
         self._transfers = Transfers(parts.store, self._send)
@@ -198,7 +200,7 @@ class Session:
         while True:
             frame = await self._receive()
             match frame:
-                case Block() | DirectoryUpdate():
+                case Block() | DirectoryUpdate() | TreeHead() | WitnessedHead():
                     await self._inbound.put(frame)
                 case Result():
                     await self._results(frame)
@@ -211,14 +213,17 @@ class Session:
 
     async def _work(self) -> None:
         while True:
-            frame = await self._inbound.get()
-            if isinstance(frame, DirectoryUpdate):
-                await self._receiver.directory(frame)
-                self._note_directory()
-            else:
-                alerts = await self._receiver.block(frame)
-                if alerts:
-                    await self._send(Credit(alerts))
+            match await self._inbound.get():
+                case DirectoryUpdate() as frame:
+                    await self._receiver.directory(frame)
+                    self._note_directory()
+                case Block() as frame:
+                    if alerts := await self._receiver.block(frame):
+                        await self._send(Credit(alerts))
+                case TreeHead() as frame:
+                    await self._send(await self._receiver.head(frame))
+                case WitnessedHead() as frame:
+                    await self._receiver.witnessed(frame)
 
     async def _results(self, frame: Result) -> None:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]

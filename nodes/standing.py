@@ -6,14 +6,17 @@ again, so that nothing is decided for long on facts that a failed commit has not
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nodes.store.held import HeldCheckpoint
 from schemas.directory.history import DirectoryHistory
+from schemas.directory.witness_policy import policy_of
 from schemas.errors import CrossbearingError, NotReady, StorageTampered
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import DirectoryEntry, decode_entry
 from schemas.log.merkle import EMPTY_ROOT
+from schemas.log.witnessed import Witnessed, read_witnessed
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
@@ -25,7 +28,8 @@ class Standing:
     """The node's verified view of the log called `origin`.
 
     `first_key` signs checkpoints until the directory names the log's keys; `trusted_root` is the root metadata that
-    the log must begin with. `checkpoint` has size 0 before the first one.
+    the log must begin with. `checkpoint` has size 0 before the first one. `witnessed` is the newest one that the hub
+    showed with the cosignatures of a quorum.
     """
 
     def __init__(self, agency: str, *, first_key: NoteKey, trusted_root: bytes) -> None:
@@ -35,6 +39,7 @@ class Standing:
         self.checkpoint = Checkpoint(self.origin, 0, EMPTY_ROOT)
         self.history = DirectoryHistory()
         self.checkpoint_time: int | None = None
+        self.witnessed: Witnessed | None = None
         self._first_key = first_key
 
     @property
@@ -73,6 +78,10 @@ class Standing:
             ) from error
         self.history = history
         self._take_checkpoint(tables)
+        note = tables.held.witnessed
+        if note is not None and len(history):
+            with suppress(CrossbearingError):  # the keys may have changed since; the hub sends a newer one
+                self.witnessed = read_witnessed(note, policy_of(history.latest), origin=self.origin)
 
     def agree(self, tables: Tables) -> None:
         """After a session that broke off: hold what the store holds, and no more. Raises as `restore` does."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import apsw
 
+from schemas.errors import StorageInDoubt
+from schemas.log.checkpoint import Checkpoint
+
 
 @dataclass(frozen=True, slots=True)
 class HeldCheckpoint:
@@ -51,6 +54,35 @@ class Held:
         self.put("checkpoint-size", checkpoint.size.to_bytes(8, "big"))
         self.put("checkpoint-root", checkpoint.root)
         self.put("checkpoint-note", checkpoint.note)
+
+    def advance(self, expected: Checkpoint, new: HeldCheckpoint) -> None:
+        """Replace the checkpoint held, if it still is the one that `new` was shown to continue (size 0: none).
+
+        In one transaction with whatever was accepted under it, and before anything is signed over it. Raises
+        `StorageInDoubt` if another one is held: then somebody else moved it, or the store is an older copy.
+        """
+        held = self.checkpoint
+        if (held.size, held.root) != (expected.size, expected.root) if held is not None else expected.size:
+            raise StorageInDoubt("the checkpoint in this node's store is not the one it stood on")
+        self.set_checkpoint(new)
+
+    @property
+    def cosigned(self) -> int:
+        """The time (ms) of this node's last cosignature; 0 before the first."""
+        return int.from_bytes(self.get("cosigned") or b"", "big")
+
+    def set_cosigned(self, time: int) -> None:
+        """A cosignature of that time may leave once this is committed."""
+        self.put("cosigned", time.to_bytes(8, "big"))
+
+    @property
+    def witnessed(self) -> bytes | None:
+        """The newest checkpoint seen that a quorum cosigned, as its note."""
+        return self.get("witnessed")
+
+    def set_witnessed(self, note: bytes) -> None:
+        """Replace it."""
+        self.put("witnessed", note)
 
     @property
     def halted(self) -> str | None:

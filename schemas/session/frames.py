@@ -173,6 +173,37 @@ class DirectoryUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeHead:
+    """Hub to node: a new checkpoint, whether or not it holds anything for the node, to be cosigned.
+
+    `proof` as in `Block`. `both` asks for a cosignature by each of the node's witness keys, not by the cheapest alone.
+    """
+
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+    both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """Node to hub: its cosignatures, as signature lines, on the `TreeHead` of that size, which it now holds durably."""
+
+    size: int
+    lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedHead:
+    """Hub to node: the newest checkpoint that enough witnesses cosigned, with their lines.
+
+    `proof` shows that the checkpoint of the frame before it on this session continues this one.
+    """
+
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """Either side, last: why the session ends. An empty code is an orderly end."""
 
@@ -180,8 +211,8 @@ class Bye:
     message: str
 
 
-FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Bye
-FromHub = Welcome | Result | Block | DirectoryUpdate | Uploaded | Blob | Bye
+FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Cosign | Bye
+FromHub = Welcome | Result | Block | DirectoryUpdate | TreeHead | WitnessedHead | Uploaded | Blob | Bye
 Frame = FromNode | FromHub
 
 _TYPES: dict[str, type[Frame]] = {
@@ -192,18 +223,23 @@ _TYPES: dict[str, type[Frame]] = {
     "upload": Upload,
     "fetch": Fetch,
     "credit": Credit,
+    "cosign": Cosign,
     "bye": Bye,
     "welcome": Welcome,
     "result": Result,
     "block": Block,
     "directory": DirectoryUpdate,
+    "head": TreeHead,
+    "witnessed": WitnessedHead,
     "uploaded": Uploaded,
     "blob": Blob,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _MAY_SEND: dict[Side, frozenset[str]] = {
-    "node": frozenset({"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "bye"}),
-    "hub": frozenset({"welcome", "result", "block", "directory", "uploaded", "blob", "bye"}),
+    "node": frozenset({"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "cosign", "bye"}),
+    "hub": frozenset(
+        {"welcome", "result", "block", "directory", "head", "witnessed", "uploaded", "blob", "bye"}
+    ),
 }
 
 
@@ -343,6 +379,18 @@ def _directory(f: Fields) -> DirectoryUpdate:
     return DirectoryUpdate(f.blob("checkpoint"), _blobs(f, "proof", 32), items)
 
 
+def _head(f: Fields) -> TreeHead:
+    return TreeHead(f.blob("checkpoint"), _blobs(f, "proof", 32), f.flag("both"))
+
+
+def _witnessed(f: Fields) -> WitnessedHead:
+    return WitnessedHead(f.blob("checkpoint"), _blobs(f, "proof", 32))
+
+
+def _cosign(f: Fields) -> Cosign:
+    return Cosign(f.integer("size"), f.blob("lines"))
+
+
 _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "hello": _hello,
     "welcome": _welcome,
@@ -357,5 +405,8 @@ _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "result": _result,
     "block": _block,
     "directory": _directory,
+    "head": _head,
+    "witnessed": _witnessed,
+    "cosign": _cosign,
     "bye": _bye,
 }

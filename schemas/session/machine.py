@@ -9,8 +9,9 @@ it appears: `ProtocolError` when the peer sent it, `SessionMisuse` when our own 
     start      node: Hello                        greeted
     greeted    hub: Welcome                       open
     open       node: Submit SendReceipt Publish
-                     Upload Fetch Credit          open
+                     Upload Fetch Credit Cosign   open
     open       hub: Result Block DirectoryUpdate
+                    TreeHead WitnessedHead
                     Uploaded Blob                 open
     any        either: Bye                        closed
 
@@ -29,6 +30,7 @@ from schemas.session.frames import (
     Blob,
     Block,
     Bye,
+    Cosign,
     Credit,
     DirectoryUpdate,
     Fetch,
@@ -39,9 +41,11 @@ from schemas.session.frames import (
     SendReceipt,
     Side,
     Submit,
+    TreeHead,
     Upload,
     Uploaded,
     Welcome,
+    WitnessedHead,
     decode_frame,
     encode_frame,
 )
@@ -58,9 +62,12 @@ TRANSITIONS: Final[dict[State, dict[tuple[Side, type[Frame]], State]]] = {
         ("node", Upload): "open",
         ("node", Fetch): "open",
         ("node", Credit): "open",
+        ("node", Cosign): "open",
         ("hub", Result): "open",
         ("hub", Block): "open",
         ("hub", DirectoryUpdate): "open",
+        ("hub", TreeHead): "open",
+        ("hub", WitnessedHead): "open",
         ("hub", Uploaded): "open",
         ("hub", Blob): "open",
         ("node", Bye): "closed",

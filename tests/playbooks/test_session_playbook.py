@@ -11,6 +11,7 @@ from schemas.limits import MAX_CREDIT
 from schemas.session.frames import (
     Blob,
     Bye,
+    Cosign,
     Credit,
     DirectoryUpdate,
     Fetch,
@@ -22,8 +23,10 @@ from schemas.session.frames import (
     SendReceipt,
     Side,
     Submit,
+    TreeHead,
     Upload,
     Uploaded,
+    WitnessedHead,
     encode_frame,
 )
 from schemas.session.machine import TRANSITIONS, SessionMachine, SessionMisuse
@@ -61,6 +64,17 @@ def test_attachments_come_and_go() -> None:
         .says("node", Fetch(DIGEST, 0))
         .says("hub", Blob(DIGEST, 0, 5, b"piece"))
         .stands("open", 3)
+    )
+
+
+def test_a_node_witnesses_a_log_that_holds_nothing_for_it() -> None:
+    (
+        Playbook.opened()
+        .says("hub", TreeHead(b"note", (DIGEST,), True))
+        .says("node", Cosign(40, b"lines"))
+        .says("hub", WitnessedHead(b"note and lines", ()))
+        .says("hub", block(1), TreeHead(b"newer note", (DIGEST,), False))
+        .stands("open", 2)
     )
 
 
@@ -107,11 +121,14 @@ FRAMES: list[tuple[Side, Frame]] = [
     ("node", Upload(DIGEST, 0, 1, b"x")),
     ("node", Fetch(DIGEST, 0)),
     ("node", Credit(1)),
+    ("node", Cosign(40, b"lines")),
     ("node", Bye("", "")),
     ("hub", WELCOME),
     ("hub", Result(())),
     ("hub", block(1)),
     ("hub", DirectoryUpdate(b"note", (), ())),
+    ("hub", TreeHead(b"note", (), False)),
+    ("hub", WitnessedHead(b"note", ())),
     ("hub", Uploaded(DIGEST, 0)),
     ("hub", Blob(DIGEST, 0, 0, b"")),
     ("hub", Bye("", "")),

@@ -22,6 +22,7 @@ from schemas.session.frames import (
     Blob,
     Block,
     Bye,
+    Cosign,
     Credit,
     DirectoryUpdate,
     Fetch,
@@ -34,9 +35,11 @@ from schemas.session.frames import (
     SendReceipt,
     Side,
     Submit,
+    TreeHead,
     Upload,
     Uploaded,
     Welcome,
+    WitnessedHead,
     decode_frame,
     encode_frame,
 )
@@ -52,6 +55,8 @@ FROM_NODE: list[Frame] = [
     Fetch(HASH, 3),
     Fetch(bytes(16), 0),
     Credit(5),
+    Cosign(40, b"lines"),
+    Cosign(40, b""),
     Bye("", ""),
 ]
 FROM_HUB: list[Frame] = [
@@ -59,6 +64,8 @@ FROM_HUB: list[Frame] = [
     Result((ResultItem(bytes(16), True, 40, "", "", ""), ResultItem(bytes(16), False, 0, "quota", "too many", "wait"))),
     Block(b"note", (HASH,), (ITEM, Item(8, b"receipt", (), b"", ()))),
     DirectoryUpdate(b"note", (), (ITEM,)),
+    TreeHead(b"note", (HASH,), True),
+    WitnessedHead(b"note", (HASH,)),
     Uploaded(HASH, 9),
     Blob(HASH, 0, 9, b"piece"),
     Bye("shutting-down", "the hub is shutting down"),
