@@ -77,6 +77,7 @@ def _header(world: World, sender: str, recipients: list[str], now: int, random: 
         status="actual",
         operation="marker",
         modes=("sea",),
+        subjects=(),
         address=tuple(recipients),
         relation=None,
         recipients=tuple(Recipient(agency, random(16), random(48)) for agency in recipients),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -201,3 +202,70 @@ def test_append_names_the_subtrees_it_completes() -> None:
     frontier = Frontier()
     completed = [[(level, index) for level, index, _ in frontier.append(leaf)] for leaf in TREE.leaves[:4]]
     assert completed == [[(0, 0)], [(0, 1), (1, 0)], [(0, 2)], [(0, 3), (1, 1), (2, 0)]]
+
+
+# -- what only a changed line would let through ------------------------------------------------------------------------
+
+
+def test_a_subtree_is_climbed_past_a_left_neighbour_of_the_right_edge() -> None:
+    """In this shape the walk leaves a run of left siblings inside the subtree and has another such sibling above."""
+    start, end, size = 32, 53, 54
+    path = prove_subtree_consistency(start, end, size, TREE.read)
+    small = textbook_root(TREE.leaves[start:end])
+    verify_subtree_consistency(small, TREE.roots[size], path, start=start, end=end, size=size)
+    with pytest.raises(BadProof, match="does not lead"):
+        verify_subtree_consistency(OTHER, TREE.roots[size], path, start=start, end=end, size=size)
+
+
+@pytest.mark.parametrize("place", [0, 4, 8])
+def test_there_is_no_proof_of_an_empty_subtree(place: int) -> None:
+    with pytest.raises(BadProof, match="no subtree"):
+        prove_subtree_consistency(place, place, 8, TREE.read)
+
+
+def test_bytes_cannot_move_between_a_leaf_and_its_sibling() -> None:
+    """Hashing joins the two, so that only their lengths keep another split from giving the same root."""
+    left, right = TREE.leaves[:2]
+    for cut in (1, 31):
+        with pytest.raises(BadProof, match="32 bytes"):
+            verify_inclusion(left[:cut], 0, 2, [left[cut:] + right], TREE.roots[2])
+        with pytest.raises(BadProof, match="32 bytes"):
+            verify_consistency(1, left[:cut], 2, TREE.roots[2], [left[cut:] + right])
+        with pytest.raises(BadProof, match="32 bytes"):
+            verify_subtree_consistency(left[:cut], TREE.roots[2], [left[cut:] + right], start=0, end=1, size=2)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "sentence"),
+    [
+        (lambda: verify_inclusion(OTHER, 5, 5, [], OTHER), "leaf 5 cannot be in a tree of 5"),
+        (lambda: verify_inclusion(OTHER, 0, 1, [OTHER], OTHER), "the inclusion proof is too long"),
+        (lambda: verify_inclusion(OTHER, 0, 2, [], OTHER), "the proof does not lead from leaf 0 to the root of 2"),
+        (lambda: verify_consistency(3, OTHER, 2, OTHER, []), "a tree of 2 cannot continue a tree of 3"),
+        (
+            lambda: verify_consistency(0, OTHER, 2, OTHER, []),
+            "the old tree is empty, but its root is not the empty root",
+        ),
+        (
+            lambda: verify_consistency(0, EMPTY_ROOT, 0, OTHER, []),
+            "the new tree is empty, but its root is not the empty root",
+        ),
+        (lambda: verify_consistency(3, OTHER, 4, OTHER, []), "the consistency proof is too short"),
+        (lambda: verify_consistency(2, OTHER, 4, OTHER, [OTHER] * 2), "the consistency proof is too long"),
+        (
+            lambda: verify_consistency(2, OTHER, 4, OTHER, [OTHER]),
+            "the proof does not lead from leaves 0 to 2 to the root of 4",
+        ),
+        (
+            lambda: verify_subtree_consistency(OTHER, OTHER, [], start=0, end=0, size=2),
+            "an empty subtree has the empty root and an empty proof",
+        ),
+        (lambda: prove_inclusion(2, 2, TREE.read), "leaf 2 cannot be in a tree of 2"),
+        (lambda: prove_consistency(3, 2, TREE.read), "a tree of 2 cannot continue a tree of 3"),
+        (lambda: Frontier(3, [OTHER]), "a tree of 3 has 2 perfect parts, not 1"),
+    ],
+)
+def test_every_refusal_says_what_is_wrong(attempt: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(BadProof) as caught:
+        attempt()
+    assert caught.value.message == sentence

@@ -163,3 +163,56 @@ def test_a_bundle_holds_entries_of_the_largest_size() -> None:
 def test_a_bundle_refuses_what_it_cannot_hold(entries: list[bytes]) -> None:
     with pytest.raises(BadEntry):
         entry_bundle(entries)
+
+
+# -- what only a changed line would let through ------------------------------------------------------------------------
+
+
+def test_the_last_tile_of_the_largest_log_has_a_path_and_the_next_has_none() -> None:
+    last = MAX_INDEX // 256
+    assert parse_tile_path(tile_path(0, last)) == (0, last, 256)
+    with pytest.raises(Malformed, match=f"no tile has index {last + 1} and width 256"):
+        tile_path(0, last + 1)
+    with pytest.raises(Malformed, match="no tile has level 64"):
+        tile_path(64, 0)
+
+
+def test_a_whole_bundle_is_not_too_many_entries() -> None:
+    assert len(split_bundle(entry_bundle([b"entry"] * 256), 256)) == 256
+    with pytest.raises(BadEntry, match="a bundle holds at most 256 entries of at most 65535 bytes"):
+        entry_bundle([b"entry"] * 257)
+
+
+def test_a_broken_bundle_is_told_with_the_place() -> None:
+    bundle = entry_bundle([b"one", b"two"])
+    with pytest.raises(Truncated, match="the bundle ends within entry 1 of 2"):
+        split_bundle(bundle[:-1], 2)
+    with pytest.raises(Malformed, match="bytes follow the 1 entries of the bundle"):
+        split_bundle(bundle, 1)
+
+
+@pytest.mark.parametrize("path", ["tile/0/0", "tile/0/x000/001"])
+def test_a_path_that_is_none_is_told_as_such(path: str) -> None:
+    with pytest.raises(Malformed, match=r"^the path is (no tile's|not written in its only form)$"):
+        parse_tile_path(path)
+
+
+def test_a_reader_keeps_only_so_many_tiles() -> None:
+    """A proof over any tree reads few tiles, but a long walk must not hold the whole log in memory."""
+    size, asked = 300 * 256, list[int]()
+
+    def read_tile(level: int, index: int, width: int) -> bytes:
+        asked.append(index)
+        return bytes(32 * width)
+
+    read = TileReader(size, read_tile)
+    for index in (*range(300), 299, 0):
+        read(0, index * 256)
+    assert asked == [*range(300), 0]
+
+
+def test_a_reader_says_what_it_was_asked_or_given_in_vain() -> None:
+    with pytest.raises(BadProof, match="a tree of 5 has no subtree 5 of level 0"):
+        TileReader(5, lambda *_: bytes(160))(0, 5)
+    with pytest.raises(LogTampered, match=r"tile/0/000.p/5 has 1 bytes, not 160"):
+        TileReader(5, lambda *_: b"x")(0, 0)
