@@ -158,14 +158,14 @@ class Hub:
         self.exchange.close()
 
 
-async def run_hub(config: Config) -> None:
+async def run_hub(config: Config, clock: Clock = now_ms) -> None:
     """Run until SIGTERM or SIGINT. Raises what prevents a start, and the fault that ends a hub in doubt."""
     check_example_keys(read_seed(config.log_key), read_private(config.tls_key), (config.listen.host,))
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with open_storage(config) as storage:
-        hub = Hub(make_exchange(storage, config, now_ms), config)
+        hub = Hub(make_exchange(storage, config, clock), config)
         stopped = asyncio.create_task(stop.wait())
         try:
             await hub.start()

@@ -10,6 +10,7 @@ what the next round does anyhow.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -30,8 +31,9 @@ PIECES = 32
 class Retention:
     """Keeps the hub's storage to what the governors allow."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._exchange = exchange
+        self._sleep = sleep
 
     async def run(self) -> None:
         """A round now and after every pause, until cancelled."""
@@ -43,7 +45,7 @@ class Retention:
                 log.error("nothing deleted", code=fault.code, reason=fault.message)
             except Exception:
                 log.exception("nothing deleted")
-            await asyncio.sleep(self._exchange.settings.purge_seconds)
+            await self._sleep(self._exchange.settings.purge_seconds)
 
     async def step(self) -> int:
         """Delete some of what is due; returns how much was done, 0 when nothing is left to do.
