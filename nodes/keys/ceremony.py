@@ -15,7 +15,7 @@ anew, and one that is in force already counts as published.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +23,13 @@ from nodes.client import NodeClient
 from nodes.config import NodeConfig
 from nodes.durable import write_durably
 from nodes.keys.certificate import certificates, make_next
-from nodes.keys.request import Request, draft_request
+from nodes.keys.request import Request, draft_request, read_request
 from nodes.keys.rotation import LIFE_MS, Held, Kind, held_keys, is_staged
 from nodes.keystore import Seeds, read_keystore, with_fresh, write_keystore
 from nodes.lock import home_lock
 from nodes.ports import Clock, Random
 from schemas.directory.agency_keys import AgencyKeys, parse_agency_keys
-from schemas.errors import NotReady, WrongState
+from schemas.errors import DirectoryInvalid, NotReady
 from schemas.ids import key_id
 
 FOLDER: Final = "keys"
@@ -92,18 +92,22 @@ class Ceremony:
         """The public side of what the keystore and the certificate files hold. Raises as `stage` does."""
         return self._held(read_keystore(self._config.keystore, self._passphrase))
 
-    def draft(self, change: Change, held: Held, listed: Listed, *, life: int = LIFE_MS) -> tuple[Request, Path]:
-        """Step 3: the next document, and the file it lies in. Raises `WrongState` when it would change nothing."""
-        document = listed.document or AgencyKeys(held.agency, (), (), ())
-        keys = change(document, held)
+    def draft(self, change: Change, held: Held, listed: Listed, *, life: int = LIFE_MS) -> tuple[Request, Path] | None:
+        """Step 3: the next document, and the file it lies in; None when it would change nothing.
+
+        A document of the same keys that is signed already is not drafted again: two signed files under one version
+        would be held against whoever signed them.
+        """
+        keys = change(listed.document or AgencyKeys(held.agency, (), (), ()), held)
         if keys == listed.document:
-            raise WrongState(
-                "the document in force says all this already", hint="See how the keys stand: bearing keys status."
-            )
-        request = draft_request(keys, version=listed.version + 1, expires=self._clock() + life)
+            return None
         folder = self._config.home / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / f"{request.agency}-{request.version}.bundle"
+        path = folder / f"{held.agency}-{listed.version + 1}.bundle"
+        earlier = _signed_earlier(path)
+        if earlier is not None and _same_keys(earlier.keys, keys):
+            return earlier, path
+        request = draft_request(keys, version=listed.version + 1, expires=self._clock() + life)
         write_durably(path, request.bundle)
         return request, path
 
@@ -121,3 +125,21 @@ class Ceremony:
 
     def _held(self, seeds: Seeds) -> Held:
         return held_keys(seeds, certificates(self._config.hub).pins())
+
+
+def _signed_earlier(path: Path) -> Request | None:
+    """The document in that file, if somebody signed it."""
+    try:
+        found = read_request(path.read_bytes())
+    except (FileNotFoundError, DirectoryInvalid):
+        return None
+    return found if found.signed_by else None
+
+
+def _same_keys(one: AgencyKeys, other: AgencyKeys) -> bool:
+    """Whether two documents say the same but for the dates of keys."""
+    return (
+        [(r.public, r.status) for r in one.signing] == [(r.public, r.status) for r in other.signing]
+        and [(r.public, r.status) for r in one.sealing] == [(r.public, r.status) for r in other.sealing]
+        and replace(one, signing=other.signing, sealing=other.sealing) == other
+    )

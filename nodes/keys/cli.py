@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ from schemas.errors import BadConfig, DirectoryThreshold, NotFound, Unreachable
 if TYPE_CHECKING:
     from nodes.keys.ceremony import Ceremony, Change, Listed
     from nodes.keys.request import Request
-    from nodes.keys.rotation import Kind
+    from nodes.keys.rotation import Held, Kind
+    from schemas.directory.agency_keys import AgencyKeys
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _GIVEN = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -115,7 +115,10 @@ def rotate(settings: Settings, /, kinds: tuple[Kind, ...], overlap: int, life: i
     from nodes.keys.rotation import rotated
 
     now = now_ms()
-    change = partial(_rotated, rotated, kinds=kinds, now=now, overlap=overlap * _DAY_MS, life=life * _DAY_MS)
+
+    def change(listed: AgencyKeys, held: Held) -> AgencyKeys:
+        return rotated(listed, kinds, held, now=now, overlap=overlap * _DAY_MS, life=life * _DAY_MS)
+
     _carry_out(settings, kinds, change, staged=True, life=life * _DAY_MS, **options)
 
 
@@ -162,7 +165,7 @@ def emergency(settings: Settings, /, kinds: tuple[Kind, ...], after: int | None,
     kinds = KINDS if after is not None else kinds
     now = now_ms()
 
-    def change(listed: Any, held: Any) -> Any:
+    def change(listed: AgencyKeys, held: Held) -> AgencyKeys:
         return replaced(None if after is not None else listed, kinds, held, now=now)
 
     _carry_out(settings, kinds, change, staged=after is None, life=LIFE_MS, after=after, loss=True, **options)
@@ -234,10 +237,6 @@ def tls(settings: Settings, certificate: Path) -> None:
 # -- carrying out ------------------------------------------------------------------------------------------------------
 
 
-def _rotated(rotated: Callable[..., Any], listed: Any, held: Any, *, kinds: Sequence[str], **settings: int) -> Any:
-    return rotated(listed, kinds, held, **settings)
-
-
 def _carry_out(
     settings: Settings,
     kinds: Sequence[Kind],
@@ -260,8 +259,12 @@ def _carry_out(
     held = ceremony.stage(kinds if staged else (), listed.document)
     if after is None:
         ceremony.take_in()
-    request, path = ceremony.draft(change, held, listed, life=life)
-    request = _sign(request, path, admins, admin_passphrase_file)
+    drafted = ceremony.draft(change, held, listed, life=life)
+    if drafted is None:
+        _nothing_to_publish(settings, screen, kinds, listed)
+        return
+    request = _sign(*drafted, admins, admin_passphrase_file)
+    path = drafted[1]
     answer: dict[str, Any] = {"version": request.version, "file": str(path), "signatures": len(request.signed_by)}
     answer |= {"published": None, "lost": _losses(ceremony, kinds, held, listed) if loss else []}
     left = [f"Have it signed: bearing keys sign {path} --admin FILE", f"then: bearing keys publish {path}"]
@@ -283,6 +286,17 @@ def _carry_out(
     if answer["published"] is not None:
         screen.note(_published(answer["published"]))
     for sentence in (*answer["lost"], *left):
+        screen.note(sentence)
+
+
+def _nothing_to_publish(settings: Settings, screen: Screen, kinds: Sequence[Kind], listed: Listed) -> None:
+    waits = "tls" in kinds and _csr(settings).exists()
+    left = [f"Have the authority sign {_csr(settings)}, then: bearing keys tls --cert FILE"] if waits else []
+    if screen.as_json:
+        screen.data({"version": listed.version, "file": None, "published": None, "lost": [], "left": left})
+        return
+    screen.note(f"Version {listed.version} of the agency's keys, which is in force, says all this already.")
+    for sentence in left:
         screen.note(sentence)
 
 
@@ -308,7 +322,7 @@ def _sign(request: Request, path: Path, admins: Sequence[Path], passphrase_file:
     return request
 
 
-def _losses(ceremony: Ceremony, kinds: Sequence[Kind], held: Any, listed: Listed) -> list[str]:
+def _losses(ceremony: Ceremony, kinds: Sequence[Kind], held: Held, listed: Listed) -> list[str]:
     """What a replacement cannot bring back, in words."""
     said = []
     lost = ceremony.lost(held, listed.document)

@@ -51,8 +51,9 @@ def test_without_a_certificate_in_use_the_agency_is_the_name(files: Certificates
 
 def test_a_successor_is_taken_up(files: Certificates) -> None:
     pin = installed(files)
-    assert files.installed
+    complete = files.installed
     take_up(files)
+    assert complete
     assert files.pins() == (pin,)
     assert not files.installed
     assert not files.next_request.exists()

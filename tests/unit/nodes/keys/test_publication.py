@@ -65,7 +65,7 @@ async def test_asking_twice_sends_once() -> None:
     both = asyncio.gather(publications.publish(FRAME), publications.publish(FRAME))
     await line.sent.get()
     publications.settle(ResultItem(REF, True, 7, "", "", ""))
-    assert await both == [7, 7]
+    assert list(await both) == [7, 7]
     assert line.sent.empty()
     await line.cut(publications)
 
