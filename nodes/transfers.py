@@ -26,7 +26,7 @@ ANSWER_TIMEOUT: Final = 60.0
 
 
 class Transfers:
-    """The transfers of one session; any number at once, but of one blob only one."""
+    """The transfers of one session; any number at once, those of one blob one after the other."""
 
     def __init__(self, store: Store, send: Callable[[Frame], Awaitable[None]]) -> None:
         self._store = store
@@ -94,6 +94,8 @@ class Transfers:
                     future.set_exception(Unreachable("the connection to the hub ended during a transfer"))
 
     async def _ask(self, frame: Frame, waiting: dict[bytes, asyncio.Future[Answer]], digest: bytes) -> Answer:
+        while (before := waiting.get(digest)) is not None:  # an answer names its blob and not who asked: one at a time
+            await asyncio.wait([before])
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         waiting[digest] = future
         try:

@@ -159,6 +159,12 @@ async def test_more_than_the_limit_breaks_the_protocol(hub: Hub, transfers: Tran
         await transfers.fetch(DIGEST, limit=len(DATA) - 1)
 
 
+async def test_two_who_want_the_same_blob_at_once_both_get_it(hub: Hub, transfers: Transfers) -> None:
+    hub.held[DIGEST] = DATA
+    wanted = [transfers.fetch(DIGEST, limit=len(DATA)) for _ in range(2)]
+    assert await asyncio.wait_for(asyncio.gather(*wanted), 5) == [DATA, DATA]
+
+
 def test_an_answer_to_nothing_breaks_the_protocol(transfers: Transfers) -> None:
     for frame in (Uploaded(DIGEST, 1), Blob(DIGEST, 0, 1, b"x")):
         with pytest.raises(ProtocolError):
