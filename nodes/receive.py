@@ -279,8 +279,10 @@ class Receiver:
         except Refusal as refusal:
             self._refuse(item, header, leaf, refusal, changes)
             return
-        changes.openers.extend(found)
-        self._keyring.remember(found)
+        finally:
+            # Also for an alert that failed a later step: the hub sends an opener once, and further alerts name it.
+            changes.openers.extend(found)
+            self._keyring.remember(found)
         changes.words.append(Word(header.sender, "stored", ReceiptItem(item.index, header.id, leaf)))
         changes.received.append(
             Received(

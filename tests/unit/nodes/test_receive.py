@@ -136,6 +136,15 @@ async def test_a_second_alert_needs_no_opener_again(node: Node, hub: FakeHub) ->
     assert node.asked == []
 
 
+async def test_an_alert_that_fails_after_its_opener_opened_leaves_the_opener_known(node: Node, hub: FakeHub) -> None:
+    bad, good = hub.enter_alert(), hub.enter_alert()
+    hub.bodies[bad] = hub.bodies[bad][:-1] + b"?"
+    await node.take(bad)
+    await node.take(good, opener=False)
+    assert node.asked == []
+    assert await node.inbox() == [hub.header(good).id]
+
+
 async def test_a_known_opener_outlives_the_session(node: Node, hub: FakeHub) -> None:
     first, second = hub.enter_alert(), hub.enter_alert()
     await node.take(first)
