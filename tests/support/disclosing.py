@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from schemas.alert.document import Alert, alert_to_wire
@@ -9,23 +10,39 @@ from schemas.codec import Value, encode
 from schemas.envelope.disclosure import DirectoryItem, Disclosure, encode_disclosure
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import unwrap
-from schemas.envelope.seal import PairKey
+from schemas.envelope.seal import PairKey, seal
 from schemas.ids import parse_id
+from schemas.keys import SealingKey
 from schemas.log.entry import encode_entry
 from schemas.log.note import NoteKey
-from tests.support.directory import World, make_world
-from tests.support.envelope import SmallLog, alert_entry, make_alert, seal_alert
+from schemas.routing.resolve import query_of_alert, resolve
+from tests.support.directory import NOW, World, make_world
+from tests.support.envelope import SmallLog, alert_entry, counting_random, make_alert, make_pairs
 
 SENDER = "hk-customs"
+
+MakePair = Callable[[str, str, bytes, SealingKey], PairKey]
+"""Gives the pair key of a sender and a recipient, for the sender's signing key and the recipient's sealing key."""
 
 
 class Disclosing:
     """An alert of `SENDER` at `index`, with `disclosure` and its bytes `data`; `suspended` is its sender if asked."""
 
-    def __init__(self, *, number: int = 1, suspended: bool = False, **fields: object) -> None:
+    def __init__(
+        self, *, number: int = 1, suspended: bool = False, pair: MakePair | None = None, **fields: object
+    ) -> None:
         self.world: World = make_world()
         self.alert: Alert = make_alert(self.world, SENDER, number=number, **fields)
-        sealed, self.pairs = seal_alert(self.world, self.alert, label=f"disclosing {number}")
+        self.pairs = self._pairs(pair)
+        sealed = seal(
+            self.alert,
+            resolution=resolve(self.world.directory, query_of_alert(self.alert, at=NOW)),
+            directory_version=self.world.directory.version,
+            signing=self.world.signing[SENDER],
+            pairs=self.pairs,
+            now=NOW,
+            random=counting_random(f"disclosing {number}"),
+        )
         if suspended:
             self.world.change_agency(SENDER, status="suspended")
             self.world.publish("targets")
@@ -41,6 +58,13 @@ class Disclosing:
             Disclosure(self.index, b"", (), b"", (), sealed.body, content_key(self.pairs, sealed.header), encode(inner))
         )
         self.data = encode_disclosure(self.disclosure)
+
+    def _pairs(self, pair: MakePair | None) -> dict[str, PairKey]:
+        others = [agency for agency in self.world.agencies if agency != SENDER]
+        if pair is None:
+            return make_pairs(self.world, SENDER, others)
+        key_id = self.world.signing[SENDER].key_id
+        return {agency: pair(SENDER, agency, key_id, self.world.sealing[agency]) for agency in others}
 
     @property
     def keys(self) -> tuple[NoteKey, ...]:

@@ -19,6 +19,7 @@ from tests.vectors import (
     attachment_cases,
     checkpoint_cases,
     directory_cases,
+    disclosure_cases,
     envelope_cases,
     routing_cases,
     witness_cases,
@@ -33,7 +34,15 @@ def generate() -> dict[str, bytes]:
     """Every generated file by its path below `schemas/vectors`."""
     fixed = Fixed.load(json.loads(FIXED.read_bytes()) if FIXED.exists() else {})
     files: dict[str, Any] = {}
-    parts = (envelope_cases, directory_cases, routing_cases, attachment_cases, checkpoint_cases, witness_cases)
+    parts = (
+        envelope_cases,
+        directory_cases,
+        routing_cases,
+        attachment_cases,
+        checkpoint_cases,
+        witness_cases,
+        disclosure_cases,
+    )
     for cases in parts:
         files |= cases.files(fixed)
     files["fixed.json"] = fixed.dump()
