@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from schemas.errors import Malformed, TooDeep
@@ -30,7 +30,7 @@ def read_object(data: bytes) -> dict[str, Any]:
         value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_object,
-            parse_float=Decimal,
+            parse_float=_decimal,
             parse_int=_integer,
             parse_constant=_constant,
         )
@@ -61,6 +61,13 @@ def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise Malformed(f"a number has more than {MAX_DIGITS} digits", hint="Put it in quotes.")
     return int(digits)
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:  # an exponent beyond what the machine counts with
+        raise Malformed("a number is too large or too small", hint="Write it out, or put it in quotes.") from None
 
 
 def _constant(name: str) -> object:

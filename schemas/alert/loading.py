@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from collections import Counter
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 import yaml
@@ -137,8 +138,8 @@ def _load_json(text: str) -> object:
     def pairs(members: list[tuple[str, object]]) -> dict[str, object]:
         fields = dict(members)
         if len(fields) != len(members):
-            names = [name for name, _ in members]
-            twice = next(name for name in names if names.count(name) > 1)
+            counts = Counter(name for name, _ in members)
+            twice = next(name for name, count in counts.items() if count > 1)
             problem = Problem(
                 twice, "duplicate-key", f"The field {twice[:60]!r} stands there twice.", "Keep one of them."
             )
@@ -153,10 +154,16 @@ def _load_json(text: str) -> object:
             raise Malformed("A number has more than 30 digits.", hint="Shorten it, or put it in quotes.")
         return int(digits)
 
+    def decimal(digits: str) -> Decimal:
+        try:
+            return Decimal(digits)
+        except InvalidOperation:  # an exponent beyond what the machine counts with
+            raise Malformed("A number is too large or too small.", hint="Write it out, or put it in quotes.") from None
+
     _json_depth(text)
     try:
         return json.loads(
-            text, object_pairs_hook=pairs, parse_float=Decimal, parse_constant=constant, parse_int=integer
+            text, object_pairs_hook=pairs, parse_float=decimal, parse_constant=constant, parse_int=integer
         )
     except json.JSONDecodeError as error:
         raise Malformed(

@@ -25,6 +25,7 @@ def test_an_object() -> None:
         (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": -Infinity}', "-Infinity is not JSON"),
         (b'{"a": ' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b'{"a": 1e99999999999999999999}', "too large or too small"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b"\xef\xbb\xbf{}", "not JSON"),
     ],

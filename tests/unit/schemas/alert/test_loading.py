@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from time import process_time
 from typing import Literal
 
 import pytest
@@ -192,3 +193,16 @@ def test_any_text_is_read_or_refused(text: str, form: Format) -> None:
     except (Malformed, BadDocument, TooDeep):
         return
     assert isinstance(document, dict)
+
+
+def test_a_number_with_an_absurd_exponent_is_refused_like_any_other_mistake() -> None:
+    with pytest.raises(Malformed, match="too large or too small"):
+        load_document('{"title": 1e99999999999999999999}', format="json")
+
+
+def test_a_doubled_field_among_very_many_is_found_at_once() -> None:
+    names = ", ".join(f'"f{number}": 1' for number in range(17_000))
+    started = process_time()
+    with pytest.raises(BadDocument, match="'f16999' stands there twice"):
+        load_document(f'{{{names}, "f16999": 1}}', format="json")
+    assert process_time() - started < 1  # comparing all with all took many seconds
