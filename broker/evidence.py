@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from broker.draft import NewDirectory
 from broker.durable import sync_folder, write_durably
-from broker.engines.port import Engine
 from schemas.directory.metadata import decode_bundle
 from schemas.errors import StorageFailed
 from schemas.ids import sha256
+
+if TYPE_CHECKING:
+    from broker.draft import NewDirectory
+    from broker.engines.port import Engine
 
 
 def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -153,7 +154,6 @@ def draft(
     from broker.governance.folder import open_draft, write_draft
     from broker.governance.repository import open_repository, replay, used_version
     from broker.governance.source import read_source
-    from broker.hub import now_ms
 
     read = read_source(source.read_text(encoding="utf-8"))
     in_force = open_repository(repository)
@@ -161,7 +161,7 @@ def draft(
     made = make_draft(
         read,
         replay(in_force),
-        now=now_ms(),
+        now=_now(),
         agency_keys=keys,
         cut_off=cut_off,
         used=lambda agency: used_version(in_force, agency),
@@ -250,15 +250,14 @@ def publish(draft: Path, *, repository: Path, hub: Path | None) -> None:
     from broker.governance.folder import open_draft
     from broker.governance.publishing import publish as bring_into_force
     from broker.handover import hand_over
-    from broker.hub import now_ms
 
     opened = open_draft(draft)
     config = load_config(hub) if hub is not None else None
     done = bring_into_force(
         opened,
         repository,
-        now=now_ms(),
-        hand_over=(lambda bundles: hand_over(config, bundles, now_ms)) if config is not None else None,
+        now=_now(),
+        hand_over=(lambda bundles: hand_over(config, bundles, _now)) if config is not None else None,
     )
     for role, version in done.roles:
         click.echo(f"{role}\t{version}")
@@ -267,7 +266,6 @@ def publish(draft: Path, *, repository: Path, hub: Path | None) -> None:
 def _show(opened: OpenDraft, *, err: bool = False) -> None:
     from broker.governance.drafting import expected
     from broker.governance.lockout import cautions, check_lockout
-    from broker.hub import now_ms
     from schemas.directory.differences import differences
     from schemas.directory.governed import governed_by
 
@@ -275,9 +273,9 @@ def _show(opened: OpenDraft, *, err: bool = False) -> None:
     after = expected(opened.draft, opened.held)
     for sentence in differences(before, after):
         click.echo(sentence, err=err)
-    for sentence in cautions(after, now_ms()):
+    for sentence in cautions(after, _now()):
         click.echo(f"caution: {sentence}", err=True)
-    check_lockout(before, after, now_ms())
+    check_lockout(before, after, _now())
 
 
 def _show_demands(opened: OpenDraft) -> None:
@@ -285,6 +283,10 @@ def _show_demands(opened: OpenDraft) -> None:
 
     for demand in demands(opened.draft, opened.held, opened.signatures):
         click.echo(demand.sentence())
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _agency_keys(path: Path) -> AgencyKeys:

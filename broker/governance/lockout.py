@@ -9,6 +9,7 @@ from schemas.directory.authority import Quorum
 from schemas.directory.documents import DirectoryDocument
 from schemas.directory.governed import Governed
 from schemas.errors import DirectoryLockout
+from schemas.routing.lint import lint
 
 DAY_MS = 86_400_000
 SHORT_DAYS = 90
@@ -56,6 +57,8 @@ def _usable(keys: AgencyKeys, now: int) -> bool:
 def cautions(after: Governed, now: int) -> list[str]:
     """What a governor should have thought of, in sentences; none of it is refused."""
     found = [*_thin("the governors", after.governors)]
+    if after.document is not None:
+        found += [f"Rules: {finding.message}." for finding in lint(after.document)]
     for agency, quorum in after.administrators.items():
         found += _thin(f"the administrators of {agency}", quorum)
     dates = {"root": after.root_expires, "document": after.document_expires}

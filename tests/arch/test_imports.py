@@ -72,6 +72,15 @@ def test_officer_reaches_the_node_through_its_client_only() -> None:
     assert offences("nodes/officer", {"schemas", "nodes.officer", "nodes.client"}) == []
 
 
+def test_governance_knows_nothing_of_the_hub() -> None:
+    """But for its command line, which hands what was signed to a hub on the same machine."""
+    own = {"schemas", "broker.governance", "broker.durable", "broker.evidence", "broker.keyfiles"}
+    command = {"broker.explain_cli", "broker.config", "broker.handover"}
+    found = offences("broker/governance", own | command)
+    found += [o for o in offences("broker/governance", own) if not o.startswith("broker/governance/cli.py")]
+    assert found == []
+
+
 def test_schemas_have_no_input_output_clock_or_chance() -> None:
     bad = [
         f"{relative(path)} imports {name}"
