@@ -21,6 +21,7 @@ from tests.vectors import (
     directory_cases,
     disclosure_cases,
     envelope_cases,
+    log_cases,
     routing_cases,
     witness_cases,
 )
@@ -42,6 +43,7 @@ def generate() -> dict[str, bytes]:
         checkpoint_cases,
         witness_cases,
         disclosure_cases,
+        log_cases,
     )
     for cases in parts:
         files |= cases.files(fixed)
