@@ -12,7 +12,7 @@ from nodes.officer.screen import Cell, Column, Screen
 from nodes.officer.settings import OfficerGroup, Settings, pass_settings
 from nodes.officer.when import clock as clock_words
 from nodes.officer.when import iso, now_ms
-from schemas.errors import BadConfig, DirectoryThreshold, NotFound, Unreachable
+from schemas.errors import BadConfig, DirectoryThreshold, NotFound, NotReady, Unreachable
 
 if TYPE_CHECKING:
     from nodes.keys.ceremony import Ceremony, Change, Listed
@@ -273,8 +273,8 @@ def _carry_out(
             answer["published"], left = ceremony.publish(request), []
         except DirectoryThreshold as refusal:
             left = [f"{refusal.message}. {refusal.hint}", left[1]]
-        except Unreachable as error:
-            left = [error.message, _by_hand(request, path)]
+        except (NotReady, Unreachable) as error:
+            left = [f"Not published: {error.message}.", _by_hand(request, path)]
     elif after is not None:
         left[1] = _by_hand(request, path)
     if "tls" in kinds and not loss:

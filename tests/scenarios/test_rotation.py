@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from pathlib import Path
 
 import pytest
 
-from deploy.demo.exchange import Exchange
+from deploy.demo.exchange import EXAMPLE, Exchange, run
 from nodes.ports import system_clock
 from tests.scenarios.conftest import FOUR, StartExchange
 from tests.support.administrators import Agency
@@ -162,3 +163,32 @@ def test_keys_that_are_stolen_are_replaced_at_once(start_exchange: StartExchange
     until(lambda: version(exchange, SENDER) == version(exchange, RECIPIENT))
     sent = exchange.client(SENDER).send(watch([RECIPIENT]))["id"]
     until(lambda: stored(exchange, SENDER, sent))
+
+
+def test_a_node_that_is_lost_altogether_is_replaced(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(FOUR[:2])
+    agency = Agency(exchange, RECIPIENT)
+    exchange.kill(RECIPIENT)
+    lost = exchange.client(SENDER).send(watch([RECIPIENT]))["id"]
+    until(lambda: exchange.client(SENDER).alert(lost)["state"] == "accepted")
+    shutil.rmtree(agency.home)
+    keys = EXAMPLE / "keys" / RECIPIENT
+    run(
+        *("bearing", "node", "init", agency.home, "--agency", RECIPIENT),
+        *("--hub", f"wss://127.0.0.1:{exchange.port}/session", "--ca", EXAMPLE / "ca.crt"),
+        *("--tls-cert", keys / "tls.crt", "--tls-key", keys / "tls.key"),
+        *("--hub-pin", (EXAMPLE / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()),
+        *("--root", EXAMPLE / "repository" / "root.json", "--log-vkey", exchange.vkey),
+        *("--passphrase-file", exchange.passphrase),
+    )
+    answer = agency.keys("emergency", "--after", "1", *agency.signed)
+    assert answer["published"] is None
+    assert "Nobody can open what was sealed for the lost key" in answer["lost"][0]
+    run("bearing-broker", "publish", exchange.broker_data, "--bundle", answer["file"], RECIPIENT)
+    exchange.start_nodes([RECIPIENT])
+    until(lambda: exchange.client(SENDER).alert(lost)["recipients"][0]["state"] == "refused")
+    sent = exchange.client(SENDER).send(watch([RECIPIENT]))["id"]
+    until(lambda: stored(exchange, SENDER, sent))
+    assert inbox(exchange, RECIPIENT) == [sent]
+    reply = exchange.client(RECIPIENT).reply(sent, narrative="We are back.")["id"]
+    until(lambda: stored(exchange, RECIPIENT, reply))
