@@ -44,18 +44,30 @@ def main() -> None:
 @click.option("--tls-key", type=_FILE, required=True, help="Its private key, PEM, unencrypted.")
 @click.option("--ca", type=_FILE, required=True, help="The authority that certifies nodes and auditors, PEM.")
 @click.option("--log-seed", type=_FILE, required=True, help="The log key's seed, as `bearing-broker key` writes it.")
+@click.option(
+    "--log-mldsa-seed", type=_FILE, help="The seed of its ML-DSA-44 key; without one checkpoints have Ed25519 alone."
+)
 @click.option("--listen", default="127.0.0.1:7443", show_default=True, help="Where nodes connect.")
 @click.option("--metrics", default="127.0.0.1:7480", show_default=True, help="Health and metrics, on loopback.")
 @explained
 def init(
-    data: Path, *, repository: Path, tls_cert: Path, tls_key: Path, ca: Path, log_seed: Path, listen: str, metrics: str
+    data: Path,
+    *,
+    repository: Path,
+    tls_cert: Path,
+    tls_key: Path,
+    ca: Path,
+    log_seed: Path,
+    log_mldsa_seed: Path | None,
+    listen: str,
+    metrics: str,
 ) -> None:
     """Make the data directory DATA with a log that begins with the directory."""
     from broker.config import parse_address
     from broker.hub import now_ms
     from broker.setup import Sources, make_hub
 
-    sources = Sources(repository, tls_cert, tls_key, ca, log_seed)
+    sources = Sources(repository, tls_cert, tls_key, ca, log_seed, log_mldsa_seed)
     addresses = parse_address(listen, "--listen"), parse_address(metrics, "--metrics")
     made = make_hub(data, sources, *addresses, now_ms)
     click.echo(f"made {data}: log {made.origin}, {made.size} entries, directory version {made.directory}", err=True)
@@ -127,12 +139,15 @@ def publish(data: Path, repository: Path | None, bundle: Path | None, role: str)
 @main.command()
 @click.argument("file", type=_ANY)
 @click.option("--origin", required=True, help="The log's name, such as example.org/log.")
+@click.option("--type", "kind", type=click.Choice(["ed25519", "ml-dsa-44"]), default="ed25519", show_default=True)
 @explained
-def key(file: Path, origin: str) -> None:
+def key(file: Path, origin: str, kind: str) -> None:
     """Make a fresh log key in FILE and print its vkey, which the directory must list before `init`."""
     from broker.setup import make_log_key
+    from schemas.log.note import ED25519, ML_DSA_44
 
-    click.echo(make_log_key(file, origin, secrets.token_bytes))
+    types = {"ed25519": ED25519, "ml-dsa-44": ML_DSA_44}
+    click.echo(make_log_key(file, origin, secrets.token_bytes, types[kind]))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from broker.quota import Quotas
 from broker.tree import Tree
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.errors import DirectoryLockout
-from schemas.keys import SigningKey
+from schemas.keys import MlDsaKey, SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
-from schemas.log.note import note_key
+from schemas.log.cosignature import Tree as SignedTree
+from schemas.log.cosignature import sign_tree
+from schemas.log.note import NoteSignature, note_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,19 @@ class LogSigner:
     origin: str
     key: SigningKey
     tls: bytes | None = None
+    ml_dsa: MlDsaKey | None = None
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note."""
         return sign_checkpoint(checkpoint, self.key)
+
+    def sign_tree(self, checkpoint: Checkpoint, *, now: int) -> NoteSignature:
+        """A line by the ML-DSA-44 key, which there must be, at `now` (ms)."""
+        if self.ml_dsa is None:
+            raise ValueError("this log has no ML-DSA-44 key")
+        return sign_tree(
+            SignedTree(checkpoint.origin, checkpoint.size, checkpoint.root), self.origin, self.ml_dsa, now=now
+        )
 
     def check_directory(self, directory: Directory) -> None:
         """Refuse a directory under which nobody would trust this log's signatures, or this hub's connections.

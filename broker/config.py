@@ -45,6 +45,7 @@ class Settings:
     idle_seconds: int = 60
     probe_seconds: int = 3
     purge_seconds: int = 60
+    quorum_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Config:
     tls_ca: Path
     origin: str
     log_key: Path
+    ml_dsa_key: Path | None
     log: Path
     anchor: Path
     trusted_root: Path
@@ -103,6 +105,7 @@ def parse_config(data: Path, values: Mapping[str, object]) -> Config:
         tls_ca=directory / reader.text("tls", "ca"),
         origin=reader.text("log", "origin"),
         log_key=directory / reader.text("log", "key"),
+        ml_dsa_key=directory / reader.text("log", "mldsa_key") if reader.has("log", "mldsa_key") else None,
         log=directory / reader.text("log", "file"),
         anchor=directory / reader.text("log", "anchor"),
         trusted_root=directory / reader.text("log", "root"),
@@ -138,6 +141,9 @@ class _Reader:
             if not isinstance(table, dict):
                 raise BadConfig(f"{name} stands outside of any table")
             self._tables[name] = dict(table)
+
+    def has(self, table: str, key: str) -> bool:
+        return key in self._tables.get(table, {})
 
     def text(self, table: str, key: str, default: str | None = None) -> str:
         value = self._tables.get(table, {}).pop(key, default)

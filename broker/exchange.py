@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from broker.committer import Committed, Committer, Head
+from broker.committer import Committed, Committer, Head, LogSigner
 from broker.config import Settings
 from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work
@@ -25,6 +25,7 @@ from broker.parcel import ParcelCache
 from broker.sequencer import Sequencer
 from broker.shipping import Shipping
 from broker.state import Changes, Standing
+from broker.witnessing import Witnessing
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import CrossbearingError, DirectoryConflict, StorageFailed
 
@@ -47,6 +48,9 @@ class Subscriber(Protocol):
     def directory_changed(self) -> None:
         """A new directory version is in force."""
 
+    def announced(self) -> None:
+        """There is a checkpoint to be cosigned, or one that was."""
+
 
 class Exchange:
     """Owns the two threads and the sequencer; `head` and `history` are what was last published."""
@@ -60,6 +64,7 @@ class Exchange:
         cache: ParcelCache,
         history: DirectoryHistory,
         head: Head,
+        signer: LogSigner,
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -69,11 +74,14 @@ class Exchange:
         self.shipping = shipping
         self.history = history
         self.head = head
+        self.signer = signer
         self.settings = settings
         self.metrics = metrics
         self.clock = clock
         self.fault: CrossbearingError | None = None
         self.stopping = False
+        self.grown = asyncio.Event()
+        self.witnessing = Witnessing(lambda: self.history.latest, self.grown.set)
         self._evidence = evidence
         self._committer = committer
         self._cache = cache
@@ -140,6 +148,11 @@ class Exchange:
         if self._subscribers.get(agency) is subscriber:
             del self._subscribers[agency]
 
+    def announce(self) -> None:
+        """Tell every session that there is a checkpoint to be cosigned, or one that was."""
+        for subscriber in list(self._subscribers.values()):
+            subscriber.announced()
+
     async def _commit(self, batch: Sequence[Work]) -> Committed:
         committed = await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
         for work, verdict in zip(batch, committed.verdicts, strict=True):
@@ -172,6 +185,7 @@ class Exchange:
         self.metrics.block_entries.observe(len(committed.entered))
         self.metrics.block_seconds.observe(committed.seconds)
         self._show_head(committed.head)
+        self.grown.set()
         if committed.directories:
             log.info("directory", version=committed.head.directory, size=committed.head.size)
             for subscriber in list(self._subscribers.values()):

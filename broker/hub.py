@@ -24,6 +24,7 @@ from broker.identity import certificate_pin
 from broker.keyfiles import check_example_keys, read_private, read_seed
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
+from broker.publication import Publication
 from broker.quota import Quotas
 from broker.recovery import recover
 from broker.retention import Retention
@@ -32,7 +33,7 @@ from broker.shipping import Shipping
 from broker.tree import Tree
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, ShuttingDown
-from schemas.keys import SigningKey
+from schemas.keys import MlDsaKey, SigningKey
 
 log = structlog.get_logger()
 
@@ -61,7 +62,9 @@ class Storage:
 @contextmanager
 def open_storage(config: Config) -> Iterator[Storage]:
     """Open log, anchor and log key. Raises `StorageLocked` when another process has them."""
-    signer = LogSigner(config.origin, SigningKey(read_seed(config.log_key)), certificate_pin(config.tls_certificate))
+    ml_dsa = MlDsaKey(read_seed(config.ml_dsa_key)) if config.ml_dsa_key is not None else None
+    key = SigningKey(read_seed(config.log_key))
+    signer = LogSigner(config.origin, key, certificate_pin(config.tls_certificate), ml_dsa)
     try:
         trusted_root = config.trusted_root.read_bytes()
     except OSError as error:
@@ -111,6 +114,7 @@ def make_exchange(storage: Storage, config: Config, clock: Clock) -> Exchange:
         cache=cache,
         history=recovered.history,
         head=recovered.head,
+        signer=storage.signer,
         settings=config.settings,
         metrics=Metrics(),
         clock=clock,
@@ -123,7 +127,8 @@ class Hub:
 
     def __init__(self, exchange: Exchange, config: Config) -> None:
         self.exchange = exchange
-        self.server = Server(exchange, config)
+        self.publication = Publication(exchange)
+        self.server = Server(exchange, config, self.publication)
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
         self.retention = Retention(exchange)
@@ -136,7 +141,7 @@ class Hub:
         await self.health.start()
         await self.control.start()
         await self.server.start()
-        self._chores = [asyncio.create_task(chore.run()) for chore in (self.retention, self.expiry)]
+        self._chores = [asyncio.create_task(chore.run()) for chore in (self.retention, self.expiry, self.publication)]
         self.health.ready = True
         log.info(
             "ready",

@@ -11,6 +11,7 @@ from aiohttp import web
 from broker.exchange import Exchange
 from broker.identity import Party
 from broker.parties import party_bundle
+from broker.publication import Publication
 from broker.tree import TILE_WIDTH
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound, Purged
@@ -28,15 +29,23 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 class LogHttp:
     """Answers requests for the log's resources."""
 
-    def __init__(self, exchange: Exchange, party: web.RequestKey[Party]) -> None:
+    def __init__(self, exchange: Exchange, publication: Publication, party: web.RequestKey[Party]) -> None:
         self._exchange = exchange
+        self._publication = publication
         self._party = party
 
     async def checkpoint(self, request: web.Request) -> web.Response:
         """`GET /checkpoint`: the newest signed tree head."""
         del request
-        note = self._exchange.head.note
-        return web.Response(body=note, content_type="text/plain", charset="utf-8", headers=BRIEFLY)
+        return _note(await self._publication.checkpoint())
+
+    async def witnessed(self, request: web.Request) -> web.Response:
+        """`GET /checkpoint/witnessed`: the newest that enough witnesses cosigned, which may be an older one."""
+        del request
+        note = self._publication.witnessed()
+        if note is None:
+            raise Missing("no checkpoint has the cosignatures of a quorum yet")
+        return _note(note)
 
     async def tile(self, request: web.Request) -> web.Response:
         """`GET /tile/…`: a hash tile or, for auditors, an entry bundle, of the size asked for."""
@@ -118,6 +127,10 @@ class LogHttp:
             raise NotAParty(f"{party.id} is no auditor", hint="An agency reads its own entries under /party/.")
 
 
+def _note(note: bytes) -> web.Response:
+    return web.Response(body=note, content_type="text/plain", charset="utf-8", headers=BRIEFLY)
+
+
 def _index(request: web.Request) -> int:
     text = request.match_info["index"]
     if not _INDEX.fullmatch(text):
@@ -125,11 +138,12 @@ def _index(request: web.Request) -> int:
     return int(text)
 
 
-def log_routes(exchange: Exchange, party: web.RequestKey[Party]) -> list[web.RouteDef]:
+def log_routes(exchange: Exchange, publication: Publication, party: web.RequestKey[Party]) -> list[web.RouteDef]:
     """The routes of the log."""
-    handlers = LogHttp(exchange, party)
+    handlers = LogHttp(exchange, publication, party)
     return [
         web.get("/checkpoint", handlers.checkpoint),
+        web.get("/checkpoint/witnessed", handlers.witnessed),
         web.get("/tile/{path:.+}", handlers.tile),
         web.get("/party/{agency}/{path:tile/.+}", handlers.party),
         web.get("/directory/{digest}", handlers.directory),

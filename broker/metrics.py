@@ -33,6 +33,14 @@ class Metrics:
             "directory_expiry_days", "Days until the signatures of a role of the directory expire", "role"
         )
         self.storage_ok = self._gauge("storage_ok", "1 while the storage is trusted, 0 once it is in doubt")
+        self.cosigners = self._gauge("cosigners", "Witnesses that cosigned the newest checkpoint asked for")
+        self.quorum = self._gauge("quorum", "Witnesses that must cosign a checkpoint")
+        self.quorum_size = self._gauge("quorum_log_size", "Entries in the newest checkpoint that has its quorum")
+        self.quorum_seconds = self._gauge("quorum_missing_seconds", "For how long new checkpoints lack their quorum")
+        self.cosignatures_refused = self._counter(
+            "cosignatures_refused", "Answers of witnesses that did not count, by code", "code"
+        )
+        self.conflicts = self._counter("witness_conflicts", "Witnesses that hold another history than this log")
         self.disk_free = self._gauge("disk_free_bytes", "Room left on the disk that holds the log")
         self.block_entries = self._histogram("block_entries", "Entries in a block", _ENTRIES)
         self.block_seconds = self._histogram(

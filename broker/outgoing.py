@@ -1,7 +1,7 @@
 """What one session sends next. No socket here: frames come out when asked for, as far as credit goes.
 
-Order: answers to the node's own submissions, pieces of attachments, new directory versions, then alerts by precedence
-with the receipts that are due.
+Order: answers to the node's own submissions, pieces of attachments, new directory versions, a checkpoint to be
+cosigned, one that was, then alerts by precedence with the receipts that are due.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from functools import partial
 
 from broker.delivery import REFILL, DeliveryQueue, Key
 from broker.exchange import Exchange
-from schemas.session.frames import Blob, Frame, Hello, Result, ResultItem, Uploaded
+from broker.witnessing import Round
+from schemas.session.frames import (
+    Blob,
+    Frame,
+    Hello,
+    Result,
+    ResultItem,
+    TreeHead,
+    Uploaded,
+    WitnessedHead,
+)
 
 RESULTS = 256  # in one frame
 ALERTS = 256  # in one frame; large bodies fill it sooner
@@ -35,6 +45,9 @@ class Outgoing:
         self._results: deque[ResultItem] = deque()
         self._pieces: deque[Blob | Uploaded] = deque()
         self._openers: dict[bytes, None] = {}
+        self._asked: Round | None = None
+        self._cosigning = False
+        self._shown = 0
 
     @property
     def unsent_results(self) -> int:
@@ -70,6 +83,11 @@ class Outgoing:
         self._notices_due = True
         self._wake()
 
+    def cosigned(self) -> None:
+        """The node answered what it was asked to cosign."""
+        self._cosigning = False
+        self._wake()
+
     async def next_frame(self, credit: int) -> Frame | None:
         """The next frame, when `credit` alerts may be sent; None when there is nothing to send now."""
         if self._results:
@@ -78,6 +96,11 @@ class Outgoing:
             return self._pieces.popleft()
         if self._directory < self._exchange.head.directory:
             return await self._next_directory()
+        if (asked := self._exchange.witnessing.newest) is not None and self._may_ask(asked):
+            return await self._next_head(asked)
+        shown = self._exchange.witnessing.shown
+        if shown is not None and self._shown < shown[0] <= self._proven:
+            return await self._next_witnessed(*shown)
         return await self._next_block(credit)
 
     def last_results(self) -> Iterator[Frame]:
@@ -95,6 +118,26 @@ class Outgoing:
         frame, self._directory = await self._exchange.read(build)
         self._proven = head.size
         return frame
+
+    def _may_ask(self, newest: Round) -> bool:
+        """One question at a time, each for the newest checkpoint only, and never for one before what the node holds."""
+        return not self._cosigning and newest is not self._asked and newest.size >= self._proven
+
+    async def _next_head(self, asked: Round) -> Frame:
+        proof = asked.proofs.get(self._proven)
+        if proof is None:
+            proof = await self._consistency(self._proven, asked.size)
+            asked.proofs[self._proven] = proof
+        self._asked, self._cosigning, self._proven = asked, True, asked.size
+        return TreeHead(asked.head.note, proof, asked.both)
+
+    async def _next_witnessed(self, size: int, note: bytes) -> Frame:
+        proof = await self._consistency(size, self._proven)
+        self._shown = size
+        return WitnessedHead(note, proof)
+
+    async def _consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        return await self._exchange.read(partial(self._exchange.shipping.consistency, old, new))
 
     async def _next_block(self, credit: int) -> Frame | None:
         while True:

@@ -14,6 +14,7 @@ from broker.config import Address, Config
 from broker.exchange import Exchange
 from broker.identity import Party, identify
 from broker.log_http import log_routes
+from broker.publication import Publication
 from broker.sessions import Session
 from schemas.errors import BadConfig, CrossbearingError, DuplicateSession, NotPinned, ShuttingDown
 from schemas.limits import MAX_FRAME
@@ -42,8 +43,9 @@ def tls_context(config: Config) -> ssl.SSLContext:
 class Server:
     """Accepts nodes and auditors at `address` while the exchange runs."""
 
-    def __init__(self, exchange: Exchange, config: Config) -> None:
+    def __init__(self, exchange: Exchange, config: Config, publication: Publication) -> None:
         self._exchange = exchange
+        self._publication = publication
         self._config = config
         self.address = config.listen
         self._sessions: dict[str, Session] = {}
@@ -54,7 +56,7 @@ class Server:
     async def start(self) -> None:
         """Listen. Raises `BadConfig` when the address cannot be had."""
         app = web.Application(middlewares=[self._identified])
-        app.add_routes([web.get("/session", self._session), *log_routes(self._exchange, PARTY)])
+        app.add_routes([web.get("/session", self._session), *log_routes(self._exchange, self._publication, PARTY)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0, handle_signals=False)
         await self._runner.setup()
         listen = self.address

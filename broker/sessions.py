@@ -34,6 +34,7 @@ from schemas.session.frames import (
     PROTOCOL,
     Blob,
     Bye,
+    Cosign,
     Credit,
     Fetch,
     Frame,
@@ -190,6 +191,10 @@ class Session:
             self.end(error)
         self._wake.set()
 
+    def announced(self) -> None:
+        """See `Subscriber`."""
+        self._wake.set()
+
     # -- receiving -----------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> None:
@@ -248,6 +253,9 @@ class Session:
                 self._submit(frame, Work(self.agency, NewDirectory(frame.role, frame.version, frame.bundle)))
             case Credit():
                 self._wake.set()
+            case Cosign():
+                self._cosigned(frame)
+                outgoing.cosigned()
             case Fetch():
                 self._tell(outgoing, await self._transfers.fetch(frame))
                 self._make_room()
@@ -260,6 +268,16 @@ class Session:
             outgoing.answer(answer)
         else:
             outgoing.piece(answer)
+
+    def _cosigned(self, frame: Cosign) -> None:
+        """Count a witness's answer. One that cannot be counted costs the node nothing: its keys may be changing."""
+        if not frame.lines:
+            return
+        try:
+            self._exchange.witnessing.take(self.agency, frame.size, frame.lines)
+        except CrossbearingError as error:
+            self._exchange.metrics.cosignatures_refused.labels(error.code).inc()
+            log.warning("cosignature not counted", agency=self.agency, size=frame.size, reason=error.message)
 
     def _submit(self, frame: _Submission, work: Work) -> None:
         self._waiting += 1

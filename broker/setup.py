@@ -19,7 +19,7 @@ from broker.keyfiles import check_example_keys, parse_seed
 from broker.recovery import restore_tree
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, NotFound
-from schemas.keys import SEED_SIZE, SigningKey
+from schemas.keys import SEED_SIZE, MlDsaKey, SigningKey
 from schemas.log.note import ED25519, vkey
 
 TEMPLATE = """\
@@ -37,7 +37,7 @@ ca = "ca.crt"
 [log]
 origin = {origin}
 key = "log.key"
-file = "log.db"
+{mldsa}file = "log.db"
 anchor = "anchor.db"
 root = "root.json"
 
@@ -55,6 +55,7 @@ class Sources:
     tls_key: Path
     ca: Path
     log_seed: Path
+    log_mldsa_seed: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address, cl
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BadConfig(f"{data} exists already", hint="Choose a new or an empty directory.")
     seed = parse_seed(_read(sources.log_seed), sources.log_seed)
+    mldsa = sources.log_mldsa_seed
+    seed_mldsa = parse_seed(_read(mldsa), mldsa) if mldsa is not None else None
     check_example_keys(seed, _read(sources.tls_key), (listen.host,))
     draft = data.with_name(data.name + ".new")
     data.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +82,7 @@ def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address, cl
         shutil.rmtree(draft)
     draft.mkdir(mode=0o700)
     try:
-        made = _fill(draft, sources, seed, (listen, metrics), clock)
+        made = _fill(draft, sources, (seed, seed_mldsa), (listen, metrics), clock)
         with suppress(FileNotFoundError):
             data.rmdir()
         draft.rename(data)
@@ -89,10 +92,10 @@ def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address, cl
     return made
 
 
-def make_log_key(path: Path, origin: str, random: Callable[[int], bytes]) -> str:
+def make_log_key(path: Path, origin: str, random: Callable[[int], bytes], key_type: int = ED25519) -> str:
     """Write a fresh seed to `path`, for its owner alone, and return the key's vkey. Raises `BadConfig`."""
     seed = random(SEED_SIZE)
-    public = vkey(origin, ED25519, SigningKey(seed).public)
+    public = vkey(origin, key_type, (SigningKey if key_type == ED25519 else MlDsaKey)(seed).public)
     try:
         _write(path, seed.hex().encode() + b"\n", 0o600)
     except OSError as error:
@@ -100,7 +103,14 @@ def make_log_key(path: Path, origin: str, random: Callable[[int], bytes]) -> str
     return public
 
 
-def _fill(data: Path, sources: Sources, seed: bytes, addresses: tuple[Address, Address], clock: Clock) -> NewHub:
+def _fill(
+    data: Path,
+    sources: Sources,
+    seeds: tuple[bytes, bytes | None],
+    addresses: tuple[Address, Address],
+    clock: Clock,
+) -> NewHub:
+    seed, seed_mldsa = seeds
     root, document = read_repository(sources.repository)
     origin = document.log.origin
     _write(data / "root.json", root, 0o644)
@@ -108,8 +118,13 @@ def _fill(data: Path, sources: Sources, seed: bytes, addresses: tuple[Address, A
     _write(data / "ca.crt", _read(sources.ca), 0o644)
     _write(data / "tls.key", _read(sources.tls_key), 0o600)
     _write(data / "log.key", seed.hex().encode() + b"\n", 0o600)
+    if seed_mldsa is not None:
+        _write(data / "log-mldsa.key", seed_mldsa.hex().encode() + b"\n", 0o600)
     settings = TEMPLATE.format(
-        sessions=json.dumps(str(addresses[0])), metrics=json.dumps(str(addresses[1])), origin=json.dumps(origin)
+        sessions=json.dumps(str(addresses[0])),
+        metrics=json.dumps(str(addresses[1])),
+        origin=json.dumps(origin),
+        mldsa='mldsa_key = "log-mldsa.key"\n' if seed_mldsa is not None else "",
     )
     _write(data / CONFIG_NAME, settings.encode(), 0o600)
     config = load_config(data)

@@ -44,6 +44,10 @@ class Shipping:
         """The log's root when it had `size` entries."""
         return root(size, self._tree.read) if size else EMPTY_ROOT
 
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """The proof that the tree of `new` entries continues that of `old`."""
+        return self._consistency(old, new)
+
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile; see `Tree.tile`."""
         return self._tree.tile(level, index, width)

@@ -80,7 +80,8 @@ class Exchange:
         printed = run(
             *("bearing-broker", "init", self.broker_data, "--repository", EXAMPLE / "repository"),
             *("--tls-cert", keys / "tls.crt", "--tls-key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt"),
-            *("--log-seed", keys / "log.seed", "--listen", f"127.0.0.1:{port}"),
+            *("--log-seed", keys / "log.seed", "--log-mldsa-seed", keys / "log-mldsa.seed"),
+            *("--listen", f"127.0.0.1:{port}"),
             *("--metrics", f"127.0.0.1:{metrics_port}"),
         )
         vkey = next(word for word in printed.split() if word.startswith("crossbearing.example/log+"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,13 +18,16 @@ from schemas.envelope.opening import OpenedAlert, TrustedCheckpoint, open_alert,
 from schemas.envelope.seal import PairKey, Sealed
 from schemas.ids import sha256
 from schemas.limits import MAX_FRAME
-from schemas.log.checkpoint import Checkpoint
+from schemas.log.checkpoint import Checkpoint, format_checkpoint
+from schemas.log.cosignature import Cosigner, Tree
 from schemas.log.entry import AlertEntry, DirectoryEntry
 from schemas.log.merkle import EMPTY_ROOT
 from schemas.log.receipt import Receipt, ReceiptItem, State, sign_receipt
+from schemas.log.witness import format_answer
 from schemas.session.frames import (
     Block,
     Bye,
+    Cosign,
     DirectoryUpdate,
     Frame,
     Hello,
@@ -33,7 +36,9 @@ from schemas.session.frames import (
     ResultItem,
     SendReceipt,
     Submit,
+    TreeHead,
     Welcome,
+    WitnessedHead,
 )
 from schemas.session.machine import SessionMachine
 from tests.support.directory import NOW, World
@@ -75,6 +80,8 @@ class HubClient:
         self.inbox: list[OpenedAlert] = []
         self.notices: list[Item] = []
         self.results: dict[bytes, ResultItem] = {}
+        self.witnessed: list[WitnessedHead] = []
+        self.cosigner: Cosigner | None = None
 
     async def send(self, frame: Frame) -> None:
         """Send one frame."""
@@ -100,6 +107,10 @@ class HubClient:
                 self._directory(frame)
             case Block():
                 self._block(frame)
+            case TreeHead():
+                await self._head(frame)
+            case WitnessedHead():
+                self.witnessed.append(frame)
             case Result():
                 self.results |= {item.ref: item for item in frame.items}
         return frame
@@ -143,7 +154,17 @@ class HubClient:
         await self.until(lambda: ref in self.results)
         return self.results[ref]
 
-    def _trust(self, frame: Block | DirectoryUpdate) -> TrustedCheckpoint:
+    async def _head(self, frame: TreeHead) -> None:
+        trusted = self._trust(frame)
+        lines = b""
+        if self.cosigner is not None:
+            tree = Tree(trusted.checkpoint.origin, trusted.checkpoint.size, trusted.checkpoint.root)
+            text = format_checkpoint(trusted.checkpoint)
+            lines = format_answer(self.cosigner.cosign(text, tree, now=NOW))
+        with suppress(ConnectionError):  # the hub may have cut the connection after it asked
+            await self.send(Cosign(trusted.checkpoint.size, lines))
+
+    def _trust(self, frame: Block | DirectoryUpdate | TreeHead) -> TrustedCheckpoint:
         trusted = trust_checkpoint(
             frame.checkpoint,
             origin=self.world.origin,

@@ -32,6 +32,7 @@ from schemas.session.frames import (
     Hello,
     Result,
     Submit,
+    TreeHead,
     Upload,
     Uploaded,
     Welcome,
@@ -483,6 +484,7 @@ async def test_a_peer_that_says_nothing_is_cut(tmp_path: Path) -> None:
 async def test_a_silent_session_is_cut(tmp_path: Path) -> None:
     async with staged(tmp_path, ping_seconds=1, idle_seconds=1) as scene:
         node = await scene.open(SENDER)
+        await node.expect(TreeHead)
         node.socket._autoping = False  # a machine that no longer runs does not answer pings
         async with asyncio.timeout(20):
             while True:

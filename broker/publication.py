@@ -1,0 +1,119 @@
+"""What the log shows to the world: checkpoints with all signatures, opened for cosigning and passed on with a quorum.
+
+Out of the way of deliveries: a block is signed with Ed25519 and published at once, and all that is here follows. A
+round of cosigning begins with a new checkpoint, at most once a second; ML-DSA-44 costs 0.6 ms, so the log itself adds
+it once a round and whenever somebody asks for a checkpoint, and witnesses once a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+
+import structlog
+
+from broker.exchange import Exchange
+from broker.witnessing import Round
+
+log = structlog.get_logger()
+
+ROUND_SECONDS: Final = 1.0
+"""From one round of cosigning to the next."""
+BOTH_SECONDS: Final = 60.0
+"""From one round in which witnesses also sign with ML-DSA-44 to the next."""
+SHOW_SECONDS: Final = 5.0
+"""From one cosigned checkpoint shown to the nodes to the next: each checks every line of it."""
+LOOK_SECONDS: Final = 5.0
+"""How often it is looked at whether the quorum is missing."""
+
+
+class Publication:
+    """Runs the rounds of an exchange. `wake` when something may be due."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._witnessing = exchange.witnessing
+        self._asked: Round | None = None
+        self._round_at = self._both_at = self._show_at = 0.0
+        self._since: float | None = None
+        self._alarmed = False
+
+    async def run(self) -> None:
+        """Open rounds and show results until cancelled."""
+        exchange, clock = self._exchange, asyncio.get_running_loop().time
+        self._since = clock()
+        while True:
+            exchange.grown.clear()
+            now = clock()
+            if self._grown() and now >= self._round_at:
+                await self._begin(now)
+            if self._unshown() and now >= self._show_at:
+                self._witnessing.show()
+                self._show_at = now + SHOW_SECONDS
+                exchange.announce()
+            self._look(now)
+            due = [LOOK_SECONDS]
+            due += [self._round_at - now] if self._grown() else []
+            due += [self._show_at - now] if self._unshown() else []
+            with_timeout = asyncio.wait_for(exchange.grown.wait(), max(0.0, min(due)))
+            try:
+                await with_timeout
+            except TimeoutError:
+                continue
+
+    async def checkpoint(self) -> bytes:
+        """The newest checkpoint with the log's signatures, and those of witnesses as far as they came."""
+        newest, head = self._witnessing.newest, self._exchange.head
+        if newest is not None and newest.size == head.size:
+            return newest.note
+        if self._asked is None or self._asked.size != head.size:
+            self._asked = Round(head, both=False)
+            await self._sign(self._asked)
+        return self._asked.note
+
+    def witnessed(self) -> bytes | None:
+        """The newest checkpoint that has its quorum; None before the first."""
+        return self._witnessing.reached.note if self._witnessing.reached is not None else None
+
+    async def _begin(self, now: float) -> None:
+        both = now >= self._both_at
+        begun = self._witnessing.begin(self._exchange.head, both=both)
+        self._round_at = now + ROUND_SECONDS
+        if both:
+            self._both_at = now + BOTH_SECONDS
+        self._exchange.announce()
+        await self._sign(begun)
+
+    async def _sign(self, signed: Round) -> None:
+        signer, exchange = self._exchange.signer, self._exchange
+        if signer.ml_dsa is not None:
+            sign = partial(signer.sign_tree, signed.head.checkpoint, now=exchange.clock())
+            signed.sign(await exchange.read(sign))
+
+    def _look(self, now: float) -> None:
+        """Count, and say so when a quorum is missing for long, and when it is back."""
+        witnessing, metrics = self._witnessing, self._exchange.metrics
+        reached, needed = witnessing.reached, witnessing.quorum()
+        complete = reached is not None and witnessing.newest is not None and reached.size >= witnessing.newest.size
+        if complete or not needed or self._since is None:
+            self._since = now
+        metrics.cosigners.set(len(witnessing.cosigners(witnessing.newest)))
+        metrics.quorum.set(needed)
+        metrics.quorum_size.set(reached.size if reached is not None else 0)
+        metrics.quorum_seconds.set(now - self._since)
+        late = now - self._since > self._exchange.settings.quorum_seconds
+        if late and not self._alarmed:
+            missing = witnessing.missing(witnessing.newest)
+            log.error("quorum missing", needed=needed, seconds=int(now - self._since), missing=list(missing))
+        elif self._alarmed and not late:
+            log.info("quorum reached again", size=reached.size if reached is not None else 0)
+        self._alarmed = late
+
+    def _grown(self) -> bool:
+        newest = self._witnessing.newest
+        return newest is None or newest.size != self._exchange.head.size
+
+    def _unshown(self) -> bool:
+        reached, shown = self._witnessing.reached, self._witnessing.shown
+        return reached is not None and (shown is None or shown[0] != reached.size)
