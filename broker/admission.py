@@ -7,7 +7,7 @@
     5   the signing key is known and valid
     6   the signature verifies
     7   it was made within five minutes of now, and has not expired
-    8   it was made under the newest directory version or the one before
+    8   it was made under the newest directory version, or the one before while that change spreads
     9   its recipients are exactly those that the routing rules give, and what it refers to is the sender's to refer to
     10  body, openers and attachments are those that the header names
     11  the sender is within its allowance
@@ -43,7 +43,7 @@ from schemas.errors import (
     WrongSender,
 )
 from schemas.ids import format_id, sha256
-from schemas.limits import CLOCK_SKEW_MS
+from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
 from schemas.routing.resolve import query_of, resolve
 from schemas.session.frames import Submit
 
@@ -127,7 +127,7 @@ def admit_alert(
     with step(7):
         _check_times(header, now)
     with step(8):
-        _check_version(header, newest)
+        _check_version(header, newest, now)
     with step(9):
         _check_recipients(header, directories(header.directory))
         _check_relation(header, view)
@@ -154,10 +154,11 @@ def _check_times(header: Header, now: int) -> None:
         raise AlertExpired(f"the alert expired {now - header.expires} ms ago")
 
 
-def _check_version(header: Header, newest: Directory) -> None:
+def _check_version(header: Header, newest: Directory, now: int) -> None:
     if header.directory > newest.version:
         raise DirectoryUnknown(f"directory version {header.directory} is not there yet; {newest.version} is the newest")
-    if header.directory < newest.version - 1:
+    spreading = now - newest.since <= SPREAD_MS
+    if header.directory < newest.version - (1 if spreading else 0):
         raise DirectoryStale(f"directory version {header.directory} is too old; {newest.version} is in force")
 
 

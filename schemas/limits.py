@@ -46,6 +46,9 @@ PAIR_KEY_ALERTS: Final = 10_000
 
 CLOCK_SKEW_MS: Final = 300_000
 """Five minutes: what a clock without NTP drifts in weeks, and short enough to make replay pointless."""
+SPREAD_MS: Final = 300_000
+"""For so long a new directory version leaves the one before it in use: a node that is connected hears of it within
+seconds, and what was sealed longer ago is refused for its age anyway."""
 MAX_EXPIRY_MS: Final = 366 * 86_400_000
 """An alert asks to be delivered for a year at most; after that its facts need a new look."""
 MAX_TIME_MS: Final = (1 << 48) - 1

@@ -17,7 +17,7 @@ from schemas.directory.history import Directory, DirectoryHistory
 from schemas.envelope.header import Header, verify_header
 from schemas.errors import BadSignature, CrossbearingError, KeyRefusal
 from schemas.ids import format_id
-from schemas.limits import CLOCK_SKEW_MS
+from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
 from schemas.log.entry import AlertEntry
 from schemas.routing.resolve import query_of, resolve
 
@@ -37,7 +37,8 @@ def alert_problems(
     """Yield what is wrong with an alert under `directory`, the one in force at its place."""
     yield from _sender_problems(entry, header, directory)
     yield from _time_problems(entry, header)
-    if header.directory not in (directory.version, directory.version - 1):
+    spreading = entry.time - directory.since <= SPREAD_MS
+    if not directory.version - (1 if spreading else 0) <= header.directory <= directory.version:
         message = f"it was made under directory version {header.directory}; version {directory.version} was in force"
         yield found.VERSION_STALE, message
     yield from _routing_problems(header, history)

@@ -171,7 +171,7 @@ NOT_FRESH = _kind(
     "not-fresh", "an alert was sealed too long before or after it was entered, or was expired", _HUB_ADMITTED
 )
 VERSION_STALE = _kind(
-    "version-stale", "an alert was made under a directory version neither in force nor the one before", _HUB_ADMITTED
+    "version-stale", "an alert was made under a directory version neither in force nor just replaced", _HUB_ADMITTED
 )
 ROUTING_DIFFERS = _kind(
     "routing-differs",

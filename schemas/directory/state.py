@@ -67,6 +67,8 @@ class Directory:
 
     version: int
     root: Metadata[Root]
+    since: int = 0
+    """When it came into force: the time (ms) of the entry that made it."""
     targets: Metadata[Targets] | None = None
     document: DirectoryDocument | None = None
     published: Mapping[str, Published] = field(default_factory=_nothing)
@@ -189,7 +191,7 @@ def _first_root(role: str, version: int, bundle: Bundle, at: int, trusted_root: 
     signed.verify_root(root, None)
     signed.check_expiry(root, ROOT, at)
     _check_no_target(bundle)
-    return Directory(version=1, root=root)
+    return Directory(version=1, root=root, since=at)
 
 
 def _apply_root(directory: Directory, version: int, bundle: Bundle, at: int) -> Directory:
@@ -199,7 +201,7 @@ def _apply_root(directory: Directory, version: int, bundle: Bundle, at: int) -> 
     signed.verify_root(root, directory.root)
     signed.check_expiry(root, ROOT, at)
     _check_no_target(bundle)
-    return replace(directory, version=directory.version + 1, root=root)
+    return replace(directory, version=directory.version + 1, root=root, since=at)
 
 
 def _apply_targets(directory: Directory, version: int, bundle: Bundle, at: int) -> Directory:
@@ -215,7 +217,7 @@ def _apply_targets(directory: Directory, version: int, bundle: Bundle, at: int) 
     if delegated != tuple(sorted(document.agencies)):
         odd = sorted(set(delegated) ^ set(document.agencies))
         raise DirectoryInvalid(f"the delegations and the agencies of directory.json differ in {', '.join(odd)[:200]}")
-    return _settle(directory, targets, document, directory.published)
+    return _settle(directory, targets, document, directory.published, at)
 
 
 def _apply_agency(directory: Directory, agency: str, version: int, bundle: Bundle, at: int) -> Directory:
@@ -235,7 +237,8 @@ def _apply_agency(directory: Directory, agency: str, version: int, bundle: Bundl
     signed.check_target(metadata, bundle.target)
     published = Published(metadata, parse_agency_keys(bundle.target, agency))
     _check_requests(published.keys, directory.document)
-    return _settle(directory, directory.targets, directory.document, {**directory.published, agency: published})
+    newest = {**directory.published, agency: published}
+    return _settle(directory, directory.targets, directory.document, newest, at)
 
 
 def _check_requests(keys: AgencyKeys, document: DirectoryDocument) -> None:
@@ -249,7 +252,11 @@ def _check_requests(keys: AgencyKeys, document: DirectoryDocument) -> None:
 
 
 def _settle(
-    directory: Directory, targets: Metadata[Targets], document: DirectoryDocument, published: Mapping[str, Published]
+    directory: Directory,
+    targets: Metadata[Targets],
+    document: DirectoryDocument,
+    published: Mapping[str, Published],
+    at: int,
 ) -> Directory:
     """The next version, in which exactly those agency keys count that the delegations in force vouch for."""
     keys: dict[str, AgencyKeys] = {}
@@ -263,6 +270,7 @@ def _settle(
     return replace(
         directory,
         version=directory.version + 1,
+        since=at,
         targets=targets,
         document=document,
         published=MappingProxyType(dict(published)),

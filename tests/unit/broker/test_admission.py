@@ -16,7 +16,7 @@ from schemas.errors import CrossbearingError
 from schemas.example import example_seed
 from schemas.ids import sha256, uuid7
 from schemas.keys import SigningKey
-from schemas.limits import CLOCK_SKEW_MS, MAX_HEADER
+from schemas.limits import CLOCK_SKEW_MS, MAX_HEADER, SPREAD_MS
 from schemas.log.entry import AlertEntry, RefusalEntry
 from schemas.session.frames import Submit
 from tests.support.directory import DAY_MS, NOW, make_world, record
@@ -207,6 +207,20 @@ def test_step_8_takes_the_newest_version_and_the_one_before(core: HubCore) -> No
     publish(core, "targets")
     core.accepted(SENDER, two)
     core.accepted(SENDER, core.alert(number=3))
+
+
+@pytest.mark.parametrize(("later", "taken"), [(SPREAD_MS, True), (SPREAD_MS + 1, False)])
+def test_step_8_takes_the_version_before_no_longer_than_a_change_spreads(
+    core: HubCore, later: int, taken: bool
+) -> None:
+    before = core.world.directory.version
+    publish(core, "targets")
+    core.clock.now += later
+    alert = altered(core.world, core.alert(), directory=before, created=core.clock.now)
+    if taken:
+        core.accepted(SENDER, alert)
+    else:
+        check(core.refused(SENDER, alert), "directory-stale", 8)
 
 
 def test_step_8_refuses_an_older_version(core: HubCore) -> None:

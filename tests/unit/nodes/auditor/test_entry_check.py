@@ -8,7 +8,7 @@ import pytest
 from schemas.directory.documents import PurgeOrder
 from schemas.envelope.header import Recipient, Relation, sign_header
 from schemas.ids import sha256
-from schemas.limits import CLOCK_SKEW_MS
+from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry
 from schemas.log.receipt import ReceiptItem, State
 from tests.support.auditing import audit, audited, found, only
@@ -194,6 +194,16 @@ def test_the_directory_version_may_be_the_one_before_but_no_older_and_not_from_t
     assert [row[2] for row in found(audited(log, tmp_path / "later")) if row[0] == "version-stale"] == [13]
     log.alert(change=lambda header: replace(header, directory=4))
     assert [row[2] for row in found(audited(log, tmp_path / "last")) if row[0] == "version-stale"] == [13, 16]
+
+
+def test_the_version_before_ends_when_the_change_had_time_to_spread(log: LogBuilder, tmp_path: Path) -> None:
+    log.publish("targets")
+    before = log.world.directory.version - 1
+    log.now += SPREAD_MS - 1000
+    log.alert(change=lambda header: replace(header, directory=before))
+    assert audited(log, tmp_path).ok
+    log.alert(change=lambda header: replace(header, directory=before))
+    assert found(audited(log, tmp_path / "later")) == [("version-stale", "broker", log.size - 1)]
 
 
 def test_recipients_other_than_the_rules_give(log: LogBuilder, tmp_path: Path) -> None:
