@@ -21,13 +21,17 @@ class _Commands(click.Group):
     """The hub's commands, and those of the governors, which are loaded when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "directory"])
+        return sorted([*super().list_commands(ctx), "directory", "route"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "directory":
             from broker.governance.cli import directory
 
             return directory
+        if cmd_name == "route":
+            from broker.route_cli import route
+
+            return route
         return super().get_command(ctx, cmd_name)
 
 

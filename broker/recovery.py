@@ -8,10 +8,13 @@ log smaller, or another root at that size      rolled back or altered: refuse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from broker.committer import Head, LogSigner
 from broker.engines.port import Anchor, Engine
+from broker.state import Activation
 from broker.tree import TILE_WIDTH, Tree
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import CrossbearingError, NotReady, StorageTampered
@@ -19,6 +22,19 @@ from schemas.log.checkpoint import Checkpoint, verify_checkpoint
 from schemas.log.entry import DirectoryEntry, decode_entry
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, root
 from schemas.log.note import note_key
+
+
+class DirectoryLog(Protocol):
+    """What of an engine holds the directory."""
+
+    def activations(self, after: int) -> Sequence[Activation]:
+        """See `View`."""
+
+    def blob(self, digest: bytes) -> bytes | None:
+        """See `Engine`."""
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """See `Engine`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,7 @@ def restore_tree(engine: Engine) -> Tree:
     return tree
 
 
-def restore_history(engine: Engine, trusted_root: bytes) -> DirectoryHistory:
+def restore_history(engine: DirectoryLog, trusted_root: bytes) -> DirectoryHistory:
     """Every directory version, verified again from the root that this hub trusts. Raises `StorageTampered`."""
     history = DirectoryHistory()
     for activation in engine.activations(after=0):

@@ -80,6 +80,9 @@ class LocalApi:
             web.get("/v1/doctor", self._doctor),
             web.get("/v1/directory", self._directory),
             web.post("/v1/route/explain", self._explain),
+            web.post("/v1/route/matrix", self._matrix),
+            web.get("/v1/route/lint", self._lint),
+            web.post("/v1/route/simulate", self._simulate),
             web.post("/v1/alerts", self._send),
             web.get("/v1/inbox", self._inbox),
             web.get("/v1/sent", self._sent),
@@ -118,7 +121,22 @@ class LocalApi:
 
     async def _explain(self, request: web.Request) -> web.Response:
         _query(request).done()
-        return _json(await self._service.explain(read_object(await _body(request, MAX_PLAIN_REQUEST))))
+        return _json(await self._service.routing.explain(read_object(await _body(request, MAX_PLAIN_REQUEST))))
+
+    async def _matrix(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        return _json(await self._service.routing.matrix(read_object(await _body(request, MAX_PLAIN_REQUEST))))
+
+    async def _lint(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        return _json(await self._service.routing.lint())
+
+    async def _simulate(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        given = Given(read_object(await _body(request, MAX_PLAIN_REQUEST)))
+        document = given.object("document")
+        given.done()
+        return _json(await self._service.routing.simulate(document or {}))
 
     # Sending
 

@@ -53,7 +53,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "directory": Place(
             "nodes.officer.partners", "directory", "Who can be addressed: agencies, regions, operations."
         ),
-        "route": Place("nodes.officer.partners", "route", "Who would receive an alert, and which rule decides."),
+        "route": Place("nodes.officer.charts", "route", "Who would receive an alert, and which rule decides."),
         "dead-letters": Place("nodes.officer.care", "dead_letters", "Deliveries to handlers that were given up."),
         "quarantine": Place("nodes.officer.care", "quarantine", "What arrived and failed a check."),
     },

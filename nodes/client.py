@@ -232,6 +232,18 @@ class NodeClient:
         """`POST /v1/route/explain`: who would receive an alert so addressed, and which rule decided."""
         return self._json("POST", "/v1/route/explain", dict(query))
 
+    def matrix(self, query: Mapping[str, object]) -> Json:
+        """`POST /v1/route/matrix`: who can reach whom by name with an alert of these facts, and which rule decides."""
+        return self._json("POST", "/v1/route/matrix", dict(query))
+
+    def lint(self) -> Json:
+        """`GET /v1/route/lint`: what is wrong with the rules in force."""
+        return self._json("GET", "/v1/route/lint")
+
+    def simulate(self, document: Mapping[str, object]) -> Json:
+        """`POST /v1/route/simulate`: which alerts of this node would have gone elsewhere under a `directory.json`."""
+        return self._json("POST", "/v1/route/simulate", {"document": dict(document)})
+
     def events(self, *, after: int | None = None) -> Iterator[Json]:
         """`GET /v1/events`: what happens at the node, as it happens, from the event behind number `after` on.
 

@@ -19,13 +19,13 @@ from broker.engines.port import BlockWriter, Held
 from broker.engines.sqlite_files import certain_failures, check_format, create, lock, open_connection
 from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SqliteIndex
 from broker.engines.sqlite_purge import sweep
+from broker.engines.sqlite_reader import TILE_LEVEL_SHIFT, SqliteReader
 from broker.engines.sqlite_uploads import Uploads
 from broker.state import Changes
 from schemas.errors import StorageFailed, StorageFull, StorageInDoubt
 
 WAL_PAGES = 4_000  # about 16 MB between checkpoints: few enough to restart fast, enough to spare the disk
 CACHE_KIB = 32_768
-_TILE_LEVEL_SHIFT = 56  # a tile's key is its level and its index in one integer
 
 
 def create_log(path: Path) -> None:
@@ -33,7 +33,7 @@ def create_log(path: Path) -> None:
     create(path, SCHEMA)
 
 
-class SqliteEngine(SqliteIndex):
+class SqliteEngine(SqliteReader):
     """`Engine` on one SQLite file. Its reading methods have a connection of their own and see committed blocks only.
 
     `reserve` is the free disk space (bytes) below which nothing more is written; `vfs` names an SQLite file layer.
@@ -69,16 +69,6 @@ class SqliteEngine(SqliteIndex):
             self._writer.close()
         os.close(self._lock)
 
-    def size(self) -> int:
-        """See `Engine`."""
-        with certain_failures():
-            return _size(self._reader)
-
-    def last_block(self) -> int:
-        """See `Engine`."""
-        row = self._row("SELECT start FROM newest_block")
-        return row[0] if row else 0
-
     @contextmanager
     def block(self, position: int) -> Iterator[BlockWriter]:
         """See `Engine`."""
@@ -112,21 +102,6 @@ class SqliteEngine(SqliteIndex):
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")
             raise StorageInDoubt(f"a commit failed and may or may not be durable: {error}") from error
-
-    def entries(self, start: int, stop: int) -> list[bytes]:
-        """See `Engine`."""
-        rows = self._rows("SELECT data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", start, stop)
-        return [data for (data,) in rows]
-
-    def tile(self, level: int, index: int) -> bytes | None:
-        """See `Engine`."""
-        row = self._row("SELECT data FROM tile WHERE key = ?", level << _TILE_LEVEL_SHIFT | index)
-        return row[0] if row else None
-
-    def blob(self, digest: bytes) -> bytes | None:
-        """See `Engine`."""
-        row = self._row("SELECT data FROM blob WHERE digest = ?", digest)
-        return row[0] if row else None
 
     def sweep(self, before: int, limit: int) -> int:
         """See `Engine`."""
@@ -180,7 +155,7 @@ class _Block(SqliteIndex):
 
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         """See `BlockWriter`."""
-        self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << _TILE_LEVEL_SHIFT | index, data))
+        self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << TILE_LEVEL_SHIFT | index, data))
 
     def put_blob(self, digest: bytes, data: bytes) -> None:
         """See `BlockWriter`."""

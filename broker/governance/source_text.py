@@ -52,6 +52,7 @@ _FIELDS = (
     "when",
     "to",
     "ceiling",
+    "hub",
     "reason",
     "tls",
     "keys",

@@ -26,6 +26,7 @@ from nodes.auditor.options import (
     workers_option,
     write_file,
 )
+from nodes.auditor.simulate_cli import simulate_command
 from nodes.auditor.text import count
 
 
@@ -209,6 +210,7 @@ def check_command(
 audit.add_command(bodies_command)
 audit.add_command(trail_command)
 audit.add_command(complete_command)
+audit.add_command(simulate_command)
 
 
 def _say(line: str) -> None:

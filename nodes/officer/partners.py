@@ -1,17 +1,13 @@
-"""Who can be addressed, and who an alert would reach."""
+"""Who can be addressed, and how it is shown who an alert would reach."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, get_args
-
-import click
+from typing import Any
 
 from nodes.officer import words
-from nodes.officer.completing import complete_addresses, complete_operations
 from nodes.officer.screen import Cell, Column, Screen
-from nodes.officer.settings import OfficerGroup, Settings, command, pass_settings
-from schemas.alert.codes import Kind, Marking, Mode, Precedence, Status
+from nodes.officer.settings import Settings, command
 
 NOT_ADDRESSED = "built-in:not-addressed"
 """The rule of `schemas.routing.resolve` for agencies nobody thought of; importing it would import the directory."""
@@ -64,48 +60,24 @@ def _addresses(answer: dict[str, Any]) -> list[list[Cell]]:
     return rows
 
 
-@click.group("route", cls=OfficerGroup)
-def route() -> None:
-    """Who would receive an alert, and which rule decides."""
-
-
-@route.command("explain")
-@click.argument("address", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=complete_addresses)
-@click.option("--kind", type=click.Choice(get_args(Kind)), default="watch", show_default=True, metavar="KIND")
-@click.option("--marking", type=click.Choice(get_args(Marking)), default="amber", show_default=True)
-@click.option("--precedence", type=click.Choice(get_args(Precedence)), default="routine", show_default=True)
-@click.option("--status", type=click.Choice(get_args(Status)), default="actual", show_default=True)
-@click.option("--operation", metavar="NAME", shell_complete=complete_operations)
-@click.option(
-    "--mode", "modes", type=click.Choice(get_args(Mode)), multiple=True, help="A mode of transport; repeat it."
-)
-@pass_settings
-def explain(settings: Settings, /, address: tuple[str, ...], modes: tuple[str, ...], **given: str | None) -> None:
-    """Say who would receive an alert sent to ADDRESS: agencies, region:NAME, operation:NAME or all. Nothing is sent.
-
-    Piped, each line holds, separated by tabs: agency, yes or no, rule, reason.
-    """
-    query = {"to": list(address), "modes": list(modes), **{key: value for key, value in given.items() if value}}
-    answer = settings.node().explain(query)
-    screen = settings.screen()
-    if screen.as_json:
-        screen.data(answer)
-        return
-    show_resolution(screen, answer)
-
-
 def show_resolution(screen: Screen, answer: dict[str, Any]) -> None:
-    """A table of who receives it and why; those left out too, with the rule that left them out."""
-    columns = [Column("Agency"), Column("Receives"), Column("Rule"), Column("Reason", stretch=True, whole=True)]
+    """Every agency with the rule that puts it in or keeps it out; on a terminal those with one reason share a line."""
     trace = answer["trace"]
     if not screen.terminal:
+        columns = [Column("Agency"), Column("Receives"), Column("Rule"), Column("Reason")]
         screen.table(columns, _decisions(trace))
         return
-    concerned = [decision for decision in trace if decision["rule"] != NOT_ADDRESSED]
-    screen.table(columns, _decisions(concerned))
-    others = len(trace) - len(concerned)
-    rest = f" {words.count(others, 'other is', 'others are')} not addressed." if others else ""
-    screen.note(f"\n{words.count(len(answer['recipients']), 'agency receives', 'agencies receive')} it.{rest}")
+    columns = [
+        Column("Receives"),
+        Column("Agencies", stretch=True, whole=True),
+        Column("Rule"),
+        Column("Reason", stretch=True, whole=True),
+    ]
+    screen.table(columns, _verdicts(trace))
+    if answer["recipients"]:
+        screen.note(f"\n{words.count(len(answer['recipients']), 'agency receives', 'agencies receive')} it.")
+    else:
+        screen.note("\nNobody receives it.")
 
 
 def reasons(trace: Iterable[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -118,20 +90,34 @@ def reasons(trace: Iterable[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 
 
 def _decisions(trace: Iterable[dict[str, Any]]) -> list[list[Cell]]:
-    """Rows by verdict and rule; on a terminal a reason stands once, at the first agency it holds for."""
-    ordered = sorted(
-        trace, key=lambda decision: (not decision["included"], decision["rule"], decision["reason"], decision["agency"])
-    )
-    rows, said = [], None
-    for decision in ordered:
-        verdict = (decision["included"], decision["rule"], decision["reason"])
-        rows.append(
-            [
-                Cell(decision["agency"]),
-                Cell("yes", "good") if decision["included"] else Cell("no", "faint"),
-                Cell(decision["rule"]),
-                Cell("" if verdict == said else decision["reason"], piped=decision["reason"]),
-            ]
-        )
-        said = verdict
-    return rows
+    """A row for each agency, by verdict and rule."""
+    return [
+        [
+            Cell(decision["agency"]),
+            Cell("yes" if decision["included"] else "no"),
+            Cell(decision["rule"]),
+            Cell(decision["reason"]),
+        ]
+        for decision in sorted(trace, key=_order)
+    ]
+
+
+def _verdicts(trace: Iterable[dict[str, Any]]) -> list[list[Cell]]:
+    """A row for each verdict and reason, with all agencies it holds for; those nobody addressed come last."""
+    found: dict[tuple[bool, str, str], list[str]] = {}
+    for decision in sorted(trace, key=_order):
+        found.setdefault((decision["included"], decision["rule"], decision["reason"]), []).append(decision["agency"])
+    return [
+        [
+            Cell("yes", "good") if included else Cell("no", "faint"),
+            Cell(", ".join(agencies)),
+            Cell(rule),
+            Cell(reason),
+        ]
+        for (included, rule, reason), agencies in found.items()
+    ]
+
+
+def _order(decision: dict[str, Any]) -> tuple[bool, bool, str, str, str]:
+    rule = decision["rule"]
+    return (not decision["included"], rule == NOT_ADDRESSED, rule, decision["reason"], decision["agency"])

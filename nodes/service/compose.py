@@ -85,9 +85,17 @@ class Composer:
         addresses = _addresses(query.get("to"))
         if addresses is None:
             raise Malformed("an address is needed", hint='Give "to": a list such as ["hk-customs", "region:oceania"].')
-        routing = RoutingQuery(
+        address = tuple(dict.fromkeys(normalise(text, directory) for text in addresses))
+        return weigh(plan_of(directory), self.question(query, address))
+
+    def question(self, query: Mapping[str, Any], address: tuple[str, ...]) -> RoutingQuery:
+        """The routing question of an alert of ours sent now, of which `query` gives the clear facts as for `explain`.
+
+        Raises `Malformed` for a word that is none of the list's.
+        """
+        return RoutingQuery(
             sender=self._standing.agency,
-            address=tuple(dict.fromkeys(normalise(text, directory) for text in addresses)),
+            address=address,
             topic=_word(query, "kind", "watch"),
             marking=_word(query, "marking", "amber"),
             precedence=_word(query, "precedence", "routine"),
@@ -97,7 +105,6 @@ class Composer:
             at=self._clock(),
             subjects=_types(query.get("subjects") or []),
         )
-        return weigh(plan_of(directory), routing)
 
 
 def resolution_view(resolution: Resolution) -> dict[str, Any]:

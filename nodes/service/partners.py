@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from schemas.routing.requests import request_to_json
+from schemas.routing.rules import rule_to_json
+
 if TYPE_CHECKING:
     from schemas.directory.documents import Agency, Operation
     from schemas.directory.state import Directory
@@ -23,6 +26,11 @@ def directory_view(directory: Directory) -> dict[str, Any]:
         "regions": [asdict(document.regions[region]) for region in sorted(document.regions)],
         "operations": [_operation(document.operations[operation]) for operation in sorted(document.operations)],
         "rules": [_rule(rule) for rule in sorted(document.rules, key=lambda rule: rule.id)],
+        "requests": [
+            {"agency": agency, **request_to_json(request)}
+            for agency, published in sorted(directory.keys.items())
+            for request in sorted(published.requests, key=lambda request: request.id)
+        ],
     }
 
 
@@ -36,14 +44,5 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    """A rule with what it leaves open left out."""
-    return {
-        "id": rule.id,
-        "effect": rule.effect,
-        "when": {name: list(values) for name, values in asdict(rule.when).items() if values},
-        "to": {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(rule.to).items() if value
-        },
-        "ceiling": rule.ceiling,
-        "reason": rule.reason,
-    }
+    """A rule with what it leaves open left out, but for the fields that one effect alone has."""
+    return {"ceiling": None, "hub": None, **rule_to_json(rule)}

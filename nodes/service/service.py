@@ -6,7 +6,7 @@ What each method takes and gives is written in docs/spec/local-api.md. Every ref
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from nodes.config import NodeConfig
@@ -15,12 +15,13 @@ from nodes.keys.service import KeyService
 from nodes.ports import Clock, Random
 from nodes.receipts import Acknowledgements
 from nodes.service.attachments import StoredFile, find_file, open_file
-from nodes.service.compose import Composer, resolution_view
+from nodes.service.compose import Composer
 from nodes.service.disclosing import Disclosing, FetchEvidence
 from nodes.service.health import Health
 from nodes.service.partners import directory_view
 from nodes.service.ports import Link
 from nodes.service.reading import Reading
+from nodes.service.routing import Routing
 from nodes.service.sending import Sending
 from nodes.standing import Standing
 from nodes.store.database import Tables
@@ -58,17 +59,13 @@ class NodeService:
         self._composer = Composer(standing, clock)
         self.sending = Sending(store, standing, self._composer, clock, random)
         self.reading = Reading(store)
+        self.routing = Routing(store, standing, self._composer)
         self.disclosing = Disclosing(store, standing, evidence)
         self.health = Health(config=config, store=store, standing=standing, identity=identity, link=link, clock=clock)
 
     async def directory(self) -> dict[str, Any]:
         """`GET /v1/directory`. Raises `NotReady` before one is held."""
         return directory_view(self._standing.directory)
-
-    async def explain(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """`POST /v1/route/explain`: of a whole `document`, or of its clear facts alone. Raises as composing does."""
-        document = query.get("document")
-        return resolution_view(self._composer.explain(document if isinstance(document, Mapping) else query))
 
     async def ack(self, text: str, state: Literal["read", "actioned"], *, officer: str | None = None) -> dict[str, Any]:
         """`POST /v1/alerts/{id}/ack`. States only move forward. Raises `WrongState` for an own alert, `NotFound`."""

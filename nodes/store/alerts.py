@@ -177,6 +177,13 @@ class Alerts:
             raise NotFound(f"this node holds no alert number {alert}")
         return Content(codec.decode(row[0], max_size=limits.MAX_BODY), row[1], row[2])
 
+    def headers(self) -> list[tuple[int, bytes]]:
+        """Log index and header of every alert here that is in the log, in the order of the log."""
+        sql = (
+            "SELECT log_index, header FROM alert WHERE log_index IS NOT NULL AND header IS NOT NULL ORDER BY log_index"
+        )
+        return [(index, header) for index, header in self._db.execute(sql)]
+
     def proof(self, alert: int) -> ProofRow | None:
         """The evidence kept for a received alert."""
         row = self._db.execute("SELECT entry, size, path, note FROM proof WHERE number = ?", (alert,)).fetchone()

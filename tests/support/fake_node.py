@@ -111,6 +111,9 @@ class FakeNode:
         self.quarantined: list[dict[str, Any]] = []
         self.dead: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
         self.failure: CrossbearingError | None = None
         self.verdict: dict[str, Any] = {"state": "accepted"}
         self.state: dict[str, Any] = {
@@ -164,7 +167,13 @@ class FakeNode:
                 others = [entry["agency"] for entry in found.get("recipients", ())]
                 return self._accept(others or [found["alert"]["sender"]], query)
             case "POST", "route", "explain":
-                return self._resolve(body["to"])
+                return self._resolve(body.get("to") or body.get("document", {}).get("to") or ["region:oceania"])
+            case "POST", "route", "matrix":
+                return {"agencies": sorted(AGENCIES), "reach": self._reach()}
+            case "GET", "route", "lint":
+                return {"findings": self.findings}
+            case "POST", "route", "simulate":
+                return {"alerts": 3, "changes": self.changes}
             case "GET", "events":
                 if not self.streams:
                     raise NotFound("the script of this test has no more events")
@@ -234,6 +243,21 @@ class FakeNode:
         ]
         return {"recipients": recipients, "trace": trace}
 
+    @staticmethod
+    def _reach() -> dict[str, dict[str, dict[str, str]]]:
+        """Nobody reaches my-customs, and nz-customs is reached through au-abf by all others."""
+        named = {"state": "yes", "rule": "built-in:addressed", "reason": "addressed by name"}
+        cells: dict[str, dict[str, dict[str, str]]] = {
+            sender: {recipient: named for recipient in sorted(AGENCIES) if recipient != sender}
+            for sender in sorted(AGENCIES)
+        }
+        for sender, row in cells.items():
+            if sender != "my-customs":
+                row["my-customs"] = {"state": "no", "rule": "never", "reason": "no agreement"}
+            if sender not in {"nz-customs", "au-abf"}:
+                row["nz-customs"] = {"state": "hub", "rule": "islands", "reason": "is reached through au-abf: small"}
+        return cells
+
     def _directory(self) -> dict[str, Any]:
         agencies = [
             {"id": key, "name": name, "country": key[:2].upper(), "regions": [region], "status": "active"}
@@ -241,7 +265,14 @@ class FakeNode:
         ]
         regions = [{"id": "oceania", "name": "Oceania"}, {"id": "far-east", "name": "Far East"}]
         operations = [{"id": "marker", "name": "Operation Marker", "host": SELF}]
-        return {"version": 33, "agencies": agencies, "regions": regions, "operations": operations, "rules": []}
+        return {
+            "version": 33,
+            "agencies": agencies,
+            "regions": regions,
+            "operations": operations,
+            "rules": [],
+            "requests": self.requests,
+        }
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from nodes.service.partners import directory_view
+from schemas.routing.requests import StandingRequest
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import make_world
 
@@ -31,6 +33,7 @@ def test_who_can_be_addressed() -> None:
             "when": {},
             "to": {"regions": ["asia"]},
             "ceiling": "green",
+            "hub": None,
             "reason": "Nothing above green",
         },
         {
@@ -39,7 +42,20 @@ def test_who_can_be_addressed() -> None:
             "when": {"operations": ["marker"]},
             "to": {"operation_host": True},
             "ceiling": None,
+            "hub": None,
             "reason": "The host sees all",
         },
     ]
+    assert view["requests"] == []
     assert json.loads(json.dumps(view)) == view
+
+
+def test_standing_requests_are_seen_by_all() -> None:
+    world = make_world()
+    world.keys["sg-cnb"] = replace(
+        world.keys["sg-cnb"], requests=(StandingRequest("boats", (), ("asia",), ("vessel",), "Boats come here."),)
+    )
+    world.publish("sg-cnb")
+    assert directory_view(world.directory)["requests"] == [
+        {"agency": "sg-cnb", "id": "boats", "regions": ["asia"], "subjects": ["vessel"], "reason": "Boats come here."}
+    ]

@@ -22,8 +22,8 @@ async def test_no_directory_yet(new_node: EdgeNode) -> None:
 
 
 async def test_explain_a_query_or_a_document(node: EdgeNode) -> None:
-    by_query = await node.service.explain({"to": ["asia"], "kind": "watch", "precedence": "priority"})
-    by_document = await node.service.explain({"document": watch(["asia"], precedence="priority")})
+    by_query = await node.service.routing.explain({"to": ["asia"], "kind": "watch", "precedence": "priority"})
+    by_document = await node.service.routing.explain({"document": watch(["asia"], precedence="priority")})
     assert by_query == by_document
     assert by_query["recipients"] == ["au-abf", "hk-customs"]
 
