@@ -170,3 +170,94 @@ def test_the_guide_shows_only_commands_and_options_that_there_are() -> None:
     for name, rest in shown:
         known = {option for parameter in audit.commands[name].params for option in parameter.opts}
         assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known
+
+
+# -- evidence about alerts ---------------------------------------------------------------------------------------------
+
+
+def judged(log: LogBuilder, copy: Path, command: str, *more: object) -> Result:
+    trust = ["--root", copy.parent / "root.json", "--log-vkey", log_vkey(log)]
+    return run(command, *more, *trust)
+
+
+def test_the_trail_of_an_alert_is_told_from_the_copy(log: LogBuilder, copy: Path) -> None:
+    result = judged(log, copy, "trail", log.alert_id(5)[-6:], copy)
+    assert result.exit_code == 0
+    assert "accepted, signed by au-abf" in result.stdout
+    assert json.loads(judged(log, copy, "trail", log.alert_id(5), copy, "--json").stdout)["index"] == 5
+    assert judged(log, copy, "trail", "0123456789ab", copy).exit_code == 3
+
+
+def test_a_trail_with_a_fault_in_it_ends_with_exit_code_4(log: LogBuilder, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(log.world.trusted_root)
+    log.receipt("sg-cnb", [7], "read", signature=bytes(64))
+    copy = log.write(tmp_path / "copy")
+    result = judged(log, copy, "trail", log.alert_id(7), copy)
+    assert result.exit_code == 4
+    assert "NOT GOOD" in result.stdout
+
+
+def test_what_was_never_acknowledged_is_found(log: LogBuilder, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(log.world.trusted_root)
+    log.alert("hk-customs", ["sg-cnb"], operation="marker")
+    log.now += 2 * 3_600_000
+    log.refusal()
+    copy = log.write(tmp_path / "copy")
+    behind = judged(log, copy, "complete", copy)
+    assert behind.exit_code == 4
+    assert "BEHIND: sg-cnb" in behind.stdout
+    patient = judged(log, copy, "complete", copy, "--grace", 180)
+    assert (patient.exit_code, "COMPLETE." in patient.stdout) == (0, True)
+    found = json.loads(judged(log, copy, "complete", copy, "--operation", "marker", "--json").stdout)
+    assert (found["alerts"], found["behind"], found["verified"]) == (1, ["sg-cnb"], True)
+    before = judged(log, copy, "complete", copy, "--to", "2026-09-21", "--json")
+    assert (before.exit_code, json.loads(before.stdout)["alerts"]) == (0, 0)
+    since = judged(log, copy, "complete", copy, "--from", "2026-09-21T14:13:30", "--json")
+    assert json.loads(since.stdout)["alerts"] == 1
+    assert judged(log, copy, "complete", copy, "--from", "yesterday").exit_code == 2
+
+
+def test_completeness_of_a_damaged_copy_is_not_vouched_for(log: LogBuilder, copy: Path) -> None:
+    flip(copy / "tile/entries/000.p/11", 2000)
+    result = judged(log, copy, "complete", copy)
+    assert result.exit_code == 4
+    assert "THE COPY DOES NOT VERIFY" in result.stdout
+
+
+def test_what_is_trusted_may_stand_in_the_environment(
+    log: LogBuilder, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEARING_AUDIT_ROOT", str(copy.parent / "root.json"))
+    monkeypatch.setenv("BEARING_AUDIT_LOG_VKEY", log_vkey(log))
+    assert run("verify", copy).exit_code == 0
+    assert run("trail", log.alert_id(5), copy).exit_code == 0
+
+
+def test_the_report_is_written_as_a_page_too(log: LogBuilder, copy: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert verify(log, copy, "--html", str(page), "--workers", "2").exit_code == 0
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_checkpoints_that_others_saw_are_compared(log: LogBuilder, copy: Path, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.write_bytes(log.checkpoint(size=7))
+    report = json.loads(verify(log, copy, "--seen", str(seen), "--json").stdout)
+    assert report["seen"] == [{"file": str(seen), "size": 7, "comparison": "agrees"}]
+    seen.write_bytes(log.checkpoint(size=7, root=bytes(32)))
+    assert verify(log, copy, "--seen", str(seen)).exit_code == 4
+
+
+def test_an_agency_fetches_and_audits_what_concerns_it(log: LogBuilder, tmp_path: Path) -> None:
+    keys = put_keys(tmp_path)
+    (tmp_path / "root.json").write_bytes(log.world.trusted_root)
+    with served(log, keys) as url:
+        credentials = ["--cert", keys / "auditor-1.crt", "--key", keys / "auditor-1.key", "--ca", keys / "ca.crt"]
+        fetched = run("fetch", tmp_path / "own", "--party", "sg-cnb", "--hub", url, *credentials)
+        whole = run("fetch", tmp_path / "own", "--hub", url, *credentials)
+    assert fetched.exit_code == 0
+    assert (whole.exit_code, "[bad-config]" in whole.stderr) == (2, True)
+    result = verify(log, tmp_path / "own")
+    assert result.exit_code == 0
+    assert "Concerning  sg-cnb only, from its own copy of the log" in result.stdout
+    assert json.loads(verify(log, tmp_path / "own", "--json").stdout)["party"] == "sg-cnb"
