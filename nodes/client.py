@@ -222,7 +222,7 @@ class NodeClient:
 
     def disclosure(self, alert: str) -> bytes:
         """`POST /v1/alerts/{id}/disclosure`: the file that proves this one alert, opened, to anybody."""
-        return self._bytes("POST", f"{_alert(alert)}/disclosure", None, {})
+        return self._bytes("POST", f"{_alert(alert)}/disclosure", {}, {})
 
     def search(self, query: str, *, limit: int | None = None) -> Json:
         """`GET /v1/search`: summaries of alerts, sent and received, whose text matches all words of `query`."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from schemas.alert.document import check_document
-from schemas.errors import BadDocument, BadId, CrossbearingError, Nobody, NotFound, Refusal, UnknownAgency
+from schemas.errors import BadDocument, BadId, CrossbearingError, Nobody, NotFound, Refusal, UnknownAgency, Unreachable
 
 NOW = 1_795_400_000_000  # a moment in November 2026, in ms
 MINUTE = 60_000
@@ -107,6 +107,7 @@ class FakeNode:
         self.calls: list[tuple[str, str, dict[str, str], dict[str, Any]]] = []
         self.alerts: dict[str, dict[str, Any]] = {}
         self.files: dict[tuple[str, int], bytes] = {}
+        self.disclosures: dict[str, bytes] = {}
         self.streams: list[list[dict[str, Any]]] = []
         self.quarantined: list[dict[str, Any]] = []
         self.dead: list[dict[str, Any]] = []
@@ -157,6 +158,8 @@ class FakeNode:
                 return {"alerts": self._listed(box, query)}
             case "GET", "alerts", short:
                 return self._find(short)
+            case "POST", "alerts", short, "disclosure":
+                return self._disclosed(self._find(short)["alert"]["id"])
             case "GET", "alerts", short, "attachments", number:
                 return self.files[self._find(short)["alert"]["id"], int(number)]
             case "POST", "alerts", short, "ack":
@@ -196,6 +199,11 @@ class FakeNode:
             and query.get("q", "").lower() in answer["alert"]["title"].lower()
         ]
         return found[: int(query.get("limit", len(found)))]
+
+    def _disclosed(self, alert: str) -> bytes:
+        if alert not in self.disclosures:
+            raise Unreachable("the hub cannot be reached now")
+        return self.disclosures[alert]
 
     def _find(self, short: str) -> dict[str, Any]:
         found = [answer for key, answer in self.alerts.items() if key.endswith(short)]

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.directory.agency_keys import parse_agency_keys
 from schemas.directory.documents import parse_directory
+from schemas.envelope import disclosure
 from schemas.envelope.header import decode_header
 from schemas.envelope.opening import STEPS
 from schemas.errors import REGISTRY
@@ -20,7 +21,7 @@ from tests.support.envelope import make_alert, seal_alert
 
 SPEC = Path(__file__).resolve().parents[4] / "docs" / "spec"
 EXAMPLE_AGENCIES = ("hk-customs", "cn-customs", "sg-cnb", "nz-customs", "fj-customs", "to-customs")
-PAGES = ("attachments.md", "directory.md", "envelope.md", "routing.md")
+PAGES = ("attachments.md", "directory.md", "disclosure.md", "envelope.md", "routing.md")
 
 
 def page(name: str) -> str:
@@ -45,6 +46,16 @@ def test_the_steps_of_opening_have_the_same_words() -> None:
     assert {int(number): " ".join(words.split()) for number, words in listed} == STEPS
 
 
+def test_the_steps_of_checking_a_disclosure_have_the_same_words() -> None:
+    listed = re.findall(r"^(\d+)\. (.*?): `", page("disclosure.md"), re.MULTILINE | re.DOTALL)
+    assert {int(number): " ".join(words.split()) for number, words in listed} == disclosure.STEPS
+
+
+def test_the_disclosure_table_names_every_field() -> None:
+    table = page("disclosure.md").split("## Checking")[0]
+    assert [name for name in disclosure.Disclosure.__slots__ if f"`{name}`" not in table] == []
+
+
 def test_the_header_table_names_every_field() -> None:
     world = make_world()
     header = decode_header(seal_alert(world, make_alert(world, "hk-customs"))[0].header)
@@ -55,7 +66,7 @@ def test_the_header_table_names_every_field() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_codes_exist(name: str) -> None:
     meant = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page(name)))
-    words = {"hk-customs", "follow-up", "ml-dsa-44", "xb1-commit", "xb1-wrap"}
+    words = {"crossbearing-disclosure", "hk-customs", "follow-up", "ml-dsa-44", "xb1-commit", "xb1-wrap"}
     words |= set(re.findall(r'"(?:id|hub)": "([a-z-]+)"', page(name)))  # of the examples
     words |= {agency for agency in re.findall(r"`([a-z]{2}-[a-z]+)`", page(name)) if agency in EXAMPLE_AGENCIES}
     words |= {"far-east", "south-east-asia"} if name == "routing.md" else set()
