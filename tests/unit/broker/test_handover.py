@@ -88,3 +88,16 @@ def test_a_directory_without_this_hubs_certificate_is_refused(world: World, tmp_
     world.document = replace(world.document, brokers=(Broker("broker", (bytes(32),)),))
     with pytest.raises(DirectoryLockout, match="this hub's own certificate"):
         hand_over(config, [world.bundle("targets")], TestClock())
+
+
+async def test_a_hub_that_cannot_keep_evidence_goes_on(world: World, tmp_path: Path) -> None:
+    config = new_hub(world, tmp_path)
+    first = suspended(Secretariat(world, tmp_path / "first"))
+    other = Secretariat(world, tmp_path / "other")
+    other.change("name: Test directory", "name: Another")
+    config.evidence.write_bytes(b"a file where the folder should be")
+    async with running_hub(config) as hub:
+        await asyncio.to_thread(hand_over, config, first, TestClock())
+        with pytest.raises(DirectoryConflict):
+            await asyncio.to_thread(hand_over, config, list(bundles(open_repository(other.repository))), TestClock())
+        assert hub.exchange.ready
