@@ -22,6 +22,7 @@ from schemas.errors import (
     BadConfig,
     BadDocument,
     BadId,
+    DirectoryInvalid,
     Internal,
     Malformed,
     Nobody,
@@ -339,3 +340,16 @@ async def test_garbage_on_the_socket_does_no_harm(served: Served) -> None:
         await asyncio.get_running_loop().sock_connect(raw, str(served.node.config.socket))
         await asyncio.get_running_loop().sock_sendall(raw, b"\x16\x03\x01\x00\xff" * 10)
     assert (await served.call(lambda node: node.status()))["agency"] == "sg-cnb"
+
+
+async def test_keys_are_shown_and_documents_and_passphrases_handed_over(served: Served) -> None:
+    view = await served.call(lambda node: node.keys())
+    assert (view["agency"], view["version"]) == ("sg-cnb", 1)
+    with pytest.raises(DirectoryInvalid):
+        await served.call(lambda node: node.publish_keys(b"no bundle"))
+    with pytest.raises(NotFound, match="keystore"):
+        await served.call(lambda node: node.reload_keys(b"open sesame"))
+    with pytest.raises(WrongState, match="no certificate of its own"):
+        await served.call(lambda node: node.renew_certificate())
+    status, answer = await served.http("POST", "/v1/keys/publish", b'{"bundle": "AA==", "more": 1}')
+    assert (status, answer["error"]["code"]) == (400, "malformed")

@@ -267,3 +267,20 @@ async def test_a_store_that_fails_while_a_session_ends_does_not_end_the_node(
 async def is_connected(exchange: Exchange) -> bool:
     await asyncio.sleep(0)
     return exchange.state.connected
+
+
+async def test_it_connects_anew_when_asked_to(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, FakeLink(hub)) as run:
+        run.exchange.reconnect()  # nothing is open yet: there is nothing to end
+        await (await run.link.accepted()).catch_up()
+        await eventually(lambda: events(parts, "link"))
+        run.exchange.reconnect()
+        await run.pauses.next()
+        assert run.exchange.state.code == "unreachable"
+        await (await run.link.accepted()).catch_up()
+        await eventually(lambda: settled_links(parts, 3))
+        assert run.exchange.state.connected
+
+
+async def settled_links(parts: Parts, count: int) -> bool:
+    return len(await events(parts, "link")) == count

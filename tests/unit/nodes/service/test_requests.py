@@ -87,3 +87,10 @@ def test_fields_of_another_type() -> None:
 def test_a_field_nobody_asked_for() -> None:
     with pytest.raises(Malformed, match="'extra' is not a field"):
         Given({"extra": 1}).done()
+
+
+def test_bytes_in_base64_of_one_form_only() -> None:
+    assert Given({"b": "AP8="}).blob("b") == b"\x00\xff"
+    for value in ("", "AP8", "AP9=", "AP8=\n", " AP8=", "AP_-", "é", None, 7):
+        with pytest.raises(Malformed):
+            Given({"b": value}).blob("b")

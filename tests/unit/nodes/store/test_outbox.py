@@ -203,3 +203,37 @@ def test_recipients_who_were_silent_until_the_end_are_expired_and_may_still_spea
     assert states == {"au-abf": "stored", "hk-customs": "expired"}
     assert [event.data["code"] for event in tables.events.after(told)] == ["alert-expired"]
     assert note(tables, alert, "stored")
+
+
+def test_a_second_sealing_is_noted_with_what_changed_since_the_officer_was_told(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=("hk-customs", "au-abf"))
+    number = row(tables, alert).number
+    seal(tables, alert, recipients=("au-abf", "hk-customs"))
+    assert tables.outbox.resealings.get(number) is None
+    for recipients in (("hk-customs",), ("fj-customs", "hk-customs")):
+        tables.outbox.seal_again(parse_id(alert.id), code="directory-stale", not_before=NOW, anew=True)
+        seal(tables, alert, recipients=recipients)
+    found = tables.outbox.resealings.get(number)
+    assert found is not None
+    assert (found.directory, found.added, found.dropped) == (5, ("fj-customs",), ("au-abf",))
+
+
+def test_a_first_sealing_for_others_than_told_is_noted_too(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=())
+    seal(tables, alert, recipients=("hk-customs",))
+    found = tables.outbox.resealings.get(row(tables, alert).number)
+    assert found is not None
+    assert (found.added, found.dropped) == (("hk-customs",), ())
+
+
+def test_a_newer_directory_ends_the_wait_of_what_is_to_be_sealed_again(tables: Tables, desk: Desk) -> None:
+    stale, busy = desk.sent(), desk.sent()
+    for alert in (stale, busy):
+        seal(tables, alert)
+    tables.outbox.seal_again(parse_id(stale.id), code="directory-stale", not_before=NOW + 30_000)
+    tables.outbox.postpone(parse_id(busy.id), code="quota", not_before=NOW + 30_000)
+    assert waiting(tables) == []
+    tables.outbox.directory_changed(now=NOW)
+    assert waiting(tables) == [parse_id(stale.id)]
+    assert tables.outbox.get(row(tables, stale).number).attempts == 0
+    assert tables.outbox.get(row(tables, busy).number).attempts == 1
