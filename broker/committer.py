@@ -20,6 +20,7 @@ from schemas.keys import MlDsaKey, SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.cosignature import Tree as SignedTree
 from schemas.log.cosignature import sign_tree
+from schemas.log.entry import decode_entry
 from schemas.log.note import NoteSignature, note_key
 
 
@@ -114,6 +115,8 @@ class Committer:
         self._quotas = quotas
         self._clock = clock
         self._stopwatch = stopwatch
+        newest = engine.entry(head.size - 1) if head is not None and head.size else None
+        self._time = decode_entry(newest).time if newest is not None else 0
 
     def commit(self, batch: Sequence[Work]) -> Committed:
         """Log what of `batch` may enter, as one block.
@@ -123,6 +126,7 @@ class Committer:
         """
         started = self._stopwatch()
         position = self._tree.size
+        now = max(self._clock(), self._time)  # the log's times never go back, whatever the clock does
         verdicts: tuple[Verdict, ...] = ()
         try:
             with self._engine.block(position) as block:
@@ -131,7 +135,7 @@ class Committer:
                     position=position,
                     history=self._history,
                     quotas=self._quotas,
-                    now=self._clock(),
+                    now=now,
                     trusted_root=self._trusted_root,
                     check_directory=self._signer.check_directory,
                 )
@@ -146,6 +150,7 @@ class Committer:
         checkpoint = Checkpoint(self._signer.origin, growth.size, growth.root())
         note = self._signer.sign(checkpoint)
         self._anchor.swap(self._head.note if self._head else None, note)
+        self._time = now
         self._tree.accept(growth)
         for index, directory in draft.directories:
             self._history.add(index, directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,19 @@ def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Pat
         sync_folder(folder)
     except OSError as error:
         raise StorageFailed(f"the evidence of two files under one version cannot be kept in {case}: {error}") from error
+    return case
+
+
+def keep_contradiction(folder: Path, witness: str, when: int, files: Mapping[str, bytes]) -> Path:
+    """Write what shows that a witness holds another history into a case of its own. Raises `StorageFailed`."""
+    case = folder / f"witness-{witness}-{when}"
+    try:
+        case.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, data in files.items():
+            write_durably(case / name, data, mode=0o600)
+        sync_folder(folder)
+    except OSError as error:
+        raise StorageFailed(f"the evidence of {witness} cannot be kept in {case}: {error}") from error
     return case
 
 

@@ -6,7 +6,7 @@ Three threads share the work. The event loop talks to nodes; one thread writes b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from broker.config import Settings
 from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work
 from broker.engines.port import Engine
-from broker.evidence import keep_against_log
+from broker.evidence import keep_against_log, keep_contradiction
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
 from broker.sequencer import Sequencer
@@ -83,6 +83,7 @@ class Exchange:
         self.grown = asyncio.Event()
         self.witnessing = Witnessing(lambda: self.history.latest, self.grown.set)
         self._evidence = evidence
+        self._contradictions: dict[str, int] = {}
         self._committer = committer
         self._cache = cache
         self._subscribers: dict[str, Subscriber] = {}
@@ -152,6 +153,24 @@ class Exchange:
         """Tell every session that there is a checkpoint to be cosigned, or one that was."""
         for subscriber in list(self._subscribers.values()):
             subscriber.announced()
+
+    async def contradicted(self, witness: str, what: str, files: Mapping[str, bytes]) -> None:
+        """A witness holds another history than this log: keep what shows it, once for each size of the log, and say so.
+
+        One of the two lost or changed what was signed; the operator stops, and compares before anything else.
+        """
+        size = self.head.size
+        if self._contradictions.get(witness) == size:
+            return
+        self._contradictions[witness] = size
+        self.metrics.conflicts.inc()
+        every = {"head.checkpoint": self.head.note, **files}
+        hint = "Stop the hub. Compare log and anchor with the witness's checkpoint: docs/operations.md, forks."
+        try:
+            kept = await self.read(partial(keep_contradiction, self._evidence, witness, self.clock(), every))
+            log.critical("a witness holds another history", witness=witness, what=what, evidence=str(kept), hint=hint)
+        except StorageFailed as fault:
+            log.critical("a witness holds another history", witness=witness, what=what, lost=fault.message, hint=hint)
 
     async def _commit(self, batch: Sequence[Work]) -> Committed:
         committed = await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)

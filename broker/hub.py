@@ -23,6 +23,7 @@ from broker.health import Health
 from broker.identity import certificate_pin
 from broker.keyfiles import check_example_keys, read_private, read_seed
 from broker.metrics import Metrics
+from broker.outside import OutsideWitnesses
 from broker.parcel import ParcelCache
 from broker.publication import Publication
 from broker.quota import Quotas
@@ -31,6 +32,7 @@ from broker.retention import Retention
 from broker.server import Server
 from broker.shipping import Shipping
 from broker.tree import Tree
+from broker.witness_client import post
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, ShuttingDown
 from schemas.keys import MlDsaKey, SigningKey
@@ -132,7 +134,7 @@ class Hub:
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
         self.retention = Retention(exchange)
-        self.expiry = ExpiryWatch(exchange)
+        self.chores = (self.retention, ExpiryWatch(exchange), self.publication, OutsideWitnesses(exchange, post))
         self._chores: list[asyncio.Task[None]] = []
         self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
 
@@ -141,7 +143,7 @@ class Hub:
         await self.health.start()
         await self.control.start()
         await self.server.start()
-        self._chores = [asyncio.create_task(chore.run()) for chore in (self.retention, self.expiry, self.publication)]
+        self._chores = [asyncio.create_task(chore.run()) for chore in self.chores]
         self.health.ready = True
         log.info(
             "ready",

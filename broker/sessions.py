@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from aiohttp import ClientConnectionResetError, WSMsgType, web
@@ -107,8 +107,10 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._farewell(ending)
-            self.finished.set()
+            try:
+                await self._farewell(ending)
+            finally:
+                self.finished.set()  # whatever went wrong: the agency's next session waits for it
 
     def end(self, error: CrossbearingError) -> None:
         """Say goodbye for the reason given, and end."""
@@ -208,6 +210,8 @@ class Session:
         outgoing = await self._open(hello)
         while (frame := await self._next()) is not None:
             if isinstance(frame, Bye):
+                if frame.code == Fork.code:
+                    await self._exchange.contradicted(self.agency, frame.message, {})
                 return
             await self._handle(frame, outgoing)
 
@@ -234,16 +238,22 @@ class Session:
         if hello.directory > head.directory:
             raise DirectoryUnknown(f"the node holds directory version {hello.directory}, the log {head.directory}")
         if hello.size > head.size:
-            raise Fork(f"the node holds a checkpoint of {hello.size} entries, the log has {head.size}")
+            await self._forked(hello, f"the node holds a checkpoint of {hello.size} entries, the log has {head.size}")
         if await exchange.read(partial(exchange.shipping.root_at, hello.size)) != hello.root:
-            raise Fork(f"the node holds another history of {hello.size} entries")
+            await self._forked(hello, f"the node holds another history of {hello.size} entries")
         self._check()  # the directory may have changed since the connection was accepted
         await self._send(Welcome(PROTOCOL, head.checkpoint.origin, head.directory, head.size, self._exchange.clock()))
         outgoing = self._outgoing = Outgoing(exchange, hello, self._wake.set)
         exchange.subscribe(self.agency, self)
+        self._check()  # again, for a change while the welcome was sent was told to subscribers only
         self._wake.set()
         log.info("session", agency=self.agency, size=hello.size, directory=hello.directory)
         return outgoing
+
+    async def _forked(self, hello: Hello, what: str) -> NoReturn:
+        claim = f"{hello.agency}\n{hello.size}\n{hello.root.hex()}\n".encode()
+        await self._exchange.contradicted(self.agency, what, {"hello": claim})
+        raise Fork(what)
 
     async def _handle(self, frame: Frame, outgoing: Outgoing) -> None:
         match frame:
@@ -258,16 +268,15 @@ class Session:
                 outgoing.cosigned()
             case Fetch():
                 self._tell(outgoing, await self._transfers.fetch(frame))
-                self._make_room()
             case Upload():
                 self._tell(outgoing, await self._transfers.upload(frame))
 
-    @staticmethod
-    def _tell(outgoing: Outgoing, answer: Blob | Uploaded | ResultItem) -> None:
+    def _tell(self, outgoing: Outgoing, answer: Blob | Uploaded | ResultItem) -> None:
         if isinstance(answer, ResultItem):
             outgoing.answer(answer)
         else:
             outgoing.piece(answer)
+        self._make_room()
 
     def _cosigned(self, frame: Cosign) -> None:
         """Count a witness's answer. One that cannot be counted costs the node nothing: its keys may be changing."""

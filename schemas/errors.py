@@ -598,6 +598,12 @@ class NoQuorum(
     """Too few witnesses cosigned the checkpoint."""
 
 
+class CosignatureRefused(
+    LogRefusal, code="cosignature-refused", hint="Ask the witness's operator whether it knows this log and its keys."
+):
+    """An outside witness does not cosign, for a reason that says nothing about the log's history."""
+
+
 class BadPolicy(LogRefusal, code="bad-policy", hint="Correct the line named; see docs/spec/witness.md for the form."):
     """A policy file, naming logs, witnesses and the quorum, is not in its form or contradicts itself."""
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from broker.committer import Committer
 from broker.draft import NewDirectory, Work, reference
+from broker.quota import Quotas
+from broker.recovery import recover
 from broker.state import Changes
 from schemas.codec import encode
 from schemas.directory.documents import LogIdentity
@@ -151,3 +154,34 @@ def test_references_name_submissions() -> None:
     for header in (b"", b"noise", encode({"id": b"short"}), encode([1])):
         assert reference(Submit(header, b"", b"", ())) == sha256(header)[:16]
     assert reference(SendReceipt(b"receipt", b"")) == sha256(b"receipt")[:16]
+
+
+def test_times_in_the_log_never_go_back(core: HubCore) -> None:
+    core.clock.now += 60_000
+    core.accepted(SENDER, core.alert(number=1))
+    core.clock.now -= 30_000
+    core.accepted(SENDER, core.alert(number=2))
+    times = [entry.time for entry in core.entries()]
+    assert times == sorted(times)
+    assert times[-1] == times[-2] == core.clock.now + 30_000
+
+
+def test_times_go_on_after_a_restart_with_a_clock_that_fell_back(core: HubCore) -> None:
+    core.clock.now += 60_000
+    core.accepted(SENDER, core.alert(number=1))
+    core.clock.now -= 30_000
+    recovered = recover(core.engine, core.anchor, core.signer, core.world.trusted_root)
+    core.committer = Committer(
+        engine=core.engine,
+        anchor=core.anchor,
+        tree=recovered.tree,
+        history=recovered.history,
+        head=recovered.head,
+        signer=core.signer,
+        trusted_root=core.world.trusted_root,
+        quotas=Quotas(receipts_per_minute=1_000, refusals_per_minute=1_000),
+        clock=core.clock,
+        stopwatch=lambda: 0.0,
+    )
+    core.accepted(SENDER, core.alert(number=2))
+    assert core.entries()[-1].time == core.clock.now + 30_000
