@@ -156,7 +156,7 @@ def test_progress_is_shown_on_a_terminal_only(log: LogBuilder, copy: Path, monke
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["fetch", "verify", "prove", "check", "trail", "complete"])
+@pytest.mark.parametrize("command", ["fetch", "verify", "prove", "check", "trail", "complete", "simulate"])
 def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
