@@ -117,7 +117,10 @@ def settle(files: Certificates) -> bool:
     """Finish a taking-up that a crash cut between its two renames; True if there was one. Raises OSError."""
     if files.next_key.exists() or not files.next_certificate.exists():
         return False
-    found = _certificate(files.next_certificate.read_bytes(), str(files.next_certificate))
+    try:
+        found = _certificate(files.next_certificate.read_bytes(), str(files.next_certificate))
+    except BadConfig:
+        return False  # not what a taking-up leaves
     if spki_pin(found.public_key()) != _pin(files.key):
         return False
     files.next_certificate.rename(files.certificate)

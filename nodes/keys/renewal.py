@@ -48,10 +48,14 @@ class RenewingLink:
 
     @property
     def due(self) -> bool:
-        """Whether a successor is complete and listed."""
+        """Whether a successor is complete and listed; one that cannot be read never keeps the node from the hub."""
         if not self.files.installed:
             return False
-        pins = self.files.pins()
+        try:
+            pins = self.files.pins()
+        except CrossbearingError as error:
+            log.warning("the next certificate key cannot be used", code=error.code, message=error.message)
+            return False
         return len(pins) > 1 and self._listed(pins[1])
 
     async def changed(self) -> None:

@@ -84,6 +84,8 @@ def test_nothing_is_finished_that_was_not_begun(files: Certificates) -> None:
     assert not settle(files)
     files.next_key.unlink()  # an operator who gave up: the certificate fits no key
     assert not settle(files)
+    files.next_certificate.write_bytes(b"junk")
+    assert not settle(files)
     assert files.pins() == (spki_digest(ME),)
 
 

@@ -54,6 +54,18 @@ async def test_a_refused_successor_leaves_the_one_in_use(
     assert not link.due
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+async def test_a_next_key_that_cannot_be_read_keeps_nobody_from_the_hub(
+    link: RenewingLink, hub: Hub, files: Certificates, listed: set[bytes], mode: int
+) -> None:
+    listed.add(installed(files))
+    files.next_key.write_bytes(b"junk")
+    files.next_key.chmod(mode)
+    assert not link.due
+    await link.connect()
+    assert hub.asked == ["tls.key"]
+
+
 async def test_a_hub_that_is_away_refuses_nothing(
     link: RenewingLink, hub: Hub, files: Certificates, listed: set[bytes]
 ) -> None:

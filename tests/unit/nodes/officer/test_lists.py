@@ -82,6 +82,12 @@ def test_sent_with_an_id_shows_each_recipient(run: Run, node: FakeNode) -> None:
     assert json.loads(run("sent", "0005", "--json").stdout)["recipients"] == RECIPIENTS
 
 
+def test_sent_with_an_id_says_that_the_directory_changed(on_terminal: OnTerminal, node: FakeNode) -> None:
+    note = {"directory": 35, "added": ["au-abf"], "dropped": [], "time": 0}
+    node.add({**sent(5, RECIPIENTS), "resealed": note})
+    assert "sent again under directory version 35: now also to au-abf" in on_terminal("sent", "0005")
+
+
 def test_a_received_alert_has_no_recipients_to_show(run: Run, node: FakeNode) -> None:
     node.add(received(1))
     result = run("sent", "0001")

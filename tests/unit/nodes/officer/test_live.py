@@ -63,6 +63,15 @@ def test_each_event_is_a_line(run: Run, node: FakeNode) -> None:
     assert result.exit_code == 5
 
 
+def test_a_changed_directory_is_said_beside_the_state(run: Run, node: FakeNode) -> None:
+    node.streams = [[{**STATE, "directory": 35, "added": ["au-abf", "nz-customs"], "dropped": ["sg-cnb"]}]]
+    said = run("follow", "--once").stdout.rstrip("\n").split("\t")[3]
+    assert said == (
+        "00000005  sent: accepted; sent again under directory version 35: now also to au-abf, nz-customs; "
+        "no longer to sg-cnb"
+    )
+
+
 def test_json_is_one_event_a_line(run: Run, node: FakeNode) -> None:
     node.streams = [[ALERT, UP]]
     lines = run("follow", "--once", "--json").stdout.splitlines()
