@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from broker.exchange import Exchange
@@ -73,7 +74,10 @@ class Transfers:
         alert = engine.alert_at(index) if index <= MAX_INDEX else None
         if alert is None or (alert.sender != self._agency and engine.delivery(self._agency, index) is None):
             return b"", 0
-        data = self._exchange.shipping.evidence(index, head=self._exchange.head)
+        head, reached = self._exchange.head, self._exchange.witnessing.reached
+        if reached is not None and reached.size > index:  # rather one that witnesses vouch for than the newest
+            head = replace(reached.head, note=reached.note)
+        data = self._exchange.shipping.evidence(index, head=head)
         return (data, len(data)) if offset == 0 and len(data) <= MAX_EVIDENCE else (b"", 0)
 
 

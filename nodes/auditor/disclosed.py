@@ -37,7 +37,8 @@ def disclosed_view(told: Disclosed) -> dict[str, object]:
         "index": told.index,
         "size": told.checkpoint.size,
         "root": told.checkpoint.root.hex(),
-        "signed_by": list(told.signers),
+        "witnesses": list(told.witnesses),
+        "quorum": told.quorum,
         "entered": told.entry.time,
         "directory": told.entry.directory,
         "governors_root": told.root.hex(),
@@ -67,12 +68,13 @@ def disclosed_lines(told: Disclosed) -> Iterator[str]:
     yield f"Log         {plain(told.checkpoint.origin)}"
     yield f"Entered     {when(told.entry.time)}, by the hub's clock"
     yield f"Place       entry {told.index:,} of a log of {told.checkpoint.size:,}, root {told.checkpoint.root.hex()}"
-    yield f"Signed by   {', '.join(plain(signer) for signer in told.signers)}"
+    enough = "as many as the directory asks for" if told.quorum else "fewer than the directory asks for"
+    yield f"Witnessed   by {', '.join(told.witnesses) or 'nobody'}: {enough}"
     yield f"Directory   version {told.entry.directory}, established from its first version on"
     yield f"Governors   first root metadata, SHA-256 {told.root.hex()}"
     yield ""
-    yield "What this means: the sender's own signature covers the alert, by the key that the directory of that time gives"
-    yield "for it; and the log cannot deny the entry without contradicting its own signature."
+    yield "What this means: the sender's own signature covers the alert, with the key that the directory then gave for"
+    yield "it; and the log cannot deny the entry without contradicting its own signature."
     if not told.root_trusted:
         yield "Who the governors are is so far this file's word: compare the SHA-256 above with theirs, or give --root."
     if told.alert.attachments:

@@ -83,7 +83,7 @@ class Disclosing:
                 index=held.index,
                 entry=evidence.entry,
                 path=evidence.path,
-                checkpoint=known_lines(evidence.checkpoint, in_force),
+                checkpoint=known_lines(evidence.checkpoint, in_force, self._standing.log_keys),
                 directory=directory,
                 body=seal_body(held.inner, held.content_key),
                 content_key=held.content_key,

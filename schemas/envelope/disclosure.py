@@ -30,6 +30,7 @@ from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Fields, Value, decode, encode
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.directory.metadata import decode_bundle
+from schemas.directory.witness_policy import policy_of, witness_of
 from schemas.envelope.body import CONTENT_KEY_SIZE, commitment, open_body
 from schemas.envelope.header import Header, decode_header, verify_header
 from schemas.envelope.opening import alert_inside, sender_key
@@ -106,8 +107,10 @@ class Disclosed:
     header: Header
     alert: Alert
     checkpoint: Checkpoint
-    signers: tuple[str, ...]
-    """Names under the checkpoint whose signatures verified."""
+    witnesses: tuple[str, ...]
+    """Agencies and outside witnesses that cosigned the checkpoint."""
+    quorum: bool
+    """Whether they are as many as the directory asks for."""
     directory: Directory
     root: bytes
     """SHA-256 of the root metadata that the directory begins with."""
@@ -162,12 +165,12 @@ def is_disclosure(data: bytes) -> bool:
     return encode(FORMAT) in data and data[:1] != b"c"
 
 
-def known_lines(note: bytes, directory: Directory) -> bytes:
-    """The checkpoint's note with only the lines of those whom the directory lists, as a disclosure carries it.
+def known_lines(note: bytes, directory: Directory, keys: Sequence[NoteKey]) -> bytes:
+    """The checkpoint's note with only the lines by the log's ``keys`` and by those whom the directory lists.
 
     Raises `BadSignature` for a bad line among them, and `CheckpointUntrusted` without any.
     """
-    return format_note(verify_signers(note, directory.log_keys()))
+    return format_note(verify_signers(note, _known(directory, keys)))
 
 
 def verify_disclosure(data: bytes, *, keys: Sequence[NoteKey], trusted_root: bytes | None = None) -> Disclosed:
@@ -190,7 +193,7 @@ def verify_disclosure(data: bytes, *, keys: Sequence[NoteKey], trusted_root: byt
     with _step(4):
         history, root = _replay(told, entry, trusted_root)
         public = sender_key(told.index, entry, header, history)
-        signers = _signers(told.checkpoint, keys, history.latest)
+        witnesses, quorum = _witnesses(told.checkpoint, keys, history.latest)
     with _step(5):
         verify_header(entry.header, entry.signature, public)
     with _step(6):
@@ -209,7 +212,7 @@ def verify_disclosure(data: bytes, *, keys: Sequence[NoteKey], trusted_root: byt
         alert = alert_from_wire(wire)
     given = trusted_root is not None
     return Disclosed(
-        told.index, entry, header, alert, checkpoint, signers, history.latest, sha256(root), given, _VERIFIED
+        told.index, entry, header, alert, checkpoint, witnesses, quorum, history.latest, sha256(root), given, _VERIFIED
     )
 
 
@@ -231,13 +234,19 @@ def _replay(told: Disclosure, entry: AlertEntry, trusted_root: bytes | None) -> 
     return history, root
 
 
-def _signers(note: bytes, keys: Sequence[NoteKey], directory: Directory) -> tuple[str, ...]:
-    """Who signed the checkpoint, all of them known and good. Raises `BadCheckpoint` for a stranger's line."""
-    known = tuple(dict.fromkeys((*keys, *directory.log_keys())))
-    signed = verify_signers(note, known)
+def _known(directory: Directory, keys: Sequence[NoteKey]) -> tuple[NoteKey, ...]:
+    return tuple(dict.fromkeys((*keys, *directory.log_keys(), *policy_of(directory).witness_keys())))
+
+
+def _witnesses(note: bytes, keys: Sequence[NoteKey], directory: Directory) -> tuple[tuple[str, ...], bool]:
+    """Who cosigned the checkpoint, and whether they are enough. Raises `BadCheckpoint` for a stranger's line."""
+    policy = policy_of(directory)
+    signed = verify_signers(note, _known(directory, keys))
     if len(signed.signatures) != len(parse_note(note).signatures):
         raise BadCheckpoint("the checkpoint carries a line by somebody whom the directory does not list")
-    return tuple(line.name for line in signed.signatures)
+    lines = {(line.name, line.key_id) for line in signed.signatures}
+    cosigned = {name: w.key for name, w in policy.witnesses.items() if (w.key.name, w.key.key_id) in lines}
+    return tuple(sorted(set(map(witness_of, cosigned)))), policy.reached_by(set(cosigned.values()))
 
 
 def _directory_item(value: Value) -> DirectoryItem:

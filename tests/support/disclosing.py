@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.codec import Value, encode
+from schemas.directory.witnesses import Witnesses
 from schemas.envelope.disclosure import DirectoryItem, Disclosure, encode_disclosure
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import unwrap
@@ -29,9 +30,15 @@ class Disclosing:
     """An alert of `SENDER` at `index`, with `disclosure` and its bytes `data`; `suspended` is its sender if asked."""
 
     def __init__(
-        self, *, number: int = 1, suspended: bool = False, pair: MakePair | None = None, **fields: object
+        self,
+        *,
+        number: int = 1,
+        suspended: bool = False,
+        witnesses: Witnesses | None = None,
+        pair: MakePair | None = None,
+        **fields: object,
     ) -> None:
-        self.world: World = make_world()
+        self.world: World = make_world(witnesses=witnesses)
         self.alert: Alert = make_alert(self.world, SENDER, number=number, **fields)
         self.pairs = self._pairs(pair)
         sealed = seal(

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.alert.document import alert_to_wire
 from schemas.codec import decode, encode
+from schemas.directory.witness_policy import witness_name
+from schemas.directory.witnesses import Witnesses
 from schemas.envelope.disclosure import (
     FORMAT,
     STEPS,
@@ -22,8 +24,11 @@ from schemas.envelope.disclosure import (
     verify_disclosure,
 )
 from schemas.errors import CrossbearingError
+from schemas.example import example_seed
 from schemas.ids import format_id, sha256
-from schemas.log.note import note_key
+from schemas.keys import WitnessKey
+from schemas.log.cosignature import Cosigner, Tree
+from schemas.log.note import SignedNote, format_note, note_key, parse_note
 from tests.support.directory import NOW
 from tests.support.disclosing import Disclosing
 from tests.vectors.disclosure_cases import DEFECTS, FORMS, strangers_line
@@ -43,7 +48,7 @@ def test_a_good_file_proves_the_alert(made: Disclosing) -> None:
     assert alert_to_wire(told.alert) == alert_to_wire(made.alert)
     assert (told.header.sender, [r.agency for r in told.header.recipients]) == ("hk-customs", ["au-abf", "sg-cnb"])
     assert (told.index, told.entry.time, told.checkpoint.size) == (made.index, NOW, len(made.log.leaves))
-    assert told.signers == (made.world.origin,)
+    assert (told.witnesses, told.quorum) == ((), True), "this directory asks for none"
     assert (told.root_trusted, told.root) == (True, sha256(made.world.trusted_root))
     assert told.directory.version == 5
 
@@ -127,7 +132,22 @@ def test_any_byte_cut_or_added_is_refused(made: Disclosing) -> None:
 
 def test_lines_of_strangers_are_left_out_before(made: Disclosing) -> None:
     with_stranger = strangers_line(made, made.disclosure).checkpoint
-    assert known_lines(with_stranger, made.world.directory) == made.disclosure.checkpoint
+    assert known_lines(with_stranger, made.world.directory, made.keys) == made.disclosure.checkpoint
+
+
+def test_cosignatures_of_witnesses_are_counted() -> None:
+    made = Disclosing(witnesses=Witnesses(2))
+    note = parse_note(made.disclosure.checkpoint)
+    tree = Tree(made.world.origin, len(made.log.leaves), made.log.checkpoint().root)
+    lines = list(note.signatures)
+    for agency in ("au-abf", "sg-cnb"):
+        cosigner = Cosigner(witness_name(made.world.origin, agency), WitnessKey(example_seed(agency, "witness")), None)
+        lines += cosigner.cosign(note.text, tree, now=NOW)
+    for count, witnesses, quorum in ((1, (), False), (2, ("au-abf",), False), (3, ("au-abf", "sg-cnb"), True)):
+        cosigned = format_note(SignedNote(note.text, tuple(lines[:count])))
+        told = verify(made, replace(made.disclosure, checkpoint=cosigned))
+        assert (told.witnesses, told.quorum) == (witnesses, quorum)
+        assert known_lines(cosigned, made.world.directory, ()) == cosigned
 
 
 def test_the_id_in_the_file_is_the_alerts(made: Disclosing) -> None:
