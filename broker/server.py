@@ -102,6 +102,11 @@ class Server:
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
         return identify(tls.getpeercert(binary_form=True) if tls else None, self._exchange.history.latest)
 
+    def _still(self, request: web.Request, party: Party) -> None:
+        """Raises `NotPinned` or `Suspended` once the connection is no longer that party's."""
+        if self._identify(request) != party:
+            raise NotPinned(f"the certificate is no longer pinned for {party.id}")
+
     async def _session(self, request: web.Request) -> web.StreamResponse:
         party = request[PARTY]
         if party.kind != "agency":
@@ -112,7 +117,7 @@ class Server:
             self._exchange,
             party.id,
             socket,
-            check=partial(self._identify, request),
+            check=partial(self._still, request, party),
             abort=partial(_abort, request),
         )
         if (refusal := await self._admit(session)) is not None:

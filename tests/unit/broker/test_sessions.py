@@ -15,7 +15,7 @@ import pytest
 
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
-from broker.sessions import UNSENT_PIECES
+from broker.sessions import UNSENT_PIECES, Session
 from broker.shipping import Shipment
 from schemas.codec import encode
 from schemas.envelope.header import decode_header
@@ -29,6 +29,7 @@ from schemas.session.frames import (
     Bye,
     Credit,
     Fetch,
+    Frame,
     Hello,
     Result,
     Submit,
@@ -241,6 +242,28 @@ async def test_a_node_that_asks_and_does_not_read_fills_no_memory(scene: Scene) 
         assert len((await node.expect(Blob)).data) == CHUNK
 
 
+async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await scene.open(SENDER)
+    session = scene.hub.server._sessions[SENDER]
+    outgoing = session._outgoing
+    assert outgoing is not None
+    monkeypatch.setattr(outgoing, "next_frame", never)  # as when the node takes nothing in
+    crowded = asyncio.Event()
+    monkeypatch.setattr(session._room, "clear", crowded.set)  # from here on the hub would read no further
+    limit = scene.hub.exchange.settings.session_submissions
+    for _ in range(limit):
+        await node.send(Upload(bytes(32), 0, 0, b""))
+    async with asyncio.timeout(10):
+        await crowded.wait()
+    assert outgoing.unsent_results == limit
+
+
+async def never(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
 # -- resume ------------------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +347,35 @@ async def test_a_suspended_agencys_session_is_closed_at_once(scene: Scene) -> No
         await scene.node(SENDER)
     assert caught.value.status == 403
     await other.until(lambda: len(other.history) == scene.world.directory.version)
+
+
+async def test_an_agency_suspended_while_it_is_welcomed_does_not_stay(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = Session._send
+
+    async def send_and_suspend(session: Session, frame: Frame) -> None:
+        await send(session, frame)
+        if isinstance(frame, Welcome):
+            scene.world.change_agency(SENDER, status="suspended")
+            await scene.publish("targets")
+
+    monkeypatch.setattr(Session, "_send", send_and_suspend)
+    node = await scene.node(SENDER)
+    await node.hello()
+    assert await goodbye(node) == "suspended"
+
+
+async def test_a_session_whose_certificate_became_another_agencys_is_closed(scene: Scene) -> None:
+    node, keys = await scene.open(SENDER), scene.world.keys
+    taken = keys[SENDER].tls
+    keys[SENDER] = replace(keys[SENDER], tls=(sha256(b"another key"),))
+    keys["au-abf"] = replace(keys["au-abf"], tls=(*keys["au-abf"].tls, *taken))
+    made = [scene.world.bundle(role) for role in (SENDER, "au-abf")]
+    works = [Work("", NewDirectory(one.role, one.version, one.bundle)) for one in made]
+    verdicts = await asyncio.gather(*map(scene.hub.exchange.submit, works))  # in one block
+    assert [type(verdict) for verdict in verdicts] == [int, int]
+    assert await goodbye(node) == "not-pinned"
 
 
 async def test_a_session_whose_certificate_is_no_longer_pinned_is_closed(scene: Scene) -> None:
