@@ -35,7 +35,7 @@ from nodes.store.database import Tables
 from nodes.store.store import Store
 from nodes.waiting import until_first
 from nodes.watch.intake import WatchedFolder
-from schemas.errors import BadConfig
+from schemas.errors import BadConfig, StorageFull
 
 HOUSEKEEPING: Final = 600.0
 """Seconds between two rounds of noting what expired and forgetting what nobody needs any more."""
@@ -129,7 +129,10 @@ def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Rando
 async def _housekeeping(store: Store, clock: Clock) -> None:
     """Note what expired, and forget old events and old secrets, now and every ten minutes."""
     while True:
-        await store.write(partial(_tidy, now=clock()))
+        try:
+            await store.write(partial(_tidy, now=clock()))
+        except StorageFull as full:  # the node stays up and shows what it has
+            log.warning("housekeeping waits", code=full.code, message=full.message)
         await asyncio.sleep(HOUSEKEEPING)
 
 

@@ -18,7 +18,7 @@ from nodes.ports import Clock
 from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.waiting import until_first
-from schemas.errors import NotReady
+from schemas.errors import NotReady, StorageFull
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
@@ -62,7 +62,10 @@ class KeyWatch:
         while True:
             self._poked.clear()
             seen = self._store.revision("directory")
-            await self._look()
+            try:
+                await self._look()
+            except StorageFull as full:  # the node stays up and shows what it has
+                log.warning("keys not looked at", code=full.code, message=full.message)
             await until_first(self._store.wait("directory", seen), self._poked.wait(), asyncio.sleep(INTERVAL))
 
     async def _look(self) -> None:

@@ -15,7 +15,8 @@ from nodes.client import NodeClient
 from nodes.config import NodeConfig
 from nodes.daemon import run_node
 from nodes.lock import home_lock
-from schemas.errors import BadConfig, ExampleKeys, StorageLocked, StorageTampered
+from nodes.store.store import Store
+from schemas.errors import BadConfig, ExampleKeys, StorageFull, StorageLocked, StorageTampered
 from schemas.session.frames import Bye, Credit, Submit
 from tests.support.envelope import counting_random
 from tests.support.fake_hub import FakeHub, FakeLink, example_config, example_seeds
@@ -103,6 +104,19 @@ async def test_a_second_daemon_on_the_home_is_refused(config: NodeConfig, hub: F
 async def test_the_keystore_must_be_of_the_agency(config: NodeConfig, hub: FakeHub) -> None:
     with pytest.raises(BadConfig, match="keystore is of au-abf"):
         await run_node(config, example_seeds("au-abf"), link=FakeLink(hub), stop=asyncio.Event())
+
+
+async def test_a_full_disk_leaves_what_is_here_readable(
+    config: NodeConfig, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise StorageFull("no space left")
+
+    monkeypatch.setattr(Store, "write", full)
+    async with running(config, hub) as node:
+        await node.link.accepted()
+        assert (await asyncio.to_thread(node.client.inbox))["alerts"] == []
+        assert not node.task.done()
 
 
 async def test_example_keys_run_on_loopback_only(config: NodeConfig, hub: FakeHub) -> None:
