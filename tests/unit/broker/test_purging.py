@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -169,3 +171,9 @@ def test_an_opener_is_remembered_with_the_last_day_on_which_it_is_needed(core: H
     again = core.engine.opener(first.opener_id)
     assert again is not None
     assert again.until == held.until + DAY_MS
+
+
+def test_the_page_on_admission_has_the_same_words() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "spec" / "admission.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| ([^|]*) \| `[a-z]+` \|$", page.split("## Deleting a body")[1], re.MULTILINE)
+    assert {int(number): words for number, words in rows} == STEPS
