@@ -10,7 +10,7 @@ from nodes import transfers as module
 from nodes.downloads import Downloads
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from schemas.errors import NotFound, ProtocolError, TooLarge, Unreachable
+from schemas.errors import NotFound, ProtocolError, Purged, TooLarge, Unreachable
 from schemas.ids import sha256
 from schemas.limits import CHUNK
 from schemas.session.frames import Blob, Fetch, Frame, ResultItem, Upload, Uploaded
@@ -260,3 +260,26 @@ async def test_one_that_is_not_to_be_had_does_not_hold_up_the_next(
     await begun(store)
     await until_complete(store, await downloading(store, transfers))
     assert sum(frame == Fetch(missing, 0) for frame in hub.asked) == 1
+
+
+async def test_one_that_was_deleted_at_the_hub_is_left_alone(store: Store, hub: Hub, transfers: Transfers) -> None:
+    deleted = sha256(b"deleted")
+    await store.write(lambda t: t.attachments.begin(deleted, 9, now=0))
+    hub.faults = ["silent"]
+    hub.held[DIGEST] = DATA
+    downloads = asyncio.create_task(Downloads(store, transfers, lambda: 0).run())
+    await hub.silent.wait()
+    assert transfers.owns(deleted[:16])
+    await begun(store)
+    transfers.refuse(ResultItem(deleted[:16], False, 0, "purged", "it was deleted", ""))
+    await until_complete(store, downloads)
+    assert sum(frame == Fetch(deleted, 0) for frame in hub.asked) == 1
+
+
+async def test_whoever_waits_for_a_blob_hears_that_it_was_deleted(hub: Hub, transfers: Transfers) -> None:
+    hub.faults = ["silent"]
+    waiting = asyncio.create_task(transfers.fetch(DIGEST, limit=100))
+    await hub.silent.wait()
+    transfers.refuse(ResultItem(DIGEST[:16], False, 0, "purged", "it was deleted", ""))
+    with pytest.raises(Purged):
+        await waiting
