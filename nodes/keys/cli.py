@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nodes.officer.screen import Cell, Column, Screen
+from nodes.keys.carrying import add_signatures, admin_passphrase, carry_out, read_document
+from nodes.keys.words import facts, published_words, show_request
+from nodes.officer.screen import Cell, Column
 from nodes.officer.settings import OfficerGroup, Settings, pass_settings
 from nodes.officer.when import clock as clock_words
 from nodes.officer.when import iso, now_ms
-from schemas.errors import BadConfig, DirectoryThreshold, NotFound, NotReady, Unreachable
+from schemas.errors import Unreachable
 
 if TYPE_CHECKING:
-    from nodes.keys.ceremony import Ceremony, Change, Listed
-    from nodes.keys.request import Request
     from nodes.keys.rotation import Held, Kind
     from schemas.directory.agency_keys import AgencyKeys
 
@@ -25,8 +25,6 @@ _GIVEN = click.Path(path_type=Path, dir_okay=False, exists=True)
 _KINDS = click.Choice(["signing", "sealing", "tls", "witness"])
 _DAYS = click.IntRange(1, 3650)
 _DAY_MS = 86_400_000
-MAX_BUNDLE_FILE = 2_097_200
-"""Bytes of a key document's file: the largest bundle there is."""
 
 _OPTIONS = (
     click.option(
@@ -62,7 +60,7 @@ def status(settings: Settings) -> None:
         return
     if screen.terminal:
         screen.heading(f"Keys of {answer['agency']}")
-        screen.fields(_facts(answer))
+        screen.fields(facts(answer))
         screen.line()
     now = now_ms()
     columns = [Column("Kind"), Column("Id"), Column("State"), Column("Here"), Column("From"), Column("Until")]
@@ -92,7 +90,7 @@ def administrator(settings: Settings, file: Path, seed: Path | None, admin_passp
     from schemas.keys import SEED_SIZE
 
     secret = read_seed(seed) if seed is not None else system_random(SEED_SIZE)
-    make_administrator(file, secret, _admin_passphrase(admin_passphrase_file, confirm=True), system_random)
+    make_administrator(file, secret, admin_passphrase(admin_passphrase_file, confirm=True), system_random)
     settings.screen().line(key_text(secret))
 
 
@@ -119,7 +117,7 @@ def rotate(settings: Settings, /, kinds: tuple[Kind, ...], overlap: int, life: i
     def change(listed: AgencyKeys, held: Held) -> AgencyKeys:
         return rotated(listed, kinds, held, now=now, overlap=overlap * _DAY_MS, life=life * _DAY_MS)
 
-    _carry_out(settings, kinds, change, staged=True, life=life * _DAY_MS, **options)
+    carry_out(settings, kinds, change, staged=True, life=life * _DAY_MS, **options)
 
 
 @keys.command("retire")
@@ -134,7 +132,7 @@ def retire(settings: Settings, /, kinds: tuple[Kind, ...], **options: Any) -> No
     from nodes.keys.rotation import LIFE_MS, retired
 
     now = now_ms()
-    _carry_out(
+    carry_out(
         settings,
         kinds,
         lambda listed, held: retired(listed, kinds, held, now=now),
@@ -168,7 +166,7 @@ def emergency(settings: Settings, /, kinds: tuple[Kind, ...], after: int | None,
     def change(listed: AgencyKeys, held: Held) -> AgencyKeys:
         return replaced(None if after is not None else listed, kinds, held, now=now)
 
-    _carry_out(settings, kinds, change, staged=after is None, life=LIFE_MS, after=after, loss=True, **options)
+    carry_out(settings, kinds, change, staged=after is None, life=LIFE_MS, after=after, loss=True, **options)
 
 
 @keys.command("sign")
@@ -184,11 +182,11 @@ def sign(
     from nodes.keys.request import read_request
 
     screen = settings.screen()
-    request = read_request(_read(document))
-    _show_request(screen, request)
+    request = read_request(read_document(document))
+    show_request(screen, request)
     if not yes and screen.terminal and not click.confirm("Sign this?", err=True):
         raise click.Abort
-    request = _sign(request, document, admins, admin_passphrase_file)
+    request = add_signatures(request, document, admins, admin_passphrase_file)
     if screen.as_json:
         screen.data({"file": str(document), "version": request.version, "signatures": len(request.signed_by)})
     screen.note(f"{document} carries {len(request.signed_by)} signatures. Next: bearing keys publish {document}")
@@ -199,11 +197,11 @@ def sign(
 @pass_settings
 def publish(settings: Settings, document: Path) -> None:
     """Bring the signed key DOCUMENT into force, through the running node and the hub. Harmless when repeated."""
-    answer = settings.node().publish_keys(_read(document))
+    answer = settings.node().publish_keys(read_document(document))
     screen = settings.screen()
     if screen.as_json:
         screen.data(answer)
-    screen.note(_published(answer))
+    screen.note(published_words(answer))
 
 
 @keys.command("tls")
@@ -218,7 +216,7 @@ def tls(settings: Settings, certificate: Path) -> None:
     from nodes.keys.certificate import certificates, install
 
     config = load_config(settings.home_path.absolute())
-    install(certificates(config.hub), _read(certificate), now=now_ms())
+    install(certificates(config.hub), read_document(certificate), now=now_ms())
     screen = settings.screen()
     try:
         answer = settings.node().renew_certificate()
@@ -232,179 +230,3 @@ def tls(settings: Settings, certificate: Path) -> None:
         "waits to be listed": "The new key is not in the directory yet; the certificate is taken up when it is.",
     }
     screen.note(said.get(answer["state"], "The node takes up the certificate as soon as it reaches the hub."))
-
-
-# -- carrying out ------------------------------------------------------------------------------------------------------
-
-
-def _carry_out(
-    settings: Settings,
-    kinds: Sequence[Kind],
-    change: Change,
-    *,
-    staged: bool,
-    life: int,
-    admins: tuple[Path, ...],
-    admin_passphrase_file: Path | None,
-    passphrase_file: Path | None,
-    after: int | None = None,
-    loss: bool = False,
-) -> None:
-    """The steps of `nodes.keys.ceremony`, as far as the keys at hand allow; then what is left to do."""
-    from nodes.keys.ceremony import Listed
-
-    screen = settings.screen()
-    ceremony = _ceremony(settings, passphrase_file)
-    listed = ceremony.listed() if after is None else Listed(after, None)
-    held = ceremony.stage(kinds if staged else (), listed.document)
-    if after is None:
-        ceremony.take_in()
-    drafted = ceremony.draft(change, held, listed, life=life)
-    if drafted is None:
-        _nothing_to_publish(settings, screen, kinds, listed)
-        return
-    request = _sign(*drafted, admins, admin_passphrase_file)
-    path = drafted[1]
-    answer: dict[str, Any] = {"version": request.version, "file": str(path), "signatures": len(request.signed_by)}
-    answer |= {"published": None, "lost": _losses(ceremony, kinds, held, listed) if loss else []}
-    left = [f"Have it signed: bearing keys sign {path} --admin FILE", f"then: bearing keys publish {path}"]
-    if admins:
-        try:
-            answer["published"], left = ceremony.publish(request), []
-        except DirectoryThreshold as refusal:
-            left = [f"{refusal.message}. {refusal.hint}", left[1]]
-        except (NotReady, Unreachable) as error:
-            left = [f"Not published: {error.message}.", _by_hand(request, path)]
-    elif after is not None:
-        left[1] = _by_hand(request, path)
-    if "tls" in kinds and not loss:
-        left.append(f"Have the authority sign {_csr(settings)}, then: bearing keys tls --cert FILE")
-    if screen.as_json:
-        screen.data({**answer, "left": left})
-        return
-    screen.note(f"Drafted {path}, version {request.version}.")
-    if answer["published"] is not None:
-        screen.note(_published(answer["published"]))
-    for sentence in (*answer["lost"], *left):
-        screen.note(sentence)
-
-
-def _nothing_to_publish(settings: Settings, screen: Screen, kinds: Sequence[Kind], listed: Listed) -> None:
-    waits = "tls" in kinds and _csr(settings).exists()
-    left = [f"Have the authority sign {_csr(settings)}, then: bearing keys tls --cert FILE"] if waits else []
-    if screen.as_json:
-        screen.data({"version": listed.version, "file": None, "published": None, "lost": [], "left": left})
-        return
-    screen.note(f"Version {listed.version} of the agency's keys, which is in force, says all this already.")
-    for sentence in left:
-        screen.note(sentence)
-
-
-def _ceremony(settings: Settings, passphrase_file: Path | None) -> Ceremony:
-    from nodes.config import load_config
-    from nodes.keys.ceremony import Ceremony
-    from nodes.passphrase import read_passphrase
-    from nodes.ports import system_clock, system_random
-
-    config = load_config(settings.home_path.absolute())
-    return Ceremony(config, settings.node(), read_passphrase(passphrase_file), system_clock, system_random)
-
-
-def _sign(request: Request, path: Path, admins: Sequence[Path], passphrase_file: Path | None) -> Request:
-    from nodes.durable import write_durably
-    from nodes.keys.administrator import read_administrator
-    from nodes.keys.request import sign_request
-
-    for file in admins:
-        seed = read_administrator(file, _admin_passphrase(passphrase_file, what=f"Passphrase of {file}"))
-        request = sign_request(request.bundle, seed)
-        write_durably(path, request.bundle)
-    return request
-
-
-def _losses(ceremony: Ceremony, kinds: Sequence[Kind], held: Held, listed: Listed) -> list[str]:
-    """What a replacement cannot bring back, in words."""
-    said = []
-    lost = ceremony.lost(held, listed.document)
-    if "sealing" in kinds and (lost or listed.document is None):
-        named = f" ({', '.join(lost)})" if lost else ""
-        said.append(
-            f"Nobody can open what was sealed for the lost key{named} and not opened here before. Each sender of such "
-            "an alert gets a signed refusal from this node and can send it again."
-        )
-    elif "sealing" in kinds:
-        said.append("The replaced sealing key is still held here and goes on opening what was sealed for it.")
-    if "signing" in kinds:
-        said.append("What the old signing key signed until now stays valid; nothing it signs from now on is.")
-    if "tls" in kinds:
-        said.append("The hub knows this node again when the document is in force and the new certificate is in use.")
-    if "witness" in kinds:
-        said.append("Cosignatures made by the old witness key stay valid; ask for new ones where a quorum needs them.")
-    if listed.document is None:
-        said.append("Alerts and receipts that only the old home held are gone; partners and the log still hold theirs.")
-    return said
-
-
-def _by_hand(request: Request, path: Path) -> str:
-    return f"Give the signed file to the hub's operator: bearing-broker publish DATA --bundle {path} {request.agency}"
-
-
-def _csr(settings: Settings) -> Path:
-    from nodes.config import load_config
-    from nodes.keys.certificate import certificates
-
-    return certificates(load_config(settings.home_path.absolute()).hub).next_request
-
-
-def _published(answer: dict[str, Any]) -> str:
-    if answer["directory"] is None:
-        return f"The hub accepted version {answer['version']}; it has not come back to this node yet."
-    return f"In force: version {answer['version']} of the agency's keys, directory version {answer['directory']}."
-
-
-def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
-    who = answer["administrators"]
-    signers = "nobody is named" if who is None else f"{who['threshold']} of {', '.join(who['names'])}"
-    ends = f", good until {iso(answer['expires'])[:10]}" if answer["expires"] else ""
-    certificate = answer["certificate"]
-    problem = f": {certificate['problem']}" if certificate["problem"] else ""
-    return [
-        ("Document", f"version {answer['version']}{ends}" if answer["version"] else "none in force"),
-        ("Signed by", signers),
-        ("Certificate", f"{certificate['state']}{problem}"),
-        *([("Dropped", answer["dropped"])] if answer["dropped"] else []),
-    ]
-
-
-def _show_request(screen: Screen, request: Request) -> None:
-    screen.note(f"Keys of {request.agency}, version {request.version}, good until {iso(request.expires)[:10]}:")
-    for kind, records in (("signing", request.keys.signing), ("sealing", request.keys.sealing)):
-        for record in records:
-            dates = f"{iso(record.not_before)[:10]} to {iso(record.not_after)[:10]}"
-            screen.note(f"  {kind} {record.key_id.hex()} {record.status}, {dates}")
-    for pin in request.keys.tls:
-        screen.note(f"  tls {pin.hex()[:16]}")
-    for witness in request.keys.witness:
-        screen.note(f"  witness {witness.type}")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BUNDLE_FILE + 1)
-    except OSError as error:
-        raise NotFound(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BUNDLE_FILE:
-        raise BadConfig(f"{path} is larger than {MAX_BUNDLE_FILE} bytes")
-    return data
-
-
-def _admin_passphrase(file: Path | None, *, what: str = "Passphrase of the key", confirm: bool = False) -> bytes:
-    import sys
-
-    from nodes.passphrase import find_passphrase
-
-    def ask() -> str:
-        return str(click.prompt(what, hide_input=True, confirmation_prompt=confirm, err=True))
-
-    return find_passphrase(file, {}, ask if sys.stdin.isatty() else None)
