@@ -40,7 +40,7 @@ class LogHttp:
         return _note(await self._publication.checkpoint())
 
     async def witnessed(self, request: web.Request) -> web.Response:
-        """`GET /checkpoint/witnessed`: the newest that enough witnesses cosigned, which may be an older one."""
+        """`GET /witnessed`: the newest that enough witnesses cosigned, which may be an older one."""
         del request
         note = self._publication.witnessed()
         if note is None:
@@ -143,7 +143,7 @@ def log_routes(exchange: Exchange, publication: Publication, party: web.RequestK
     handlers = LogHttp(exchange, publication, party)
     return [
         web.get("/checkpoint", handlers.checkpoint),
-        web.get("/checkpoint/witnessed", handlers.witnessed),
+        web.get("/witnessed", handlers.witnessed),
         web.get("/tile/{path:.+}", handlers.tile),
         web.get("/party/{agency}/{path:tile/.+}", handlers.party),
         web.get("/directory/{digest}", handlers.directory),

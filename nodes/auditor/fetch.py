@@ -18,6 +18,7 @@ from nodes.auditor.mirror import (
     KEPT,
     PART,
     PARTY,
+    WITNESSED,
     LogFolder,
     directory_path,
     fork_path,
@@ -92,10 +93,25 @@ def fetch(source: Source, folder: LogFolder, *, keys: Sequence[NoteKey] = (), pr
         )
     copy.bundles(before, new.size)
     copy.directories(before, new.size)
+    _keep_witnessed(source, folder, keys, new)
     folder.write(kept_path(new.size), note)
     folder.write(CHECKPOINT, note)
     _prune(folder, new.size)
     return Fetched(before, new.size, new.root, copy.files)
+
+
+def _keep_witnessed(source: Source, folder: LogFolder, keys: Sequence[NoteKey], new: Checkpoint) -> None:
+    """Keep the newest checkpoint that has its quorum, where the hub has one and it is older than the newest of all."""
+    try:
+        note = source.get(WITNESSED)
+    except Missing:
+        return
+    witnessed = open_checkpoint(note, keys)
+    if witnessed.size >= new.size or witnessed.origin != new.origin:
+        return
+    if root(witnessed.size, TileReader(new.size, folder.read_tile)) != witnessed.root:
+        raise _fork(folder, note, witnessed, new, {})
+    folder.write(kept_path(witnessed.size), note)
 
 
 def _held(folder: LogFolder, keys: Sequence[NoteKey]) -> Checkpoint | None:

@@ -26,6 +26,8 @@ from schemas.limits import MAX_BODY, MAX_ENTRY, MAX_METADATA, MAX_NOTE
 from schemas.log.tiles import TILE_WIDTH, entries_path, tile_path
 
 CHECKPOINT = "checkpoint"
+WITNESSED = "witnessed"
+"""Where the hub shows the newest checkpoint that has its quorum; it is kept as one of the others."""
 KEPT = "checkpoints"
 FORKS = "forks"
 DIRECTORY = "directory"

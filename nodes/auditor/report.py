@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from nodes.auditor.cosignature_check import Witnessing
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings
 from nodes.auditor.ledger import Logged
 from nodes.auditor.obligations import OPEN, obligations
@@ -136,6 +137,8 @@ class Report:
     """The copy holds only the entries that concern `party`."""
     elsewhere: int = 0
     """Findings that concern other agencies than `party` alone; they are not listed."""
+    witnessing: Witnessing | None = None
+    """How far others vouch for the log; None where the directory lists no witness."""
 
     @property
     def ok(self) -> bool:
@@ -154,6 +157,7 @@ class Report:
             "root": self.root.hex(),
             "proven": self.proven,
             "checkpoints": self.checkpoints,
+            "witnessed": self.witnessing.as_dict() if self.witnessing is not None else None,
             "seen": [seen.as_dict() for seen in self.seen_elsewhere],
             "directory": {"version": self.directory_version, "name": self.directory_name},
             "entries": dict(sorted(self.entries.items())),
@@ -185,6 +189,8 @@ def report_lines(report: Report) -> Iterator[str]:
     yield f"Root        {report.root.hex()}"
     yield f"Directory   version {report.directory_version}, {plain(report.directory_name)}"
     yield f"Checkpoints {report.checkpoints} signed by the log's key and compared with each other"
+    if report.witnessing is not None:
+        yield f"Witnesses   {witnessing_text(report.witnessing, report.size)}"
     for seen in report.seen_elsewhere:
         yield f"Seen        {plain(seen.file)}: {seen.words}"
     if report.party is not None:
@@ -199,6 +205,15 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"... and {len(report.findings) - len(report.findings.kept):,} more findings"
         yield ""
     yield from _verdict(report)
+
+
+def witnessing_text(witnessing: Witnessing, size: int) -> str:
+    """Return in words how far others than the log's keeper vouch for it."""
+    cosigned = count(len(witnessing.cosigners), "witness", "witnesses")
+    if not witnessing.reached:
+        return f"NOTICE: no checkpoint here has its quorum; {cosigned} of {witnessing.needed} needed cosigned one"
+    which = "the newest checkpoint" if witnessing.size == size else f"the checkpoint of {witnessing.size:,} entries"
+    return f"{cosigned} cosigned {which}; {witnessing.needed} are enough"
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:

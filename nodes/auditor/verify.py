@@ -23,6 +23,7 @@ from nodes.auditor.checkpoints import (
     compare_roots,
     read_checkpoints,
 )
+from nodes.auditor.cosignature_check import every_witness_key, judge_witnessing
 from nodes.auditor.entry_check import Judge
 from nodes.auditor.fetch import expected_files
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings
@@ -130,6 +131,7 @@ def audited(folder: LogFolder, question: Question, progress: Progress) -> Iterat
                 party=party,
                 own_copy=folder.party is not None,
                 elsewhere=judge.elsewhere,
+                witnessing=judge_witnessing(held, history),
             ),
             ledger,
         )
@@ -154,7 +156,7 @@ def _check_keys(held: Checkpoints, keys: Sequence[NoteKey], judge: Judge, findin
     if not len(history):
         return
     listed = history.latest.log_keys()
-    check_other_signers(held, keys, listed, findings)
+    check_other_signers(held, keys, (*listed, *every_witness_key(history)), findings)
     if listed and not judge.lost and not any(key in listed for key in keys):
         message = "the directory that the governors signed lists other keys for this log"
         findings.add(Finding(found.LOG_KEY_UNLISTED, BROKER, message))

@@ -37,6 +37,7 @@ def status(settings: Settings) -> None:
             ("Outbox", _outbox(answer["outbox"])),
             ("Directory", f"version {answer['directory']['version']}, {answer['directory'].get('name') or 'unnamed'}"),
             ("Log", _log(answer)),
+            ("Witnesses", _witnesses(answer["log"])),
             ("Quarantine", _some(answer["quarantine"], "item", "bearing quarantine")),
             ("Dead letters", _some(answer["dead_letters"], "delivery", "bearing dead-letters", "deliveries")),
             ("Program", f"version {answer['version']}"),
@@ -128,6 +129,15 @@ def _log(answer: dict[str, Any]) -> str:
     seen = log.get("checkpoint_time")
     when = f", last checkpoint {age(seen, now_ms())}" if seen else ""
     return f"{log['size']} entries, verified{when}" + (f" ({origin})" if origin else "")
+
+
+def _witnesses(log: dict[str, Any]) -> Cell:
+    needed, size = log.get("quorum", 0), log.get("quorum_size", 0)
+    if not needed:
+        return Cell("none are listed in the directory")
+    if not size:
+        return Cell(f"quorum of {needed} not seen yet", "warn")
+    return Cell(f"{log['cosigned_by']} cosigned {size} entries, {needed} are needed")
 
 
 def _some(number: int, one: str, how: str, many: str | None = None) -> Cell:

@@ -21,6 +21,9 @@ LOW_DISK = 1 << 30
 FULL_DISK = 100 << 20
 """Bytes free: below the first a person should look, below the second writes may soon be refused."""
 
+UNWITNESSED_MS = 300_000
+"""A log that grew, and whose newest quorum is older than five minutes, is watched by too few."""
+
 SLOW_OUTBOX_MS = 300_000
 """An alert that waits for longer than five minutes, connected or not, is worth a look."""
 
@@ -46,6 +49,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessFacts:
+    """Who vouches for the log: `cosigned_by` of `quorum` needed, at `quorum_size` of `size` entries, `age` ms ago."""
+
+    cosigned_by: int = 0
+    quorum: int = 0
+    quorum_size: int = 0
+    size: int = 0
+    age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What was found at one moment, `now` (ms). `endings` come with the soonest first."""
 
@@ -66,6 +80,7 @@ class Facts:
     disk_free: int
     open_files: tuple[str, ...]
     alarms: tuple[Alarm, ...]
+    witnessing: WitnessFacts = WitnessFacts()
 
 
 def examine(facts: Facts) -> list[Check]:
@@ -76,6 +91,7 @@ def examine(facts: Facts) -> list[Check]:
         _directory(facts),
         _keys(facts),
         _expiry(facts),
+        _witnesses(facts),
         _outbox(facts),
         _count(
             "handlers", facts.dead_letters, "deliveries given up", "List them: bearing dead-letters, then retry them."
@@ -133,6 +149,19 @@ def _directory(facts: Facts) -> Check:
             return Check("directory", "failed", detail, "Ask the governors why, and when it ends.")
         case "active":
             return Check("directory", "ok", f"version {facts.directory}, {facts.agency} is active in it")
+
+
+def _witnesses(facts: Facts) -> Check:
+    shown = facts.witnessing
+    hint = "Ask the hub's operator which witnesses are missing; alerts go on, but fewer than agreed vouch for the log."
+    if not shown.quorum:
+        return Check("witnesses", "ok", "the directory lists none")
+    if not shown.quorum_size:
+        return Check("witnesses", "warning", f"no checkpoint with the {shown.quorum} cosignatures needed", hint)
+    detail = f"{shown.cosigned_by} cosigned the log at {shown.quorum_size} entries, {shown.quorum} are needed"
+    if shown.size > shown.quorum_size and shown.age > UNWITNESSED_MS:
+        return Check("witnesses", "warning", f"{detail}; nothing newer for {shown.age // 60_000} minutes", hint)
+    return Check("witnesses", "ok", detail)
 
 
 def _keys(facts: Facts) -> Check:

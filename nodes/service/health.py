@@ -13,12 +13,13 @@ from nodes.identity import Identity
 from nodes.keys.certificate import expires
 from nodes.keys.expiry import endings
 from nodes.ports import Clock
-from nodes.service.doctor import Facts, examine
+from nodes.service.doctor import Facts, WitnessFacts, examine
 from nodes.service.ports import Link
 from nodes.standing import Standing
 from nodes.store.alerts import Filter
 from nodes.store.store import Store
 from nodes.views import alarm_view
+from schemas.directory.witness_policy import policy_of, quorum_of, witness_of
 from schemas.errors import CrossbearingError, NotReady
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Health:
                 "size": checkpoint.size,
                 "root": checkpoint.root.hex(),
                 "checkpoint_time": link.checkpoint_time,
+                **self._witnessing(directory),
             },
             "clock_offset_ms": link.clock_offset,
             "outbox": {"waiting": counts.waiting, "refused": counts.refused},
@@ -98,6 +100,15 @@ class Health:
             "alarms": [alarm_view(alarm) for alarm in counts.alarms],
             "version": program_version(),
         }
+
+    def _witnessing(self, directory: Directory | None) -> dict[str, int]:
+        """How many cosigned the newest checkpoint shown with its quorum, how many it takes, and its size; 0: none."""
+        if directory is None or directory.document is None or not policy_of(directory).witnesses:
+            return {"cosigned_by": 0, "quorum": 0, "quorum_size": 0}
+        shown = self._standing.witnessed
+        cosigners = {witness_of(name) for name in shown.times} if shown is not None else set()
+        size = shown.checkpoint.size if shown is not None and shown.reached else 0
+        return {"cosigned_by": len(cosigners), "quorum": quorum_of(directory), "quorum_size": size}
 
     async def doctor(self) -> dict[str, Any]:
         """Every check of the node, whether it passed or not."""
@@ -123,8 +134,15 @@ class Health:
             disk_free=disk_free,
             open_files=open_files,
             alarms=counts.alarms,
+            witnessing=self._look_at_witnesses(directory, now),
         )
         return {"checks": [check.as_dict() for check in examine(facts)]}
+
+    def _look_at_witnesses(self, directory: Directory | None, now: int) -> WitnessFacts:
+        """For the diagnosis: the same, and how long ago (ms) the last of them cosigned."""
+        shown = self._standing.witnessed
+        newest = max(shown.times.values(), default=0) if shown is not None else 0
+        return WitnessFacts(**self._witnessing(directory), size=self._standing.checkpoint.size, age=now - newest)
 
     def _directory(self) -> Directory | None:
         try:

@@ -19,13 +19,13 @@ from schemas.directory.witness_policy import witness_keys, witness_name
 from schemas.directory.witnesses import Witnesses
 from schemas.errors import BadSignature, CheckpointUntrusted, Fork, StorageInDoubt
 from schemas.example import example_seed
-from schemas.keys import MlDsaKey, WitnessKey
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
-from schemas.log.cosignature import Cosigner, Tree, signed_at
+from schemas.log.cosignature import signed_at
 from schemas.log.note import SignedNote, format_note, note_key, parse_note
 from schemas.log.witness import read_answer
 from schemas.session.frames import TreeHead, WitnessedHead
+from tests.support.cosigning import cosigned
 from tests.support.directory import NOW, ORIGIN, make_world
 from tests.support.fake_hub import FakeHub, example_seeds, node_parts
 
@@ -156,17 +156,6 @@ def test_a_key_that_came_later_in_the_keystore_is_used_once_listed(hub: FakeHub)
 # -- what others cosigned ----------------------------------------------------------------------------------------------
 
 
-def cosigned(note: bytes, *agencies: str, end: int | None = None) -> bytes:
-    """The note with the cosignatures of these agencies."""
-    parsed = parse_note(note)
-    lines = list(parsed.signatures)
-    for agency in agencies:
-        seeds = WitnessKey(example_seed(agency, "witness")), MlDsaKey(example_seed(agency, "witness-pq"))
-        cosigner = Cosigner(witness_name(ORIGIN, agency), seeds[0], None)
-        lines += cosigner.cosign(parsed.text if end is None else "x\n", Tree(ORIGIN, end or 1, bytes(32)), now=NOW)
-    return format_note(SignedNote(parsed.text, tuple(lines)))
-
-
 async def test_a_quorum_is_noted_and_kept(node: Node, tmp_path: Path) -> None:
     older, size = node.hub.log.note(), node.hub.size
     node.hub.enter_alert()
@@ -203,7 +192,7 @@ async def test_what_others_cosigned_must_be_the_history_held(node: Node) -> None
 
 async def test_a_false_cosignature_spoils_it(node: Node) -> None:
     with pytest.raises(BadSignature):
-        await node.receiver.witnessed(WitnessedHead(cosigned(node.hub.log.note(), "au-abf", end=5), ()))
+        await node.receiver.witnessed(WitnessedHead(cosigned(node.hub.log.note(), "au-abf", falsely=True), ()))
 
 
 async def test_cosignatures_without_the_logs_own_are_nothing(node: Node) -> None:

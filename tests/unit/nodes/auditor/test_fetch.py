@@ -61,7 +61,7 @@ def test_a_fetch_again_copies_only_what_is_new(log: LogBuilder, folder: LogFolde
     copy(log, folder)
     hub = Hub(log)
     assert fetch(hub, folder, progress=quiet).files == 0
-    assert set(hub.asked) == {"checkpoint", "tile/0/000.p/11"}
+    assert set(hub.asked) == {"checkpoint", "tile/0/000.p/11", "witnessed"}
     grow(log, 300)
     log.publish("targets")
     done = copy(log, folder)

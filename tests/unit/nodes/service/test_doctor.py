@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nodes.keys.expiry import ALARMS, Ending
-from nodes.service.doctor import FULL_DISK, LOW_DISK, Check, Facts, examine
+from nodes.service.doctor import FULL_DISK, LOW_DISK, UNWITNESSED_MS, Check, Facts, WitnessFacts, examine
 from nodes.service.ports import LinkState
 from nodes.store.events import Alarm
 
@@ -39,6 +39,22 @@ HEALTHY = Facts(
 )
 
 
+@pytest.mark.parametrize(
+    ("shown", "state", "words"),
+    [
+        (WitnessFacts(), "ok", "lists none"),
+        (WitnessFacts(0, 21, 0, 50), "warning", "no checkpoint with the 21"),
+        (WitnessFacts(30, 21, 50, 50, 900_000), "ok", "30 cosigned the log at 50 entries, 21 are needed"),
+        (WitnessFacts(30, 21, 40, 50, UNWITNESSED_MS), "ok", "40 entries"),
+        (WitnessFacts(30, 21, 40, 50, UNWITNESSED_MS + 60_000), "warning", "nothing newer for 6 minutes"),
+    ],
+)
+def test_who_vouches_for_the_log(shown: WitnessFacts, state: str, words: str) -> None:
+    found = check("witnesses", witnessing=shown)
+    assert found.state == state
+    assert words in found.detail
+
+
 def check(name: str, **changes: Any) -> Check:
     (found,) = [check for check in examine(replace(HEALTHY, **changes)) if check.name == name]
     return found
@@ -47,7 +63,7 @@ def check(name: str, **changes: Any) -> Check:
 def test_a_healthy_node() -> None:
     checks = examine(HEALTHY)
     assert {check.state for check in checks} == {"ok"}
-    assert len({check.name for check in checks}) == len(checks) == 11
+    assert len({check.name for check in checks}) == len(checks) == 12
     assert checks[0].as_dict() == {
         "name": "hub",
         "ok": True,

@@ -23,6 +23,8 @@ from tests.support.edge import EdgeNode, edge_node
 
 DAY_MS = 86_400_000
 
+UNWITNESSED = {"cosigned_by": 0, "quorum": 0, "quorum_size": 0}
+
 
 async def checks(node: EdgeNode) -> dict[str, dict[str, Any]]:
     return {check["name"]: check for check in (await node.service.health.doctor())["checks"]}
@@ -46,7 +48,7 @@ async def test_the_status_of_a_working_node(node: EdgeNode) -> None:
         "hub": "wss://127.0.0.1:7443/session",
         "origin": "log.crossbearing.test/1",
         "directory": {"version": 5, "name": "Test directory"},
-        "log": {"size": 0, "root": node.standing.checkpoint.root.hex(), "checkpoint_time": NOW - 1},
+        "log": {"size": 0, "root": node.standing.checkpoint.root.hex(), "checkpoint_time": NOW - 1, **UNWITNESSED},
         "clock_offset_ms": -3,
         "outbox": {"waiting": 1, "refused": 1},
         "inbox": {"unread": 1, "total": 2},
