@@ -98,7 +98,7 @@ def _examine(document: Mapping[str, object], model: type[Document]) -> tuple[Doc
     except ValidationError as error:
         problems = [
             problem_of(detail, document, _known(detail["loc"], model))
-            for detail in error.errors(include_url=False)
+            for detail in error.errors(include_url=False)[:MAX_PROBLEMS]
             if detail["type"] != "default_factory_not_called"  # follows from a problem that is listed itself
         ]
     problems.extend(cross_check(document))

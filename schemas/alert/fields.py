@@ -73,11 +73,31 @@ def close_to(word: str, known: Any) -> str:
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
+_MARKS = 30
+"""Marks on one letter: UAX #15's Stream-Safe Text Format. Normalising takes time with the square of their number."""
+_MOST = 4 * codes.MAX_NARRATIVE  # no text within the bounds is longer before it is normalised
+
+
+def _heaped(text: str) -> bool:
+    marks = 0
+    for character in "" if text.isascii() else text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > _MARKS:
+            return True
+    return False
+
+
 def _text(value: object, *, lines: bool) -> object:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)  # an unquoted number in a text field: 4711 means "4711"
-    if not isinstance(value, str):
-        return value
+    if not isinstance(value, str) or len(value) > _MOST:
+        return value  # of a wrong type, or too long in any form: refused by what follows
+    if _heaped(value):
+        raise refuse(
+            "bad-character",
+            f"More than {_MARKS} marks stand on one letter of this text.",
+            "Remove them; no script needs so many.",
+        )
     value = unicodedata.normalize("NFC", value.replace("\r\n", "\n")).strip()
     bad = _UNSAFE.search(value) or (None if lines else re.search(r"[\n\t]", value))
     if bad:

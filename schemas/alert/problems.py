@@ -35,7 +35,7 @@ CODES = {
     "bad-choice": "a word outside the vocabulary of the field",
     "bad-form": "a code or number not of its form",
     "check-digit": "a container, ship, substance or waybill number whose check digit is wrong",
-    "bad-character": "a control or text-direction character",
+    "bad-character": "a control or text-direction character, or more than 30 marks on one letter",
     "bad-number": "not a decimal number",
     "bad-quantity": "a quantity in words that is not an amount with a unit",
     "bad-unit": "a unit not known here",

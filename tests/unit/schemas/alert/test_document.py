@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from time import process_time
 from typing import Any
 
 import pytest
@@ -203,3 +204,11 @@ def test_a_file_of_an_officer_becomes_an_alert() -> None:
 def test_a_report_of_problems_is_bounded() -> None:
     document = {**MINIMAL, **{f"field{n}": n for n in range(1000)}}
     assert len(check_document(document)) == 200
+
+
+def test_a_hostile_alert_is_judged_before_its_reader_is_held_up() -> None:
+    wire = alert_to_wire(compose(MINIMAL))
+    started = process_time()
+    with pytest.raises(BadDocument):
+        alert_from_wire({**wire, **{f"field-{number}": 1 for number in range(16_000)}})
+    assert process_time() - started < 0.5  # looking for the nearest name of each took seconds

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from decimal import Decimal
+from time import process_time
 from typing import Any, get_args
 
 import pytest
@@ -145,6 +146,20 @@ def test_line_breaks_belong_into_the_narrative_only() -> None:
     assert read(fields.Prose, "a\r\nb\n\n") == "a\nb"
     assert code_of(fields.Short, "a\nb") == "bad-character"
     assert code_of(fields.Short, "a\tb") == "bad-character"
+
+
+@pytest.mark.parametrize("length", [10_000, 39_999, 400_000])
+def test_a_heap_of_marks_costs_its_reader_nothing(length: int) -> None:
+    heap = "a" + "\u0315\u0300" * (length // 2)  # out of order: to sort them takes the square of their number
+    started = process_time()
+    assert code_of(fields.Prose, heap) in {"bad-character", "string_too_long"}
+    assert process_time() - started < 0.5
+
+
+def test_as_many_marks_as_any_script_needs_are_kept() -> None:
+    text = "e" + "\u0323" * 30
+    assert read(fields.Short, text) == "\u1eb9" + "\u0323" * 29
+    assert code_of(fields.Short, text + "\u0323") == "bad-character"
 
 
 @pytest.mark.parametrize(
