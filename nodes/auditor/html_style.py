@@ -49,7 +49,7 @@ i.lapsed { background: var(--lapsed); } i.open { background: var(--due); }
 dl { display: grid; grid-template-columns: 8rem 1fr; gap: .25rem 1rem; margin: 0; font-size: .92rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .9em "Liberation Mono", Consolas, monospace; }
-@media (max-width: 48rem) { main { margin: 0; padding: 1.2rem; border: 0; } .figures { flex-wrap: wrap; }
+@media screen and (max-width: 48rem) { main { margin: 0; padding: 1.2rem; border: 0; } .figures { flex-wrap: wrap; }
   .figures div { flex: 1 1 40%; } table { display: block; overflow-x: auto; } }
 @page { size: A4; margin: 16mm 15mm; }
 @media print { html { font-size: 12px; } body { background: #fff; font-size: 12px; }
