@@ -37,6 +37,7 @@ class Publication:
         self._asked: Round | None = None
         self._round_at = self._both_at = self._show_at = 0.0
         self._since: float | None = None
+        self._reached = -1
         self._alarmed = False
 
     async def run(self) -> None:
@@ -95,19 +96,21 @@ class Publication:
         """Count, and say so when a quorum is missing for long, and when it is back."""
         witnessing, metrics = self._witnessing, self._exchange.metrics
         reached, needed = witnessing.reached, witnessing.quorum()
-        complete = reached is not None and witnessing.newest is not None and reached.size >= witnessing.newest.size
-        if complete or not needed or self._since is None:
+        size = reached.size if reached is not None else -1
+        complete = witnessing.newest is not None and size >= witnessing.newest.size
+        if complete or size > self._reached or not needed or self._since is None:
             self._since = now
+        self._reached = size
         metrics.cosigners.set(len(witnessing.cosigners(witnessing.newest)))
         metrics.quorum.set(needed)
-        metrics.quorum_size.set(reached.size if reached is not None else 0)
+        metrics.quorum_size.set(max(size, 0))
         metrics.quorum_seconds.set(now - self._since)
         late = now - self._since > self._exchange.settings.quorum_seconds
         if late and not self._alarmed:
             missing = witnessing.missing(witnessing.newest)
             log.error("quorum missing", needed=needed, seconds=int(now - self._since), missing=list(missing))
         elif self._alarmed and not late:
-            log.info("quorum reached again", size=reached.size if reached is not None else 0)
+            log.info("quorum reached again", size=size)
         self._alarmed = late
 
     def _grown(self) -> bool:

@@ -60,9 +60,12 @@ def sources(world: World, folder: Path) -> Sources:
     write_identity(folder / "broker", "broker")
     seed = folder / "broker" / "log.seed"
     seed.write_text(example_seed("broker", "log").hex() + "\n", encoding="ascii")
+    mldsa = folder / "broker" / "log-mldsa.seed"
+    mldsa.write_text(example_seed("broker", "log-mldsa").hex() + "\n", encoding="ascii")
     repository = write_repository(world, folder / "repository")
     own = folder / "broker"
-    return Sources(repository, own / "tls.crt", own / "tls.key", own / "ca.crt", seed)
+    listed = mldsa if len(world.document.log.keys) > 1 else None
+    return Sources(repository, own / "tls.crt", own / "tls.key", own / "ca.crt", seed, listed)
 
 
 def new_hub(world: World, folder: Path, clock: Callable[[], int] = TestClock(), **settings: int) -> Config:  # noqa: B008  # it stands still
