@@ -167,7 +167,9 @@ class Hub:
 
 async def run_hub(config: Config, clock: Clock = now_ms) -> None:
     """Run until SIGTERM or SIGINT. Raises what prevents a start, and the fault that ends a hub in doubt."""
-    check_example_keys(read_seed(config.log_key), read_private(config.tls_key), (config.listen.host,))
+    for path in (config.log_key, config.ml_dsa_key):
+        if path is not None:
+            check_example_keys(read_seed(path), read_private(config.tls_key), (config.listen.host,))
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -48,11 +48,11 @@ def read_log_key(path: Path) -> SigningKey:
 
 
 def check_example_keys(seed: bytes, tls_key: bytes, hosts: tuple[str, ...]) -> None:
-    """Refuse the published example keys unless all `hosts` are loopback. Raises `ExampleKeys`."""
+    """Refuse the published example keys, of either type, unless all `hosts` are loopback. Raises `ExampleKeys`."""
     outside = [host for host in hosts if not is_loopback(host)]
     if not outside:
         return
-    if is_example_seed("broker", "log", seed):
+    if any(is_example_seed("broker", purpose, seed) for purpose in ("log", "log-mldsa")):
         raise ExampleKeys(f"the log key is the published example; it must not be used on {outside[0]}")
     if _is_example_tls(tls_key):
         raise ExampleKeys(f"the TLS key is the published example; it must not be used on {outside[0]}")

@@ -75,7 +75,8 @@ def make_hub(data: Path, sources: Sources, listen: Address, metrics: Address, cl
     seed = parse_seed(_read(sources.log_seed), sources.log_seed)
     mldsa = sources.log_mldsa_seed
     seed_mldsa = parse_seed(_read(mldsa), mldsa) if mldsa is not None else None
-    check_example_keys(seed, _read(sources.tls_key), (listen.host,))
+    for each in (seed, seed_mldsa) if seed_mldsa is not None else (seed,):
+        check_example_keys(each, _read(sources.tls_key), (listen.host,))
     draft = data.with_name(data.name + ".new")
     data.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):

@@ -54,7 +54,11 @@ def test_example_keys_may_be_used_on_loopback() -> None:
     check_example_keys(EXAMPLE_LOG, EXAMPLE_TLS, LOCAL)
 
 
-@pytest.mark.parametrize(("seed", "tls"), [(EXAMPLE_LOG, OWN), (FRESH, EXAMPLE_TLS)], ids=["log key", "TLS key"])
+@pytest.mark.parametrize(
+    ("seed", "tls"),
+    [(EXAMPLE_LOG, OWN), (example_seed("broker", "log-mldsa"), OWN), (FRESH, EXAMPLE_TLS)],
+    ids=["log key", "second log key", "TLS key"],
+)
 def test_example_keys_are_refused_elsewhere(seed: bytes, tls: bytes) -> None:
     with pytest.raises(ExampleKeys, match=r"192\.0\.2\.1"):
         check_example_keys(seed, tls, OUTSIDE)
