@@ -237,10 +237,13 @@ _TYPES: dict[str, type[Frame]] = {
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _MAY_SEND: dict[Side, frozenset[str]] = {
     "node": frozenset({"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "cosign", "bye"}),
-    "hub": frozenset(
-        {"welcome", "result", "block", "directory", "head", "witnessed", "uploaded", "blob", "bye"}
-    ),
+    "hub": frozenset({"welcome", "result", "block", "directory", "head", "witnessed", "uploaded", "blob", "bye"}),
 }
+
+
+_DEPTH: dict[Side, int] = {"node": 2, "hub": 4}
+"""Lists in lists: a submission's openers, and the path of an item of a block. Four megabytes of empty lists in lists
+would cost whoever reads them two seconds."""
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -254,7 +257,7 @@ def decode_frame(data: bytes, *, sender: Side) -> Frame:
     Raises the codec's refusals, `Malformed` for wrong fields, `VersionUnsupported` for another protocol version and
     `ProtocolError` for a type that is unknown or not for this side to send.
     """
-    value = decode(data, max_size=MAX_FRAME)
+    value = decode(data, max_size=MAX_FRAME, max_depth=_DEPTH[sender])
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         raise Malformed("a frame is an array that starts with its type")
     name = value[0]

@@ -82,7 +82,7 @@ def test_a_frame_comes_back_as_it_was(frame: Frame, side: Side) -> None:
 def test_the_other_side_may_not_send_it(frame: Frame, side: Side) -> None:
     if isinstance(frame, Bye):
         return
-    with pytest.raises(ProtocolError):
+    with pytest.raises((ProtocolError, TooDeep)):  # what the hub sends nests deeper than anything of a node's
         decode_frame(encode_frame(frame), sender="hub" if side == "node" else "node")
 
 
@@ -166,6 +166,14 @@ def test_an_oversized_frame_is_refused_before_it_is_read() -> None:
 def test_a_deep_frame_is_refused() -> None:
     with pytest.raises(TooDeep):
         decode_frame(b"\x91" * 64 + b"\x00", sender="node")
+
+
+@pytest.mark.parametrize(("side", "levels"), [("node", 2), ("hub", 4)])
+def test_a_frame_nests_no_deeper_than_those_of_its_side(side: Side, levels: int) -> None:
+    with pytest.raises(TooDeep):
+        decode_frame(b"\x91" * (levels + 1) + b"\xc0", sender=side)
+    with pytest.raises(Malformed):
+        decode_frame(b"\x91" * levels + b"\xc0", sender=side)
 
 
 @given(st.binary(max_size=200))
