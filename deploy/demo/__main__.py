@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def run() -> int:
     with step(f"{len(exchange.agencies)} nodes started and connected over mutual TLS"):
         exchange.start_nodes()
     sent = exchange_alerts(exchange, cases)
+    with step("the whole log cosigned by a quorum of the nodes"):
+        exchange.wait_quorum()
     figures = collect(exchange, sent)
     verdict = audit(exchange)
     summarise(exchange, figures, verdict, time.monotonic() - began)
@@ -114,6 +117,7 @@ def summarise(exchange: Exchange, figures: Figures, verdict: dict[str, object], 
     """The result in a newcomer's words, and what to try next."""
     bearing, home = relative(script("bearing")), relative(exchange.home("hk-customs"))
     p50, p99 = (percentile(figures.latencies, share) for share in (0.50, 0.99))
+    cosigners, quorum = exchange.metric("crossbearing_cosigners"), exchange.metric("crossbearing_quorum")
     outcome = "verified, nothing found" if verdict["ok"] else "FINDINGS, see bearing audit verify"
     console.print()
     console.rule("[bold]What happened", align="left")
@@ -121,8 +125,10 @@ def summarise(exchange: Exchange, figures: Figures, verdict: dict[str, object], 
         ("alerts", f"{figures.alerts} signed, sealed, logged"),
         ("deliveries", f"{figures.addressed} due, {figures.receipted} receipted by the recipient's own signature"),
         ("lost", f"{len(figures.missing)}"),
-        ("latency", f"p50 {p50:,} ms, p99 {p99:,} ms from sealing to stored, both crashes included"),
+        ("latency", f"p50 {p50:,} ms, p99 {p99:,} ms from sealing to stored,"),
+        ("", f"all sent at once on {os.cpu_count()} processors, both crashes included"),
         ("log", f"{verdict['size']:,} entries, root {str(verdict['root'])[:16]}…"),
+        ("witnesses", f"{cosigners:.0f} nodes cosigned it, {quorum:.0f} are needed"),
         ("auditor", outcome),
         ("time", f"{seconds:.0f} s"),
     ]

@@ -137,6 +137,15 @@ class Exchange:
         values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name]
         return sum(values)
 
+    def wait_quorum(self, *, seconds: float = 30.0) -> None:
+        """Return when enough witnesses have cosigned everything logged; raise `DaemonFailed` if that takes longer."""
+        broker = self.daemons["broker"]
+        processes.wait_ready(
+            broker,
+            lambda: self.metric("crossbearing_quorum_log_size") == self.metric("crossbearing_log_size"),
+            seconds=seconds,
+        )
+
     def connected(self, agency: str) -> bool:
         """Whether the node answers and has its link to the broker."""
         try:
