@@ -1,27 +1,30 @@
-"""Allowances: how much each agency may have logged per minute, so that one that floods uses up only its own share."""
+"""Allowances: how much each agency may have logged, so that one that floods uses up only its own share."""
 
 from __future__ import annotations
 
 from schemas.errors import Quota
+from schemas.limits import DAY_MS
 
 MINUTE_MS = 60_000
-PUBLICATIONS_PER_MINUTE = 12
-"""New key documents of one agency: each is kept by every node for good, and is needed a few times a year."""
+PUBLICATIONS_PER_DAY = 24
+"""New key documents of one agency: every node keeps and replays each of them for good, the evidence for an alert
+holds 5,000 versions at most, and an agency needs a few in a year."""
 
 
 class Allowance:
-    """Token buckets, one per agency: `per_minute` at a steady pace, as much again at once after a quiet minute.
+    """Token buckets, one per agency: so many in a `period` (ms), at a steady pace or all at once after a quiet one.
 
-    Kept in memory only: a restart grants each agency one fresh minute.
+    Kept in memory only: a restart grants each agency one fresh period.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, period: int = MINUTE_MS) -> None:
+        self._period = period
         self._left: dict[str, tuple[float, int]] = {}
 
-    def take(self, agency: str, now: int, per_minute: int, amount: int = 1) -> bool:
-        """Use up `amount` at the time `now` (ms) if that much is left."""
-        left, since = self._left.get(agency, (float(per_minute), now))
-        left = min(float(per_minute), left + max(0, now - since) * per_minute / MINUTE_MS)
+    def take(self, agency: str, now: int, allowed: int, amount: int = 1) -> bool:
+        """Use up `amount` of what is `allowed` in a period, at the time `now` (ms), if that much is left."""
+        left, since = self._left.get(agency, (float(allowed), now))
+        left = min(float(allowed), left + max(0, now - since) * allowed / self._period)
         granted = left >= amount
         self._left[agency] = (left - amount if granted else left, max(now, since))
         return granted
@@ -36,7 +39,7 @@ class Quotas:
         self._alerts = Allowance()
         self._receipts = Allowance()
         self._refusals = Allowance()
-        self._publications = Allowance()
+        self._publications = Allowance(DAY_MS)
 
     def spend_alert(self, agency: str, now: int, per_minute: int) -> None:
         """Count one alert against the directory's limit. Raises `Quota`."""
@@ -50,8 +53,8 @@ class Quotas:
 
     def spend_publication(self, agency: str, now: int) -> None:
         """Count one new version of an agency's keys. Raises `Quota`."""
-        if not self._publications.take(agency, now, PUBLICATIONS_PER_MINUTE):
-            raise Quota(f"{agency} may publish its keys {PUBLICATIONS_PER_MINUTE} times a minute")
+        if not self._publications.take(agency, now, PUBLICATIONS_PER_DAY):
+            raise Quota(f"{agency} may publish its keys {PUBLICATIONS_PER_DAY} times a day")
 
     def logs_refusal(self, agency: str, now: int) -> bool:
         """Whether one more refusal of this agency is worth an entry."""

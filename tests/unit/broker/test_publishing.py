@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from broker.draft import NewDirectory, Work, reference
-from broker.quota import PUBLICATIONS_PER_MINUTE
+from broker.quota import PUBLICATIONS_PER_DAY
 from schemas.errors import DirectoryRollback, DirectoryThreshold, Quota, WrongSender
 from schemas.ids import sha256
 from schemas.keys import SealingKey
 from schemas.log.entry import DirectoryEntry, RefusalEntry
 from schemas.session.frames import DirectoryUpdate, Publish
-from tests.support.directory import RoleBundle, World, make_world, record
+from tests.support.directory import DAY_MS, RoleBundle, World, make_world, record
 from tests.support.hub import new_hub, running_hub
 from tests.support.hub_client import HubClient, connect
 from tests.support.hub_core import HubCore
@@ -92,12 +92,12 @@ def test_what_the_operator_brings_is_refused_without_a_trace(core: HubCore) -> N
 
 
 def test_publications_have_an_allowance_and_repetitions_cost_nothing(core: HubCore) -> None:
-    made = [next_keys(core.world, version=number) for number in range(2, PUBLICATIONS_PER_MINUTE + 3)]
+    made = [next_keys(core.world, version=number) for number in range(2, PUBLICATIONS_PER_DAY + 3)]
     for each in made[:-1]:
         core.accepted(AGENCY, new(each))
     core.accepted(AGENCY, new(made[-2]))
     assert isinstance(core.refused(AGENCY, new(made[-1])), Quota)
-    core.clock.now += 60_000
+    core.clock.now += DAY_MS // PUBLICATIONS_PER_DAY
     core.accepted(AGENCY, new(made[-1]))
 
 

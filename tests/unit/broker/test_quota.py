@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.quota import Allowance, Quotas
+from broker.quota import PUBLICATIONS_PER_DAY, Allowance, Quotas
 from schemas.errors import Quota
 
 
@@ -45,3 +45,12 @@ def test_quotas_are_apart_by_kind() -> None:
         quotas.spend_alert("a", 0, 1)
     with pytest.raises(Quota):
         quotas.spend_receipt("a", 0)
+
+
+def test_keys_are_published_a_few_times_a_day() -> None:
+    quotas = Quotas(receipts_per_minute=1, refusals_per_minute=1)
+    for _ in range(PUBLICATIONS_PER_DAY):
+        quotas.spend_publication("a", 0)
+    with pytest.raises(Quota, match="24 times a day"):
+        quotas.spend_publication("a", 60_000)
+    quotas.spend_publication("a", 3_600_000)
