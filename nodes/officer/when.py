@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+LATEST = 253_402_128_000_000
+"""30 December 9999, near the end of the calendar: a partner may state a time beyond it, and is shown with this one."""
 
 
 def now_ms() -> int:
@@ -67,11 +69,15 @@ def full(then: int | None) -> str:
 
 def iso(then: int | None) -> str:
     """For other programs: UTC in ISO 8601 to the second, `2026-11-23T06:05:09Z`; empty when there is no time."""
-    return "" if then is None else f"{datetime.fromtimestamp(then // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return "" if then is None else f"{_utc(then):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _utc(then: int) -> datetime:
+    return datetime.fromtimestamp(min(then, LATEST) / SECOND, UTC)
 
 
 def _local(then: int) -> datetime:
-    return datetime.fromtimestamp(then / SECOND, UTC).astimezone()
+    return _utc(then).astimezone()
 
 
 def _days_between(then: int, now: int) -> int:

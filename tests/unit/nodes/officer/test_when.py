@@ -64,3 +64,11 @@ def test_no_time_is_no_text() -> None:
 
 def test_now_is_in_milliseconds() -> None:
     assert abs(when.now_ms() - time.time() * 1000) < 1000
+
+
+@pytest.mark.parametrize("then", [when.LATEST + 1, 253_402_300_799_999, (1 << 48) - 1])
+def test_a_time_beyond_the_calendar_does_not_keep_an_alert_from_being_shown(then: int) -> None:
+    assert when.full(then) == when.full(when.LATEST)
+    assert when.iso(then) == "9999-12-30T00:00:00Z"
+    assert when.clock(then, NOON) == "30 Dec 9999 08:00"
+    assert when.age(then, NOON).startswith("in ")
