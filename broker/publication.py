@@ -24,6 +24,8 @@ BOTH_SECONDS: Final = 60.0
 """From one round in which witnesses also sign with ML-DSA-44 to the next."""
 SHOW_SECONDS: Final = 5.0
 """From one cosigned checkpoint shown to the nodes to the next: each checks every line of it."""
+SETTLE_SECONDS: Final = 0.5
+"""From the quorum of a checkpoint until it is shown: the lines of those who are nearly as quick come along."""
 LOOK_SECONDS: Final = 5.0
 """How often it is looked at whether the quorum is missing."""
 
@@ -38,6 +40,7 @@ class Publication:
         self._round_at = self._both_at = self._show_at = 0.0
         self._since: float | None = None
         self._reached = -1
+        self._waiting = False
         self._alarmed = False
 
     async def run(self) -> None:
@@ -49,6 +52,8 @@ class Publication:
             now = clock()
             if self._grown() and now >= self._round_at:
                 await self._begin(now)
+            if self._newly_reached():
+                self._show_at = max(self._show_at, now + SETTLE_SECONDS)
             if self._unshown() and now >= self._show_at:
                 self._witnessing.show()
                 self._show_at = now + SHOW_SECONDS
@@ -116,6 +121,11 @@ class Publication:
     def _grown(self) -> bool:
         newest = self._witnessing.newest
         return newest is None or newest.size != self._exchange.head.size
+
+    def _newly_reached(self) -> bool:
+        """Whether a checkpoint has its quorum since this was last asked, and is the first to wait to be shown."""
+        waiting, self._waiting = self._waiting, self._unshown()
+        return self._waiting and not waiting
 
     def _unshown(self) -> bool:
         reached, shown = self._witnessing.reached, self._witnessing.shown
