@@ -85,6 +85,7 @@ MAX_EVIDENCE: Final = 4_000_000
 MAX_DISCLOSURE: Final = 67_108_864
 """A disclosure file: two copies of a body, and a directory's whole history of a thousand versions of 60 kB."""
 DAY_MS: Final = 86_400_000
+"""The day in which retention and allowances are counted; UTC has no other that a clock in ms could show."""
 RETENTION_DAYS: Final = 30
 """How long the hub keeps a body that nobody waits for any more, unless the governors say otherwise: a month in which a
 recipient can still fetch what it lost."""
