@@ -610,6 +610,8 @@ class Watcher:
 
     def directory_changed(self) -> None: ...
 
+    def announced(self) -> None: ...
+
 
 async def test_a_stranger_without_a_pinned_certificate_is_refused(scene: Scene) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:

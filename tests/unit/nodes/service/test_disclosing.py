@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodes.sealing import seal_outgoing
+from nodes.store.database import Tables
 from nodes.store.directory import DirectoryRow
 from nodes.store.openers import OpenerRow
 from schemas.envelope.disclosure import Disclosed, decode_disclosure, verify_disclosure
@@ -27,9 +28,13 @@ from tests.support.envelope import alert_entry, counting_random, make_alert, mak
 async def node(tmp_path: Path) -> AsyncIterator[EdgeNode]:
     async with edge_node(tmp_path) as node:
         rows = zip(node.world.entries, node.world.bundles, strict=True)
-        for index, (entry, made) in enumerate(rows):
-            row = DirectoryRow(index + 1, index, encode_entry(entry), made.bundle)
-            await node.store.write(lambda tables, row=row: tables.directory.add(row))
+        held = [DirectoryRow(i + 1, i, encode_entry(entry), made.bundle) for i, (entry, made) in enumerate(rows)]
+
+        def hold(tables: Tables) -> None:
+            for row in held:
+                tables.directory.add(row)
+
+        await node.store.write(hold)
         yield node
 
 
@@ -66,7 +71,7 @@ async def remember(node: EdgeNode, alert: str, index: int) -> str:
 async def sent(node: EdgeNode) -> str:
     """An alert of ours, sealed and in the log."""
     answer = await node.service.sending.send(watch(["hk-customs", "au-abf"]))
-    alert = answer["id"]
+    alert = str(answer["id"])
     identity = node.service.health._identity
 
     def seal(tables):  # type: ignore[no-untyped-def]  # a piece of work for the store
