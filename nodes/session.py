@@ -60,8 +60,8 @@ WELCOME_TIMEOUT: Final = 30.0
 """Seconds for the hub to answer `Hello`."""
 CLOCK_RETRY: Final = 60.0
 """Seconds after which a node whose clock was off asks the hub for the time again."""
-INBOUND: Final = 128
-"""Frames read and not yet worked through; then the connection is left unread until there is room."""
+INBOUND: Final = 16
+"""Frames read and not yet worked through, 64 MiB of them at most; then the connection waits until there is room."""
 
 log = structlog.get_logger(__name__)
 

@@ -271,7 +271,16 @@ class Outbox:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
 
 
-_ORDER = {"waiting": 0, "accepted": 1, "expired": 2, "recalled": 2, "stored": 3, "refused": 3, "read": 4, "actioned": 5}
+_ORDER = {
+    "waiting": 0,
+    "accepted": 1,
+    "expired": 2,
+    "recalled": 2,
+    "refused": 3,
+    "stored": 4,  # a recipient may refuse what it cannot open, and open it after all
+    "read": 5,
+    "actioned": 6,
+}
 
 
 def mark_related(

@@ -126,6 +126,7 @@ def test_postponing_keeps_the_bytes(tables: Tables, desk: Desk) -> None:
         ("actioned", "read", False),
         ("stored", "stored", False),
         ("stored", "refused", False),
+        ("refused", "stored", True),
     ],
 )
 def test_a_recipients_state_only_moves_forward(tables: Tables, desk: Desk, before: str, after: str, new: bool) -> None:
