@@ -46,11 +46,11 @@ def _draw(screen: Screen, answer: dict[str, Any]) -> None:
     agencies: list[str] = answer["agencies"]
     heads = short_names(agencies)
     label = max(map(len, agencies))
-    table = [" " * label + "".join(f" {head:>2}" for head in heads)]
+    table = [" " * label + "".join(f" {head[line]}" for head in heads) for line in (0, 1)]
     for sender in agencies:
         row = answer["reach"][sender]
         signs = ((SIGNS[row[recipient]["state"]] if recipient != sender else " ") for recipient in agencies)
-        table.append(f"{sender:<{label}}" + "".join(f" {sign:>2}" for sign in signs))
+        table.append(f"{sender:<{label}}" + "".join(f" {sign}" for sign in signs))
     for line in table:
         screen.record([Cell(line)])
     screen.record([Cell("")])
@@ -60,7 +60,7 @@ def _draw(screen: Screen, answer: dict[str, Any]) -> None:
 
 
 def short_names(agencies: list[str]) -> list[str]:
-    """Two characters for each agency: its country where that names one alone, else its number."""
+    """Two characters for each agency, drawn one above the other: its country where that names one alone, else its number."""
     countries = [agency[:2] for agency in agencies]
     return [
         country if countries.count(country) == 1 else f"{number % 100:02}"

@@ -110,7 +110,7 @@ class Screen:
     def record(self, cells: Sequence[Cell]) -> None:
         """One line of a stream: cells two spaces apart on a terminal, tab-separated when piped."""
         if self.terminal:
-            self._print(self._joined(cells))
+            self._print(self._joined(cells), width=self.width)
         else:
             self._tabbed(cells)
 
