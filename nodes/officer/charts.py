@@ -46,6 +46,7 @@ def _draw(screen: Screen, answer: dict[str, Any]) -> None:
     agencies: list[str] = answer["agencies"]
     heads = short_names(agencies)
     label = max(map(len, agencies))
+    # each name stands upright, a character below the other, so that 31 agencies fit a terminal of 80 columns
     table = [" " * label + "".join(f" {head[line]}" for head in heads) for line in (0, 1)]
     for sender in agencies:
         row = answer["reach"][sender]
@@ -60,7 +61,7 @@ def _draw(screen: Screen, answer: dict[str, Any]) -> None:
 
 
 def short_names(agencies: list[str]) -> list[str]:
-    """Two characters for each agency, drawn one above the other: its country where that names one alone, else its number."""
+    """Two characters for each agency: its country where that names one alone, else its number."""
     countries = [agency[:2] for agency in agencies]
     return [
         country if countries.count(country) == 1 else f"{number % 100:02}"
