@@ -14,6 +14,7 @@ help:
 	@echo "make demo-stop  end what make demo left running"
 	@echo "make test       lint, types, unit tests, vectors, faults, scenarios with real processes"
 	@echo "make unit       the fast tests only"
+	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
 	@echo "make lock       renew the hash-pinned requirement files"
 
 install: $(READY)
@@ -44,7 +45,7 @@ scenarios: $(READY)
 	$(BIN)/python -m pytest -q -m scenario
 
 vectors: $(READY)
-	$(BIN)/python -m schemas.vectors.generate
+	$(BIN)/python -m tests.vectors.generate
 
 reference: $(READY)
 	$(BIN)/bearing reference > docs/cli.md
