@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
+from cryptography.x509 import load_pem_x509_certificate
 
 from schemas.directory.history import Directory
 from schemas.errors import BadConfig, NotPinned, Suspended
-from schemas.ids import sha256
+from schemas.pins import spki_digest, spki_pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +21,13 @@ class Party:
     id: str
 
 
-@lru_cache(maxsize=1024)
-def spki_digest(certificate: bytes) -> bytes:
-    """SHA-256 of the public key (SubjectPublicKeyInfo, DER) of a certificate (DER)."""
-    public = load_der_x509_certificate(certificate).public_key()
-    return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
 def certificate_pin(path: Path) -> bytes:
     """SHA-256 of the public key of the certificate in a PEM file. Raises `BadConfig`."""
     try:
         certificate = load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadConfig(f"{path} holds no certificate in PEM: {error}") from error
-    return spki_digest(certificate.public_bytes(Encoding.DER))
+    return spki_pin(certificate.public_key())
 
 
 def identify(certificate: bytes | None, directory: Directory) -> Party:

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from schemas.errors import BadConfig, ExampleKeys, OpenPermissions
 from schemas.example import is_example_seed, is_loopback
-from schemas.keys import SigningKey
 
 _SEED = re.compile(r"([0-9a-f]{64})\n?")
 
@@ -40,11 +39,6 @@ def parse_seed(data: bytes, path: Path) -> bytes:
     if match is None:
         raise BadConfig(f"{path} does not hold a seed: 64 lower-case hex digits")
     return bytes.fromhex(match[1])
-
-
-def read_log_key(path: Path) -> SigningKey:
-    """The key that signs the log."""
-    return SigningKey(read_seed(path))
 
 
 def check_example_keys(seed: bytes, tls_key: bytes, hosts: tuple[str, ...]) -> None:

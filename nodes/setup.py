@@ -13,13 +13,14 @@ from nodes.identity import refuse_example_keys
 from nodes.keystore import Seeds, write_keystore
 from nodes.ports import Random
 from nodes.store.database import Database, Tables
-from nodes.tls import spki_digest, tls_context
+from nodes.tls import tls_context
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, encode_agency_keys
 from schemas.directory.metadata import read_root, verify_root
 from schemas.errors import BadConfig, NotFound
 from schemas.keys import SEED_SIZE, SealingKey, SigningKey
 from schemas.limits import MAX_METADATA
 from schemas.log.note import parse_vkey
+from schemas.pins import spki_digest
 
 VALIDITY_MS: Final = 2 * 365 * 86_400_000
 """How long the public key document of fresh keys proposes to use them: two years."""

@@ -10,12 +10,9 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from nodes.config import HubSettings
 from schemas.errors import BadConfig, OpenPermissions
-from schemas.ids import sha256
+from schemas.pins import spki_digest
 
 PIN_FAILED: Final = "the hub's certificate key is not the one pinned"
 
@@ -37,12 +34,6 @@ class _PinnedContext(ssl.SSLContext):
 
     pin: bytes
     sslobject_class = PinnedObject
-
-
-def spki_digest(certificate: bytes) -> bytes:
-    """SHA-256 of the public key (SubjectPublicKeyInfo) in a DER certificate."""
-    key = x509.load_der_x509_certificate(certificate).public_key()
-    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def tls_context(settings: HubSettings) -> ssl.SSLContext:

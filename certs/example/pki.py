@@ -13,10 +13,11 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from schemas.example import example_seed
+from schemas.pins import spki_pin
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2036, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def tls_key(name: str) -> Ed25519PrivateKey:
 
 def pin(public: Ed25519PublicKey) -> str:
     """Return the SHA-256 of a public key's SubjectPublicKeyInfo, in hex."""
-    return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return spki_pin(public).hex()
 
 
 def authority() -> Identity:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
@@ -25,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from nodes.auditor.mirror import path_limit
 from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, Purged, TooLarge, Unreachable
 from schemas.example import is_example_seed, is_loopback
-from schemas.ids import sha256
+from schemas.pins import spki_digest
 
 TRIES = 3
 """A kept-alive connection may have been closed meanwhile; a hub that fails three times in a row is not there."""
@@ -127,8 +126,7 @@ def hub_pin(connection: HTTPSConnection) -> str:
     der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
     if der is None:
         raise Unreachable("the other end showed no certificate")
-    public = x509.load_der_x509_certificate(der).public_key()
-    return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hex()
+    return spki_digest(der).hex()
 
 
 def _address(url: str) -> tuple[str, int]:

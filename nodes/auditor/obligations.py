@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 from nodes.auditor.ledger import UNRECEIPTED, Logged
 
-ACKNOWLEDGED = ("stored", "read", "actioned", "refused")
-"""States that a recipient signed for; any of them ends the obligation to deliver."""
 RECALLED, EXPIRED, OPEN = "recalled", "expired", "open"
 """What becomes of an alert that a recipient signed nothing for."""
 

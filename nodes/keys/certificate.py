@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
@@ -28,7 +27,7 @@ from nodes.config import HubSettings
 from nodes.durable import sync_folder, write_durably
 from nodes.private_files import read_private
 from schemas.errors import BadConfig, NotFound
-from schemas.ids import sha256
+from schemas.pins import spki_pin
 
 _MAX_PEM = 65_536
 
@@ -136,12 +135,6 @@ def expires(path: Path) -> int | None:
         return int(_certificate(path.read_bytes(), str(path)).not_valid_after_utc.timestamp() * 1_000)
     except (OSError, BadConfig):
         return None
-
-
-def spki_pin(public: object) -> bytes:
-    """SHA-256 of a public key's SubjectPublicKeyInfo: what the directory lists."""
-    encode = getattr(public, "public_bytes")  # noqa: B009  # every public key has it, and they share no base class
-    return sha256(encode(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _request(files: Certificates, agency: str) -> bytes:

@@ -6,9 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
-from broker.identity import Party, identify, spki_digest
+from broker.identity import Party, identify
 from certs.example.pki import leaf
 from schemas.errors import NotPinned, Suspended
+from schemas.pins import spki_digest
 from tests.support.directory import make_world
 from tests.support.directory import spki_digest as pin_of
 

@@ -12,8 +12,9 @@ from aiohttp import WSMsgType, web
 
 from nodes.config import HubSettings
 from nodes.link import WebSocketLink
-from nodes.tls import spki_digest, tls_context
+from nodes.tls import tls_context
 from schemas.errors import BadConfig, NotPinned, OpenPermissions, ProtocolError, Unreachable
+from schemas.pins import spki_digest
 from tests.support.directory import spki_digest as pinned
 from tests.support.hub import write_identity
 

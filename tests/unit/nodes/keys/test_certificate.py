@@ -6,8 +6,9 @@ import pytest
 from cryptography import x509
 
 from nodes.keys import certificate
-from nodes.keys.certificate import Certificates, expires, install, make_next, settle, spki_pin, take_up
+from nodes.keys.certificate import Certificates, expires, install, make_next, settle, take_up
 from schemas.errors import BadConfig, NotFound, OpenPermissions
+from schemas.pins import spki_pin
 from tests.support.certificates import ME, installed, issue
 from tests.support.directory import DAY_MS, NOW, spki_digest
 
