@@ -19,9 +19,11 @@ help:
 
 install: $(READY)
 
+# The lock names every package there is to install. Were pip to look for dependencies too, one that is asked for with
+# an extra would be sought anew, and found in a version that the lock has no hash of.
 $(READY): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 

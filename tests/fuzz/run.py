@@ -1,4 +1,4 @@
-"""Fuzz one parser with atheris (`pip install crossbearing[fuzz]`), from the committed corpus.
+"""Fuzz one parser with atheris, from the committed corpus.
 
     python -m tests.fuzz.run TARGET [DIRECTORY] [libFuzzer options, such as -max_total_time=600]
 
