@@ -1,4 +1,4 @@
-"""The hub's TLS listener: who may connect, and which sessions there are. Certificates are required and pinned."""
+"""The hub's TLS listener: who may connect. Certificates are required and pinned."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from broker.exchange import Exchange
 from broker.identity import Party, identify
 from broker.log_http import log_routes
 from broker.publication import Publication
-from broker.sessions import Session
-from schemas.errors import BadConfig, CrossbearingError, DuplicateSession, NotPinned, ShuttingDown
-from schemas.limits import MAX_FRAME
-from schemas.session.frames import Bye
-from schemas.session.machine import SessionMachine
+from broker.roster import Roster
+from broker.websocket import WebSocketChannel
+from schemas.errors import BadConfig, CrossbearingError, NotPinned
 
 log = structlog.get_logger()
 PARTY = web.RequestKey("party", Party)
@@ -48,8 +46,7 @@ class Server:
         self._publication = publication
         self._config = config
         self.address = config.listen
-        self._sessions: dict[str, Session] = {}
-        self._arrivals: dict[str, asyncio.Lock] = {}
+        self._roster = Roster(exchange)
         self._runner: web.AppRunner | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -66,24 +63,15 @@ class Server:
         except OSError as error:
             raise BadConfig(f"cannot listen on {listen}: {error.strerror}") from error
         self.address = Address(listen.host, self._runner.addresses[0][1])
-        self._keeper = asyncio.create_task(self._keep())
+        self._keeper = asyncio.create_task(self._roster.keep())
 
     async def stop(self, reason: CrossbearingError) -> None:
         """Say goodbye to every session and stop listening."""
         if self._keeper is not None:
             self._keeper.cancel()
-        for session in list(self._sessions.values()):
-            session.end(reason)
-        await asyncio.gather(*(session.finished.wait() for session in list(self._sessions.values())))
+        await self._roster.end(reason)
         if self._runner is not None:
             await self._runner.cleanup()
-
-    async def _keep(self) -> None:
-        """Ping the silent, from one timer for all."""
-        while True:
-            await asyncio.sleep(self._exchange.settings.ping_seconds / 4)
-            now = asyncio.get_running_loop().time()
-            await asyncio.gather(*(session.keep(now) for session in self._sessions.values()))
 
     @web.middleware
     async def _identified(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -111,48 +99,10 @@ class Server:
         party = request[PARTY]
         if party.kind != "agency":
             raise NotPinned(f"{party.id} is no agency and has no session")
-        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=MAX_FRAME, timeout=3.0)
-        await socket.prepare(request)
-        session = Session(
-            self._exchange,
-            party.id,
-            socket,
-            check=partial(self._still, request, party),
-            abort=partial(_abort, request),
-        )
-        if (refusal := await self._admit(session)) is not None:
-            await socket.send_bytes(SessionMachine("hub").send(Bye(refusal.code, refusal.message)))
-            await socket.close()
-            return socket
-        try:
-            self._exchange.metrics.sessions.inc()
-            await session.run()
-        finally:
-            self._exchange.metrics.sessions.dec()
-            if self._sessions.get(party.id) is session:
-                del self._sessions[party.id]
-        return socket
-
-    async def _admit(self, newcomer: Session) -> CrossbearingError | None:
-        """Make `newcomer` its agency's session, unless an older one still answers."""
-        if not self._exchange.ready:
-            return ShuttingDown("the hub takes no sessions now")
-        async with self._arrivals.setdefault(newcomer.agency, asyncio.Lock()):
-            older = self._sessions.get(newcomer.agency)
-            if older is not None:
-                duplicate = DuplicateSession(f"{newcomer.agency} has a session from elsewhere")
-                if await older.probe(self._exchange.settings.probe_seconds):
-                    log.warning("duplicate session", agency=newcomer.agency)
-                    return duplicate
-                older.end(duplicate)
-                await older.finished.wait()
-            self._sessions[newcomer.agency] = newcomer
-        return None
+        channel = WebSocketChannel(request)
+        await channel.accept()
+        await self._roster.serve(party.id, channel, partial(self._still, request, party))
+        return channel.response
 
 
 _STATUS = {"not-pinned": 403, "suspended": 403, "not-a-party": 403, "missing": 404, "not-found": 404, "purged": 410}
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

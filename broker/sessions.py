@@ -1,4 +1,4 @@
-"""One node's session over its WebSocket: frames in, frames out, and the ends it can come to.
+"""One node's session over its channel: frames in, frames out, and the ends it can come to.
 
 Two coroutines serve it. One takes what the node sends, and stops reading while too much of it awaits a verdict; the
 other sends what `Outgoing` has, as fast as this node reads. So a slow node, or one that floods, holds up only itself.
@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 import structlog
-from aiohttp import ClientConnectionResetError, WSMsgType, web
 
+from broker.channel import Channel, Heard
 from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work, reference, weight
 from broker.exchange import Exchange
@@ -26,7 +26,6 @@ from schemas.errors import (
     Fork,
     IdleTimeout,
     NotReady,
-    ProtocolError,
     WrongSender,
 )
 from schemas.limits import MAX_MESSAGE
@@ -53,8 +52,6 @@ log = structlog.get_logger()
 FAREWELL_SECONDS = 2.0  # for a peer that no longer reads, before the connection is cut
 PING_SECONDS = 1.0  # for a ping to be written
 UNSENT_PIECES = 4  # pieces of attachments read for a node that does not take them
-_CLOSED = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}
-_GONE = (ClientConnectionResetError, ConnectionError)
 _Submission = Submit | SendReceipt | Publish
 _KINDS: dict[type[_Submission], str] = {Submit: "alert", SendReceipt: "receipt", Publish: "keys"}
 
@@ -62,25 +59,16 @@ _KINDS: dict[type[_Submission], str] = {Submit: "alert", SendReceipt: "receipt",
 class Session:
     """The hub's end of one session with the node of `agency`.
 
-    `check` raises once the directory no longer lets it stay; `abort` cuts the connection without a word.
+    `check` raises once the directory no longer lets it stay.
     """
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        agency: str,
-        socket: web.WebSocketResponse,
-        *,
-        check: Callable[[], object],
-        abort: Callable[[], None],
-    ) -> None:
+    def __init__(self, exchange: Exchange, agency: str, channel: Channel, *, check: Callable[[], object]) -> None:
         self.agency = agency
         self.finished = asyncio.Event()
         self.last_heard = asyncio.get_running_loop().time()
         self._exchange = exchange
-        self._socket = socket
+        self._channel = channel
         self._check = check
-        self._abort = abort
         self._machine = SessionMachine("hub")
         self._transfers = Transfers(exchange, agency)
         self._outgoing: Outgoing | None = None
@@ -137,22 +125,22 @@ class Session:
         bye = Bye(error.code, error.message[:MAX_MESSAGE]) if error is not None else Bye("", "")
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
-                if self._machine.state != "closed" and not self._socket.closed:
+                if self._machine.state != "closed" and not self._channel.closed:
                     for frame in self._outgoing.last_results() if self._outgoing is not None else ():
                         await self._send(frame)
                     await self._send(bye)
-                await self._socket.close()
-        except (TimeoutError, *_GONE):
-            self._abort()
+                await self._channel.close()
+        except (TimeoutError, ConnectionError):
+            self._channel.abort()
 
     async def probe(self, seconds: float) -> bool:
         """Whether the node still answers: anything heard within `seconds` of a ping counts."""
         if not self._room.is_set():
             return True  # it has sent more than it took answers for, and is not being read just now; see `keep`
         self._heard.clear()
-        with suppress(TimeoutError, *_GONE):
+        with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(seconds):
-                await self._socket.ping()
+                await self._channel.ping()
                 await self._heard.wait()
                 return True
         return self.finished.is_set()
@@ -164,9 +152,9 @@ class Session:
         if silent > settings.idle_seconds:
             self.end(IdleTimeout(f"nothing was heard for {settings.idle_seconds} seconds"))
         elif silent > settings.ping_seconds:
-            with suppress(TimeoutError, *_GONE):
+            with suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(PING_SECONDS):  # a node that takes nothing in is not waited for
-                    await self._socket.ping()
+                    await self._channel.ping()
 
     # -- what the hub tells --------------------------------------------------------------------------------------------
 
@@ -219,17 +207,13 @@ class Session:
         """The next frame; None when the connection is closed."""
         while True:
             await self._room.wait()
-            message = await self._socket.receive()
+            message = await self._channel.receive()
             self.last_heard = asyncio.get_running_loop().time()
             self._heard.set()
-            if message.type is WSMsgType.BINARY:
-                return self._machine.receive(message.data)
-            if message.type is WSMsgType.PING:
-                await self._socket.pong(message.data)
-            elif message.type in _CLOSED or message.type is WSMsgType.ERROR:
+            if message is Heard.END:
                 return None
-            elif message.type is not WSMsgType.PONG:
-                raise ProtocolError("a message is not binary")
+            if message is not Heard.LIFE:
+                return self._machine.receive(message)
 
     async def _open(self, hello: Hello) -> Outgoing:
         exchange, head = self._exchange, self._exchange.head
@@ -333,4 +317,4 @@ class Session:
                 self._make_room()
 
     async def _send(self, frame: Frame) -> None:
-        await self._socket.send_bytes(self._machine.send(frame))
+        await self._channel.send(self._machine.send(frame))

@@ -3,16 +3,16 @@
     alert = await store.read(lambda t: t.alerts.find("9f3c"))
     await store.write(lambda t: t.outbox.add(alert, recipients=recipients, now=now))
 
-The thread takes everything that waits and commits once for all of it, so a burst costs few fsyncs and a single write
-costs one. `write` returns only when its work is durable; nothing is to be shown or answered before.
+Whatever waits when the thread is free goes to it at once and shares a commit, so a burst costs few fsyncs and a single
+write costs one. `write` returns only when its work is durable; nothing is to be shown or answered before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,22 +30,22 @@ _BATCH = 256  # pieces of work in one commit: bounds how long the first of them 
 class _Job:
     work: Callable[[Tables], Any]
     writes: bool
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
 
 
 class Store:
-    """One node's durable state. Create it inside the event loop's thread; close it when done."""
+    """One node's durable state. Use it from one event loop; close it when done."""
 
     def __init__(self, path: Path, key: bytes, *, vfs: str | None = None) -> None:
         """Open the file. Raises StorageLocked, StorageTampered, StorageFull, StorageFailed."""
         self._database = Database(path, key, vfs=vfs)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="node-store")
+        self._jobs: deque[_Job] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closed = False
         self._revisions: dict[Topic, int] = {}
         self._waiters: dict[Topic, set[asyncio.Future[None]]] = {}
-        self._thread = threading.Thread(target=self._run, name="node-store", daemon=True)
-        self._thread.start()
 
     async def read(self, work: Callable[[Tables], T]) -> T:
         """Run work that only reads, on committed data."""
@@ -78,49 +78,38 @@ class Store:
         """Finish what was submitted, then close the file. Later calls are refused with `shutting-down`."""
         if not self._closed:
             self._closed = True
-            self._jobs.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            await self._idle.wait()
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+            self._thread.shutdown()
 
     async def _submit(self, work: Callable[[Tables], T], *, writes: bool) -> T:
         if self._closed:
             raise ShuttingDown("the node's store is closed", hint="start the node again")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, writes, loop, future))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Job(work, writes, future))
+        if self._idle.is_set():
+            self._start()
         return await future
+
+    def _start(self) -> None:
+        """Hand what waits to the thread."""
+        self._idle.clear()
+        batch = [self._jobs.popleft() for _ in range(min(_BATCH, len(self._jobs)))]
+        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, batch)
+        running.add_done_callback(self._done)
 
     # On the store's own thread ------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        stop = False
-        while not stop:
-            batch, stop = self._take()
-            writes = [job for job in batch if job.writes]
-            outcomes: list[tuple[_Job, Any]] = []
-            topics: Topics = set()
-            if writes:
-                results, topics = self._database.write_all([job.work for job in writes])
-                outcomes.extend(zip(writes, results, strict=True))
-            outcomes.extend((job, self._read(job)) for job in batch if not job.writes)
-            for loop in {job.loop for job in batch}:
-                mine = [(job, outcome) for job, outcome in outcomes if job.loop is loop]
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(self._settle, mine, topics)
-        self._database.close()
-
-    def _take(self) -> tuple[list[_Job], bool]:
-        """All jobs that wait, at least one; and whether to stop after them."""
-        batch: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == _BATCH:
-                return batch, False
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
+    def _run(self, batch: Sequence[_Job]) -> tuple[list[tuple[_Job, Any]], Topics]:
+        """All writes in one commit, then the reads, which see them."""
+        writes = [job for job in batch if job.writes]
+        outcomes: list[tuple[_Job, Any]] = []
+        topics: Topics = set()
+        if writes:
+            results, topics = self._database.write_all([job.work for job in writes])
+            outcomes.extend(zip(writes, results, strict=True))
+        outcomes.extend((job, self._read(job)) for job in batch if not job.writes)
+        return outcomes, topics
 
     def _read(self, job: _Job) -> Any:
         try:
@@ -129,6 +118,13 @@ class Store:
             return Failed(error)
 
     # Back on the event loop ---------------------------------------------------------------------------------------
+
+    def _done(self, running: asyncio.Future[tuple[list[tuple[_Job, Any]], Topics]]) -> None:
+        self._settle(*running.result())
+        if self._jobs:
+            self._start()
+        else:
+            self._idle.set()
 
     def _settle(self, outcomes: list[tuple[_Job, Any]], topics: Topics) -> None:
         for job, outcome in outcomes:

@@ -14,7 +14,7 @@ IMPURE = {"aiohttp", "apsw", "asyncio", "logging", "random", "secrets", "socket"
 CLOCKS = {"now", "utcnow", "today", "urandom"}
 AIOHTTP_ADAPTERS = {
     "broker/server.py",
-    "broker/sessions.py",
+    "broker/websocket.py",
     "broker/log_http.py",
     "broker/witness_client.py",
     "broker/health.py",

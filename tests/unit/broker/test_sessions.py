@@ -235,7 +235,7 @@ async def test_a_node_that_asks_and_does_not_read_fills_no_memory(scene: Scene) 
     asked = 200
     for _ in range(asked):
         await node.send(Fetch(digest, 0))
-    session = scene.hub.server._sessions[SENDER]
+    session = scene.hub.server._roster._sessions[SENDER]
     assert session._outgoing is not None
     for _ in range(asked):
         assert session._outgoing.unsent_pieces <= UNSENT_PIECES
@@ -246,7 +246,7 @@ async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = await scene.open(SENDER)
-    session = scene.hub.server._sessions[SENDER]
+    session = scene.hub.server._roster._sessions[SENDER]
     outgoing = session._outgoing
     assert outgoing is not None
     monkeypatch.setattr(outgoing, "next_frame", never)  # as when the node takes nothing in
