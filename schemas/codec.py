@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgpack
 
 from schemas.errors import EncodingRefusal, Malformed, NotCanonical, TooDeep, TooLarge, Truncated
-from schemas.limits import MAX_DEPTH, MAX_ITEMS
+from schemas.limits import MAX_DEPTH, MAX_ITEMS, MAX_LISTS
 
 Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | None"
 
@@ -29,9 +29,12 @@ def encode(value: Value) -> bytes:
     surrogate), `TooDeep` and `TooLarge` for what `decode` would refuse.
     """
     try:
-        return _pack(_sorted(value, MAX_DEPTH))
+        data = _pack(_sorted(value, MAX_DEPTH))
     except UnicodeEncodeError:
         raise Malformed("a text is not valid Unicode") from None
+    if len(data) > MAX_LISTS and _lists(value) > MAX_LISTS:  # each takes a byte, so a shorter one need not be counted
+        raise TooLarge(f"the value holds more than {MAX_LISTS} lists and maps", limit=MAX_LISTS)
+    return data
 
 
 def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
@@ -42,14 +45,18 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     """
     if len(data) > max_size:
         raise TooLarge(f"{len(data)} bytes, where {max_size} are allowed", size=len(data), limit=max_size)
+    claimed = min(MAX_ITEMS, len(data))  # an item has a byte at least, so that no claim reserves more than was sent
+    counted = _Counter()
     try:
         value: Value = msgpack.unpackb(
             data,
             raw=False,
             strict_map_key=True,
-            max_array_len=MAX_ITEMS,
-            max_map_len=MAX_ITEMS,
+            max_array_len=claimed,
+            max_map_len=claimed,
             max_ext_len=0,
+            list_hook=counted,
+            object_hook=counted,
         )
     except ValueError as error:
         raise _refusal(error) from None
@@ -57,6 +64,21 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     if _pack(value) != data:  # a map keeps the order and drops the doubles it was read with, so this shows both
         raise NotCanonical("the bytes are not the shortest encoding of their value, or repeat a key")
     return value
+
+
+class _Counter:
+    """Stops the decoder once it has made too many lists and maps: an empty one is a byte, and seventy in memory."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MAX_LISTS
+
+    def __call__(self, made: Value) -> Value:
+        if self._left == 0:
+            raise TooLarge(f"the bytes hold more than {MAX_LISTS} lists and maps", limit=MAX_LISTS)
+        self._left -= 1
+        return made
 
 
 def _pack(value: Value) -> bytes:
@@ -76,6 +98,9 @@ def _refusal(error: ValueError) -> EncodingRefusal:
     if "incomplete input" in text:
         return Truncated("the bytes end before the value does")
     if "exceeds max_array_len" in text or "exceeds max_map_len" in text:
+        count = text.partition(" ")[0]
+        if count.isdecimal() and int(count) <= MAX_ITEMS:
+            return Truncated("the bytes end before the items that a list or map claims")
         return TooLarge(f"a list or map claims more than {MAX_ITEMS} items", limit=MAX_ITEMS)
     return Malformed("the bytes are not of the types this encoding has")
 
@@ -98,6 +123,13 @@ def _sorted(value: Value, depth: int) -> Value:
     if type(value) is int and value not in _INTEGERS:
         raise Malformed("a number does not fit 64 bits")
     return value
+
+
+def _lists(value: Value) -> int:
+    """How many lists and maps there are in a value, itself included."""
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + sum(map(_lists, value.values() if isinstance(value, dict) else value))
 
 
 def _check(value: Value, depth: int) -> None:

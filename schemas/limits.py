@@ -10,6 +10,9 @@ MAX_DEPTH: Final = 12
 """Nesting of lists and maps in any value; the deepest real document (an alert in a body in a frame) needs nine."""
 MAX_ITEMS: Final = 16_384
 """Items in one list or map, so that a claimed count cannot reserve much memory before the items are there."""
+MAX_LISTS: Final = 65_536
+"""Lists and maps in one value. Empty ones take a byte each to send and 64 to hold: a frame of nothing else would take
+270 MB and a second of everybody's time. A frame full of receipts has 25,000."""
 MAX_FRAME: Final = 4_194_304
 """One session frame: a full body with its header and openers, or a block of several, and no more in memory per peer."""
 MAX_MESSAGE: Final = 1_000
