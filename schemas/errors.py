@@ -508,6 +508,14 @@ class ShuttingDown(
     """The peer is going down in good order."""
 
 
+class LogRestored(
+    SessionRefusal,
+    code="log-restored",
+    hint="Nothing to do at a node: it keeps what it has to send, and goes on when the hub's operator has settled it.",
+):
+    """The hub's log came back from a backup, and nobody has shown yet that nothing newer was signed."""
+
+
 # -- faults ------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from schemas.codec import Fields, Value, decode, encode
 from schemas.errors import Malformed, ProtocolError, VersionUnsupported
-from schemas.limits import MAX_FRAME, MAX_MESSAGE
+from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE
 
 PROTOCOL = 1
 
@@ -31,6 +31,9 @@ class Hello:
     root: bytes  # of the checkpoint held, the empty root when none
     notices: int  # first log index from which receipts about its own alerts are wanted
     credit: int  # alerts it can take before granting more
+    note: bytes = b""  # the checkpoint held, as the log signed it; empty when none
+    known: int = 0  # the log holds an alert of its own at the index before this one, as it was told; 0 when none
+    restored: int = 0  # time (ms) of the newest restoration of the log that it has worked through, 0 when none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Welcome:
     directory: int
     size: int
     time: int
+    restored: int = 0  # time (ms) of the newest restoration of the log, 0 when there never was one
+    since: int = 0  # log index from which on restorations that the node has not worked through may have lost something
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,31 @@ class WitnessedHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Recover:
+    """Node to hub, from a node that was restored: send again what concerns it, from log index `start` on.
+
+    That is: alerts to it that are waiting or that it receipted at log index `since` or later, and its own alerts
+    logged there.
+    """
+
+    since: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Hub to node, the answer to `Recover`: `proof` as in `Block`; `next` is where to go on, 0 when that was all.
+
+    Alerts to it have their body, and the opener it needs; its own, and those whose body was deleted, have none.
+    """
+
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+    items: tuple[Item, ...]
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """Either side, last: why the session ends. An empty code is an orderly end."""
 
@@ -211,8 +241,8 @@ class Bye:
     message: str
 
 
-FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Cosign | Bye
-FromHub = Welcome | Result | Block | DirectoryUpdate | TreeHead | WitnessedHead | Uploaded | Blob | Bye
+FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Cosign | Recover | Bye
+FromHub = Welcome | Result | Block | DirectoryUpdate | TreeHead | WitnessedHead | Uploaded | Blob | Recovered | Bye
 Frame = FromNode | FromHub
 
 _TYPES: dict[str, type[Frame]] = {
@@ -224,6 +254,7 @@ _TYPES: dict[str, type[Frame]] = {
     "fetch": Fetch,
     "credit": Credit,
     "cosign": Cosign,
+    "recover": Recover,
     "bye": Bye,
     "welcome": Welcome,
     "result": Result,
@@ -233,11 +264,16 @@ _TYPES: dict[str, type[Frame]] = {
     "witnessed": WitnessedHead,
     "uploaded": Uploaded,
     "blob": Blob,
+    "recovered": Recovered,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _MAY_SEND: dict[Side, frozenset[str]] = {
-    "node": frozenset({"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "cosign", "bye"}),
-    "hub": frozenset({"welcome", "result", "block", "directory", "head", "witnessed", "uploaded", "blob", "bye"}),
+    "node": frozenset(
+        {"hello", "submit", "receipt", "publish", "upload", "fetch", "credit", "cosign", "recover", "bye"}
+    ),
+    "hub": frozenset(
+        {"welcome", "result", "block", "directory", "head", "witnessed", "uploaded", "blob", "recovered", "bye"}
+    ),
 }
 
 
@@ -305,12 +341,16 @@ def _name_of_blob(fields_: Fields) -> bytes:
 def _hello(f: Fields) -> Hello:
     protocol, agency = f.integer("protocol"), f.text("agency", max_length=MAX_MESSAGE)
     directory, size, root = f.integer("directory"), f.integer("size"), f.blob("root", size=32)
-    return Hello(protocol, agency, directory, size, root, f.integer("notices"), f.integer("credit"))
+    notices, credit, note = f.integer("notices"), f.integer("credit"), f.blob("note", max_size=MAX_NOTE)
+    return Hello(
+        protocol, agency, directory, size, root, notices, credit, note, f.integer("known"), f.integer("restored")
+    )
 
 
 def _welcome(f: Fields) -> Welcome:
     protocol, origin = f.integer("protocol"), f.text("origin", max_length=MAX_MESSAGE)
-    return Welcome(protocol, origin, f.integer("directory"), f.integer("size"), f.integer("time"))
+    directory, size, time = f.integer("directory"), f.integer("size"), f.integer("time")
+    return Welcome(protocol, origin, directory, size, time, f.integer("restored"), f.integer("since"))
 
 
 def _submit(f: Fields) -> Submit:
@@ -394,6 +434,15 @@ def _cosign(f: Fields) -> Cosign:
     return Cosign(f.integer("size"), f.blob("lines"))
 
 
+def _recover(f: Fields) -> Recover:
+    return Recover(f.integer("since"), f.integer("start"))
+
+
+def _recovered(f: Fields) -> Recovered:
+    items = tuple(_item(item) for item in f.items("items"))
+    return Recovered(f.blob("checkpoint"), _blobs(f, "proof", 32), items, f.integer("next"))
+
+
 _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "hello": _hello,
     "welcome": _welcome,
@@ -404,6 +453,8 @@ _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "uploaded": _uploaded,
     "fetch": _fetch,
     "blob": _blob,
+    "recover": _recover,
+    "recovered": _recovered,
     "credit": _credit,
     "result": _result,
     "block": _block,

@@ -9,10 +9,11 @@ it appears: `ProtocolError` when the peer sent it, `SessionMisuse` when our own 
     start      node: Hello                        greeted
     greeted    hub: Welcome                       open
     open       node: Submit SendReceipt Publish
-                     Upload Fetch Credit Cosign   open
+                     Upload Fetch Credit Cosign
+                     Recover                      open
     open       hub: Result Block DirectoryUpdate
                     TreeHead WitnessedHead
-                    Uploaded Blob                 open
+                    Uploaded Blob Recovered       open
     any        either: Bye                        closed
 
 Credit counts alerts. The node grants some in `Hello` and more with `Credit`; each alert in a `Block` takes one. The hub
@@ -37,6 +38,8 @@ from schemas.session.frames import (
     Frame,
     Hello,
     Publish,
+    Recover,
+    Recovered,
     Result,
     SendReceipt,
     Side,
@@ -63,6 +66,7 @@ TRANSITIONS: Final[dict[State, dict[tuple[Side, type[Frame]], State]]] = {
         ("node", Fetch): "open",
         ("node", Credit): "open",
         ("node", Cosign): "open",
+        ("node", Recover): "open",
         ("hub", Result): "open",
         ("hub", Block): "open",
         ("hub", DirectoryUpdate): "open",
@@ -70,6 +74,7 @@ TRANSITIONS: Final[dict[State, dict[tuple[Side, type[Frame]], State]]] = {
         ("hub", WitnessedHead): "open",
         ("hub", Uploaded): "open",
         ("hub", Blob): "open",
+        ("hub", Recovered): "open",
         ("node", Bye): "closed",
         ("hub", Bye): "closed",
     },

@@ -18,6 +18,8 @@ from schemas.session.frames import (
     Frame,
     Hello,
     Publish,
+    Recover,
+    Recovered,
     Result,
     ResultItem,
     SendReceipt,
@@ -78,6 +80,18 @@ def test_a_node_witnesses_a_log_that_holds_nothing_for_it() -> None:
     )
 
 
+def test_a_restored_node_asks_for_all_of_its_own_and_pays_no_credit_for_it() -> None:
+    page = Recovered(b"note", (), block(5).items, 40)
+    (
+        Playbook.opened()
+        .says("node", Recover(33, 0))
+        .says("hub", page)
+        .says("node", Recover(33, 40))
+        .says("hub", block(1), Recovered(b"note", (), (), 0))
+        .stands("open", 2)
+    )
+
+
 def test_receipts_and_directory_items_cost_no_credit() -> None:
     Playbook.opened().says("hub", block(0, receipts=50)).stands("open", 3).says("hub", block(3)).stands("open", 0).says(
         "hub", block(0, receipts=1), DirectoryUpdate(b"note", (), block(4).items)
@@ -122,6 +136,7 @@ FRAMES: list[tuple[Side, Frame]] = [
     ("node", Fetch(DIGEST, 0)),
     ("node", Credit(1)),
     ("node", Cosign(40, b"lines")),
+    ("node", Recover(33, 0)),
     ("node", Bye("", "")),
     ("hub", WELCOME),
     ("hub", Result(())),
@@ -131,6 +146,7 @@ FRAMES: list[tuple[Side, Frame]] = [
     ("hub", WitnessedHead(b"note", ())),
     ("hub", Uploaded(DIGEST, 0)),
     ("hub", Blob(DIGEST, 0, 0, b"")),
+    ("hub", Recovered(b"note", (), (), 0)),
     ("hub", Bye("", "")),
 ]
 

@@ -17,7 +17,7 @@ from schemas.errors import (
     Truncated,
     VersionUnsupported,
 )
-from schemas.limits import MAX_FRAME, MAX_MESSAGE
+from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE
 from schemas.session.frames import (
     Blob,
     Block,
@@ -30,6 +30,8 @@ from schemas.session.frames import (
     Hello,
     Item,
     Publish,
+    Recover,
+    Recovered,
     Result,
     ResultItem,
     SendReceipt,
@@ -48,6 +50,7 @@ HASH = bytes(32)
 ITEM = Item(7, b"entry", (HASH, HASH), b"body", (b"opener",))
 FROM_NODE: list[Frame] = [
     Hello(1, "hk-customs", 33, 40, HASH, 12, 256),
+    Hello(1, "hk-customs", 33, 40, HASH, 12, 256, b"a note", 41, 1_790_000_000_000),
     Submit(b"header", b"signature", b"body", (b"opener", b"another")),
     SendReceipt(b"receipt", b"signature"),
     Publish("hk-customs", 2, b"bundle"),
@@ -57,10 +60,12 @@ FROM_NODE: list[Frame] = [
     Credit(5),
     Cosign(40, b"lines"),
     Cosign(40, b""),
+    Recover(33, 40),
     Bye("", ""),
 ]
 FROM_HUB: list[Frame] = [
     Welcome(1, "example.org/log", 33, 40, 1_790_000_000_000),
+    Welcome(1, "example.org/log", 33, 40, 1_790_000_000_000, 1_789_000_000_000, 17),
     Result((ResultItem(bytes(16), True, 40, "", "", ""), ResultItem(bytes(16), False, 0, "quota", "too many", "wait"))),
     Block(b"note", (HASH,), (ITEM, Item(8, b"receipt", (), b"", ()))),
     DirectoryUpdate(b"note", (), (ITEM,)),
@@ -68,6 +73,7 @@ FROM_HUB: list[Frame] = [
     WitnessedHead(b"note", (HASH,)),
     Uploaded(HASH, 9),
     Blob(HASH, 0, 9, b"piece"),
+    Recovered(b"note", (HASH,), (ITEM,), 41),
     Bye("shutting-down", "the hub is shutting down"),
 ]
 EVERY = [(frame, "node") for frame in FROM_NODE] + [(frame, "hub") for frame in FROM_HUB]
@@ -112,7 +118,8 @@ WRONG: list[tuple[str, Value, type[CrossbearingError]]] = [
     ("an unknown type", ["greet"], ProtocolError),
     ("a negative count", ["credit", -1], Malformed),
     ("a count beyond 63 bits", ["credit", 1 << 63], Malformed),
-    ("a root of the wrong length", ["hello", 1, "hk-customs", 0, 0, bytes(31), 0, 1], Malformed),
+    ("a root of the wrong length", ["hello", 1, "hk-customs", 0, 0, bytes(31), 0, 1, b"", 0, 0], Malformed),
+    ("a note beyond any note", ["hello", 1, "hk-customs", 0, 0, HASH, 0, 1, bytes(MAX_NOTE + 1), 0, 0], Malformed),
     ("another protocol", ["hello", 2, "hk-customs", 0, 0, HASH, 0, 1], VersionUnsupported),
     ("another protocol with other fields", ["hello", 2, "anything"], VersionUnsupported),
     ("an opener that is text", ["submit", b"h", b"s", b"b", ["opener"]], Malformed),
