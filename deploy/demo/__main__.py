@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -14,8 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.demo.cases import Case, Sent, example_cases, feed
-from deploy.demo.exchange import CHECKOUT, EXAMPLE, Exchange, script
-from deploy.demo.exchange import run as run_command
+from deploy.demo.exchange import CHECKOUT, Exchange, script
 from deploy.demo.figures import Figures, collect, percentile, settled
 from deploy.demo.processes import TICK, DaemonFailed
 
@@ -99,18 +97,10 @@ def exchange_alerts(exchange: Exchange, cases: list[Case]) -> list[Sent]:
 def audit(exchange: Exchange) -> dict[str, object]:
     """Fetch the log as an independent auditor and verify it offline; the auditor's report."""
     copy = ROOT / "audit"
-    keys = EXAMPLE / "keys" / "auditor-1"
     with step("auditor fetched the log with its own certificate"):
-        pin = (EXAMPLE / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()
-        run_command(
-            *("bearing", "audit", "fetch", copy, "--hub", f"https://127.0.0.1:{exchange.port}"),
-            *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt", "--hub-pin", pin),
-            *("--log-vkey", exchange.vkey),
-        )
+        exchange.audit_fetch(copy)
     with step("auditor verified every entry, offline"):
-        root = EXAMPLE / "repository" / "root.json"
-        report = run_command("bearing", "audit", "verify", copy, "--root", root, "--log-vkey", exchange.vkey, "--json")
-    return dict(json.loads(report))
+        return exchange.audit_verify(copy)
 
 
 def summarise(exchange: Exchange, figures: Figures, verdict: dict[str, object], seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -11,7 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -103,18 +106,26 @@ class Exchange:
 
     def start_broker(self) -> Daemon:
         """Start the broker and wait until it is ready."""
-        command: list[str | Path] = [script("bearing-broker"), "run", self.broker_data]
-        daemon = self._start("broker", command)
+        daemon = self.spawn_broker()
         processes.wait_ready(daemon, self.broker_ready)
         return daemon
+
+    def spawn_broker(self) -> Daemon:
+        """Start the broker without waiting for it."""
+        command: list[str | Path] = [script("bearing-broker"), "run", self.broker_data]
+        return self._start("broker", command)
 
     def start_nodes(self, agencies: Iterable[str] | None = None) -> list[Daemon]:
         """Start nodes side by side and wait until each is connected to the broker."""
         names = list(self.agencies if agencies is None else agencies)
         started = [self.spawn_node(name) for name in names]
-        for name, daemon in zip(names, started, strict=True):
-            processes.wait_ready(daemon, lambda name=name: self.connected(name))  # type: ignore[misc]  # bound default
+        self.wait_connected(names)
         return started
+
+    def wait_connected(self, agencies: Iterable[str] | None = None) -> None:
+        """Return when each node is connected to the broker; raise `DaemonFailed` if one ends or takes too long."""
+        for name in self.agencies if agencies is None else agencies:
+            processes.wait_ready(self.daemons[name], partial(self.connected, name))
 
     def spawn_node(self, agency: str) -> Daemon:
         """Start one node without waiting for it."""
@@ -145,6 +156,22 @@ class Exchange:
             lambda: self.metric("crossbearing_quorum_log_size") == self.metric("crossbearing_log_size"),
             seconds=seconds,
         )
+
+    def audit_fetch(self, copy: Path) -> None:
+        """Bring a copy of the log up to date, with an auditor's own certificate."""
+        keys = EXAMPLE / "keys" / "auditor-1"
+        pin = (EXAMPLE / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()
+        run(
+            *("bearing", "audit", "fetch", copy, "--hub", f"https://127.0.0.1:{self.port}"),
+            *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt", "--hub-pin", pin),
+            *("--log-vkey", self.vkey),
+        )
+
+    def audit_verify(self, copy: Path) -> dict[str, Any]:
+        """What the auditor says of the copy, offline; raises `DaemonFailed` with the report if it found anything."""
+        root = EXAMPLE / "repository" / "root.json"
+        report = run("bearing", "audit", "verify", copy, "--root", root, "--log-vkey", self.vkey, "--json")
+        return dict(json.loads(report))
 
     def connected(self, agency: str) -> bool:
         """Whether the node answers and has its link to the broker."""

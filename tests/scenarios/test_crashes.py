@@ -13,40 +13,9 @@ from tests.support.wait import until
 
 pytestmark = pytest.mark.scenario
 
-ROUNDS = 3
-PER_ROUND = 12
-
 
 def inbox(exchange: Exchange, agency: str) -> list[str]:
     return [summary["id"] for summary in exchange.client(agency).inbox(limit=500)["alerts"]]
-
-
-def all_receipted(exchange: Exchange, sender: str, count: int) -> bool:
-    alerts = exchange.client(sender).sent(limit=500)["alerts"]
-    return len(alerts) == count and all(
-        summary["counts"].get("stored", 0) == summary["recipients_total"] for summary in alerts
-    )
-
-
-@pytest.mark.parametrize("victim", ["broker", "sg-cnb", "hk-customs"])
-def test_killed_under_load(start_exchange: StartExchange, victim: str) -> None:
-    exchange = start_exchange()
-    sent: list[str] = []
-    for _ in range(ROUNDS):
-        for number in range(PER_ROUND):
-            if victim == "hk-customs" and number == PER_ROUND // 2:
-                continue  # the sender itself is down at this moment
-            sent.append(exchange.client("hk-customs").send(watch(["sg-cnb", "au-abf"]))["id"])
-            if number == PER_ROUND // 2 - 1:
-                exchange.kill(victim)
-                if victim == "broker":
-                    exchange.start_broker()
-                else:
-                    exchange.start_nodes([victim])
-    until(lambda: all_receipted(exchange, "hk-customs", len(sent)), seconds=60, what="every receipt")
-    for agency in ("sg-cnb", "au-abf"):
-        assert sorted(inbox(exchange, agency)) == sorted(sent)
-    assert inbox(exchange, "fj-customs") == []
 
 
 def test_alerts_written_while_the_broker_is_down_are_sent_when_it_returns(start_exchange: StartExchange) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo import processes
-from deploy.demo.exchange import EXAMPLE, Exchange
-from deploy.demo.exchange import run as run_command
+from deploy.demo.exchange import Exchange
 from tests.scenarios.conftest import FOUR, StartExchange
 from tests.support.alerts import watch
 from tests.support.wait import until
@@ -130,11 +129,5 @@ def on_small_disk(start_exchange: StartExchange, disk: Path, *, reserve: int) ->
 
 def audit(exchange: Exchange, copy: Path) -> None:
     """Fetch the log as auditor and verify it; anything found fails the test."""
-    keys = EXAMPLE / "keys" / "auditor-1"
-    run_command(
-        *("bearing", "audit", "fetch", copy, "--hub", f"https://127.0.0.1:{exchange.port}"),
-        *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt"),
-        *("--log-vkey", exchange.vkey),
-    )
-    root = EXAMPLE / "repository" / "root.json"
-    run_command("bearing", "audit", "verify", copy, "--root", root, "--log-vkey", exchange.vkey)
+    exchange.audit_fetch(copy)
+    exchange.audit_verify(copy)
