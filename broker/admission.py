@@ -6,8 +6,9 @@
     4   the sender is active in the directory in force
     5   the signing key is known and valid
     6   the signature verifies
-    7   it was made within five minutes of now, and has not expired
-    8   it was made under the newest directory version, or the one before while that change spreads
+    7   it was made within five minutes of now, and has not expired; one that was carried within so many days
+    8   it was made under the newest directory version, or the one before while that change spreads; one that was
+        carried under any that gives the same recipients and keys as the newest
     9   its recipients are exactly those that the routing rules give, and what it refers to is the sender's to refer to
     10  body, openers and attachments are those that the header names
     11  the sender is within its allowance
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 
 from broker.state import KnownOpener, View
 from schemas.directory.history import Directory
+from schemas.envelope.carriage import check_carried_directory, check_carried_time, is_current, verify_carried
 from schemas.envelope.header import Header, decode_header, verify_header
 from schemas.envelope.opener import OPENER_SIZE, opener_id
 from schemas.errors import (
@@ -66,7 +68,8 @@ STEPS = {
 class AdmittedAlert:
     """An alert that may enter the log; only `admit_alert` makes one.
 
-    `openers` are those not held before, `held` the others that it names.
+    `openers` are those not held before, `held` the others that it names. `carried` is the sender's word that it went on
+    removable media, if that is what excuses its age.
     """
 
     header: Header
@@ -74,6 +77,7 @@ class AdmittedAlert:
     fingerprint: bytes
     openers: dict[bytes, bytes]
     held: dict[bytes, KnownOpener]
+    carried: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,18 @@ def admit_alert(
         public = newest.signing_key(agency, header.key, now)
     with step(6):
         verify_header(submission.header, submission.signature, public)
+        if submission.carried:
+            verify_carried(submission.header, submission.carried, public)
+    late = bool(submission.carried) and not is_current(header, newest, now)
     with step(7):
-        _check_times(header, now)
+        (check_carried_time if late else _check_time)(header, newest, now)
+        if header.expires <= now:
+            raise AlertExpired(f"the alert expired {now - header.expires} ms ago")
     with step(8):
-        _check_version(header, newest, now)
+        if late:
+            check_carried_directory(header, _sealed_under(header, newest, directories), newest, now)
+        else:
+            _check_version(header, newest, now)
     with step(9):
         _check_recipients(header, directories(header.directory))
         _check_relation(header, view)
@@ -137,7 +149,7 @@ def admit_alert(
         _check_attachments(header, view)
     with step(11):
         spend(newest.require_document().limits.alerts_per_minute)
-    return AdmittedAlert(header, submission, fingerprint, openers, held)
+    return AdmittedAlert(header, submission, fingerprint, openers, held, submission.carried if late else b"")
 
 
 def _same_again(header: Header, submission: Submit, fingerprint: bytes, known: bytes, index: int) -> AlreadyLogged:
@@ -146,12 +158,15 @@ def _same_again(header: Header, submission: Submit, fingerprint: bytes, known: b
     return AlreadyLogged(index)
 
 
-def _check_times(header: Header, now: int) -> None:
+def _check_time(header: Header, _newest: Directory, now: int) -> None:
     offset = header.created - now
     if abs(offset) > CLOCK_SKEW_MS:
         raise ClockOff(f"the alert was made {abs(offset)} ms {'after' if offset > 0 else 'before'} now", offset=offset)
-    if header.expires <= now:
-        raise AlertExpired(f"the alert expired {now - header.expires} ms ago")
+
+
+def _sealed_under(header: Header, newest: Directory, directories: Callable[[int], Directory]) -> Directory:
+    """The version that the header names; the newest stands for one that is not there yet, and is refused for it."""
+    return directories(header.directory) if header.directory < newest.version else newest
 
 
 def _check_version(header: Header, newest: Directory, now: int) -> None:

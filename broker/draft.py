@@ -160,7 +160,9 @@ class Draft:
         )
         if isinstance(admitted, AlreadyLogged):
             return admitted.index
-        entry = encode_entry(AlertEntry(self._now, newest.version, submission.header, submission.signature))
+        entry = encode_entry(
+            AlertEntry(self._now, newest.version, submission.header, submission.signature, admitted.carried)
+        )
         self._block.put_blob(admitted.header.body_digest, submission.body)
         for identity, opener in admitted.openers.items():
             self._block.put_blob(identity, opener)

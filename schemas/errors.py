@@ -8,6 +8,7 @@
     │   ├── KeyRefusal          signatures and the keys behind them
     │   ├── AdmissionRefusal    the hub does not take an alert in
     │   ├── OpeningRefusal      a node does not show an alert
+    │   ├── CarrierRefusal      a file on removable media
     │   ├── LogRefusal          the log, its proofs and its checkpoints
     │   ├── SessionRefusal      the conversation between a node and the hub
     │   └── UnknownRefusal      a code from the wire that this version does not know
@@ -595,6 +596,39 @@ class AttachmentUnreadable(
 
 class WrongState(InputRefusal, code="wrong-state", hint="Look at the alert again: `bearing show ID`."):
     """What was asked does not fit the alert's direction or state."""
+
+
+# -- carrier -----------------------------------------------------------------------------------------------------------
+
+
+class CarrierRefusal(Refusal):
+    """A file on removable media cannot be used as it stands; nothing of it was taken in."""
+
+
+class CarrierUnknown(
+    CarrierRefusal, code="carrier-unknown", hint="Choose the file that the other side wrote with its export command."
+):
+    """The file is none that an export wrote."""
+
+
+class CarrierDamaged(
+    CarrierRefusal, code="carrier-damaged", hint="Copy the file again; if it stays so, have it exported again."
+):
+    """The file was cut short or altered on the way."""
+
+
+class CarrierMisdirected(
+    CarrierRefusal, code="carrier-misdirected", hint="Take the file to whom it was made for, or have one made for here."
+):
+    """The file is sealed for somebody else."""
+
+
+class CarrierGap(
+    CarrierRefusal,
+    code="carrier-gap",
+    hint="Import the files before it first, or have the hub export from the position that `bearing status` shows.",
+):
+    """The file begins later in the log than what is held here ends."""
 
 
 # -- witnesses ---------------------------------------------------------------------------------------------------------

@@ -97,6 +97,20 @@ MAX_RETENTION_DAYS: Final = 3_660
 MAX_PURGE_ORDERS: Final = 256
 """Deletions that one version of the directory orders; an order that was carried out can be taken out again."""
 
+# -- carrier -----------------------------------------------------------------------------------------------------------
+
+CARRIED_DAYS: Final = 7
+"""How long after its sealing an alert may arrive on removable media, unless the governors say otherwise: a line cut for
+some days, and a courier who waits for a flight."""
+MAX_CARRIED_DAYS: Final = 31
+"""The longest that governors can ask for: what was sealed under keys and rules of a month ago is better sealed anew."""
+MAX_CARRIER: Final = 4_294_967_295
+"""A file on removable media: a FAT32 stick holds none larger. What does not fit comes with the next one."""
+MAX_CARRIER_HEAD: Final = 65_536
+"""The clear head of such a file: one sealed key for each of up to sixteen hubs takes a third of it."""
+MAX_SEGMENT: Final = 1_048_576
+"""Leaf hashes of the log in one such file, 32 MiB in memory while it is read: months of a busy exchange."""
+
 # -- session -----------------------------------------------------------------------------------------------------------
 
 DEFAULT_CREDIT: Final = 256

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from certs.example.pki import DOMAIN, NOT_AFTER, NOT_BEFORE, pin, tls_key
+from schemas.carrier.keys import carrier_key
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys
 from schemas.directory.documents import encode_directory, parse_directory
@@ -57,6 +58,10 @@ def log_mldsa_vkey() -> str:
     return vkey(ORIGIN, ML_DSA_44, MlDsaKey(example_seed(BROKER, "log-mldsa")).public)
 
 
+def _carrier_key() -> SealingKey:
+    return carrier_key(example_seed(BROKER, "log"))
+
+
 def directory_document(source: Source) -> bytes:
     """Return `directory.json`, in the form the directory's own reader accepts. Raises `DirectoryInvalid`."""
     value: dict[str, Value] = {
@@ -69,7 +74,7 @@ def directory_document(source: Source) -> bytes:
         "limits": source.rules["limits"],
         "auditors": [{"id": name, "name": f"Example {name}", "tls": [_pin(name)]} for name in AUDITORS],
         "log": {"origin": ORIGIN, "keys": [log_vkey(), log_mldsa_vkey()]},
-        "brokers": [{"id": BROKER, "tls": [_pin(BROKER)]}],
+        "brokers": [{"id": BROKER, "tls": [_pin(BROKER)], "sealing": _carrier_key().public.hex()}],
         "witnesses": {"quorum": usual_quorum(len(source.agencies))},
     }
     return encode_directory(parse_directory(dump_json(value)))

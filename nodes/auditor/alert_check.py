@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from nodes.auditor import findings as found
 from nodes.auditor.findings import Kind
 from nodes.auditor.ledger import Ledger
-from nodes.auditor.text import when
+from nodes.auditor.text import plain, when
 from schemas.directory.history import Directory, DirectoryHistory
+from schemas.envelope.carriage import check_carried_directory, check_carried_time, verify_carried
 from schemas.envelope.header import Header, verify_header
 from schemas.errors import BadSignature, CrossbearingError, KeyRefusal
 from schemas.ids import format_id
@@ -36,11 +37,12 @@ def alert_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with an alert under `directory`, the one in force at its place."""
     yield from _sender_problems(entry, header, directory)
-    yield from _time_problems(entry, header)
-    spreading = entry.time - directory.since <= SPREAD_MS
-    if not directory.version - (1 if spreading else 0) <= header.directory <= directory.version:
-        message = f"it was made under directory version {header.directory}; version {directory.version} was in force"
-        yield found.VERSION_STALE, message
+    if entry.carried:
+        yield from _carriage_problems(entry, header, directory, history)
+    else:
+        yield from _age_problems(entry, header, directory)
+    if header.expires <= entry.time:
+        yield found.NOT_FRESH, f"it had expired at {when(header.expires)} and was entered at {when(entry.time)}"
     yield from _routing_problems(header, history)
 
 
@@ -69,14 +71,31 @@ def _sender_problems(entry: AlertEntry, header: Header, directory: Directory) ->
     if not directory.is_active(sender):
         yield found.SENDER_SUSPENDED, f"{sender} was suspended in directory version {directory.version}"
     try:
-        verify_header(entry.header, entry.signature, directory.signing_key(sender, header.key, entry.time))
+        public = directory.signing_key(sender, header.key, entry.time)
+        verify_header(entry.header, entry.signature, public)
+        if entry.carried:
+            verify_carried(entry.header, entry.carried, public)
     except BadSignature:
         yield found.SENDER_SIGNATURE, f"the signature is not one of {sender} over this header"
     except KeyRefusal as refusal:
         yield found.SENDER_KEY, refusal.message
 
 
-def _time_problems(entry: AlertEntry, header: Header) -> Iterator[Problem]:
+def _carriage_problems(
+    entry: AlertEntry, header: Header, directory: Directory, history: DirectoryHistory
+) -> Iterator[Problem]:
+    """Of an alert that its sender says it sent on removable media; a hub that held one back has no such word."""
+    try:
+        check_carried_time(header, directory, entry.time)
+    except CrossbearingError as refusal:
+        yield found.NOT_FRESH, plain(refusal.message)
+    try:
+        check_carried_directory(header, history.version(header.directory), directory, entry.time)
+    except CrossbearingError as refusal:
+        yield found.VERSION_STALE, plain(refusal.message)
+
+
+def _age_problems(entry: AlertEntry, header: Header, directory: Directory) -> Iterator[Problem]:
     offset = header.created - entry.time
     if abs(offset) > CLOCK_SKEW_MS:
         direction = "after" if offset > 0 else "before"
@@ -84,8 +103,10 @@ def _time_problems(entry: AlertEntry, header: Header) -> Iterator[Problem]:
             found.NOT_FRESH,
             f"it was sealed {abs(offset) // 1000} s {direction} it was entered, at {when(entry.time)}",
         )
-    if header.expires <= entry.time:
-        yield found.NOT_FRESH, f"it had expired at {when(header.expires)} and was entered at {when(entry.time)}"
+    spreading = entry.time - directory.since <= SPREAD_MS
+    if not directory.version - (1 if spreading else 0) <= header.directory <= directory.version:
+        message = f"it was made under directory version {header.directory}; version {directory.version} was in force"
+        yield found.VERSION_STALE, message
 
 
 def _routing_problems(header: Header, history: DirectoryHistory) -> Iterator[Problem]:

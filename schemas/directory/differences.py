@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from schemas import ids
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord
 from schemas.directory.authority import Quorum
@@ -107,7 +108,7 @@ def _document(before: DirectoryDocument | None, after: DirectoryDocument | None)
     yield from _items(before.auditors if before else {}, after.auditors, _auditor_comes, _auditor_goes, _pins)
     yield from _items(before.purges if before else {}, after.purges, _purge_comes, _purge_goes, _purge)
     brokers = {broker.id: broker for broker in before.brokers} if before else {}
-    yield from _items(brokers, {broker.id: broker for broker in after.brokers}, _broker_comes, _broker_goes, _pins)
+    yield from _items(brokers, {broker.id: broker for broker in after.brokers}, _broker_comes, _broker_goes, _broker)
     yield from _witnessing(before, after)
 
 
@@ -226,11 +227,19 @@ def _purge(before: PurgeOrder, after: PurgeOrder) -> Iterator[str]:
 
 
 def _broker_comes(broker: Broker) -> str:
-    return f"Hub {broker.id} is new."
+    sealing = f", with the sealing key {ids.key_id(broker.sealing).hex()}" if broker.sealing else ""
+    return f"Hub {broker.id} is new{sealing}."
 
 
 def _broker_goes(broker: Broker) -> str:
     return f"Hub {broker.id} is dropped."
+
+
+def _broker(before: Broker, after: Broker) -> Iterator[str]:
+    yield from _pins(before, after)
+    if before.sealing != after.sealing:
+        key = f"the key {ids.key_id(after.sealing).hex()}" if after.sealing else "no key"
+        yield f"Hub {after.id}: files on removable media are sealed for {key}."
 
 
 def _pins(before: Auditor | Broker, after: Auditor | Broker) -> Iterator[str]:

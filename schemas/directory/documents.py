@@ -21,7 +21,17 @@ from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_d
 from schemas.directory.witnesses import Witnesses, read_witnesses, witnesses_to_json
 from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
 from schemas.ids import check_agency_id, check_slug, format_id, parse_id
-from schemas.limits import DAY_MS, MAX_BASIS, MAX_BODY, MAX_PURGE_ORDERS, MAX_RETENTION_DAYS, RETENTION_DAYS
+from schemas.keys import X_WING_PUBLIC_SIZE
+from schemas.limits import (
+    CARRIED_DAYS,
+    DAY_MS,
+    MAX_BASIS,
+    MAX_BODY,
+    MAX_CARRIED_DAYS,
+    MAX_PURGE_ORDERS,
+    MAX_RETENTION_DAYS,
+    RETENTION_DAYS,
+)
 from schemas.log.note import parse_vkey
 from schemas.routing.address import ALL
 from schemas.routing.rules import Rule, parse_rule, rule_to_json
@@ -56,6 +66,7 @@ AgencyStatus = Literal["active", "suspended"]
 
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEALING = re.compile(f"[0-9a-f]{{{2 * X_WING_PUBLIC_SIZE}}}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMEZONE = re.compile(r"UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+-]+){1,2}")
 
@@ -104,6 +115,8 @@ class Limits:
     body_bytes: int
     retention_days: int = RETENTION_DAYS
     """For how long it keeps the body of an alert that no recipient waits for any more."""
+    carried_days: int = CARRIED_DAYS
+    """For how long after its sealing an alert is taken from removable media; 0: not at all."""
 
     @property
     def retention(self) -> int:
@@ -131,10 +144,14 @@ class Auditor:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A hub, with the SHA-256 digests of its certificate keys (SPKI)."""
+    """A hub, with the SHA-256 digests of its certificate keys (SPKI).
+
+    ``sealing`` is the X-Wing public key for which files on removable media are sealed; empty: it takes none.
+    """
 
     id: str
     tls: tuple[bytes, ...]
+    sealing: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +215,7 @@ def encode_directory(document: DirectoryDocument) -> bytes:
             for auditor in document.auditors.values()
         ],
         "log": {"origin": document.log.origin, "keys": list(document.log.keys)},
-        "brokers": [{"id": broker.id, "tls": [pin.hex() for pin in broker.tls]} for broker in document.brokers],
+        "brokers": [_broker_to_json(broker) for broker in document.brokers],
     }
     if document.purges:
         value["purges"] = [{"alert": order.alert, "basis": order.basis} for order in document.purges.values()]
@@ -319,11 +336,12 @@ def _operation_to_json(operation: Operation) -> dict[str, Value]:
 def _limits(value: Value) -> Limits:
     if not isinstance(value, dict):
         raise Malformed("limits is not an object")
-    reader = Fields({"retention_days": RETENTION_DAYS, **value}, "limits")
+    reader = Fields({"retention_days": RETENTION_DAYS, "carried_days": CARRIED_DAYS, **value}, "limits")
     limits = Limits(
         reader.integer("alerts_per_minute", low=1, high=1_000_000),
         reader.integer("body_bytes", low=1024, high=MAX_BODY),
         reader.integer("retention_days", low=1, high=MAX_RETENTION_DAYS),
+        reader.integer("carried_days", low=0, high=MAX_CARRIED_DAYS),
     )
     reader.done()
     return limits
@@ -333,6 +351,8 @@ def _limits_to_json(limits: Limits) -> dict[str, Value]:
     shown: dict[str, Value] = {"alerts_per_minute": limits.alerts_per_minute, "body_bytes": limits.body_bytes}
     if limits.retention_days != RETENTION_DAYS:
         shown["retention_days"] = limits.retention_days
+    if limits.carried_days != CARRIED_DAYS:
+        shown["carried_days"] = limits.carried_days
     return shown
 
 
@@ -360,11 +380,20 @@ def _auditor(value: Value) -> Auditor:
 
 
 def _broker(value: Value) -> Broker:
-    reader = Fields(value, "broker")
+    if not isinstance(value, dict):
+        raise Malformed("a broker is not an object")
+    reader = Fields({"sealing": "", **value}, "broker")
     broker_id = check_slug(reader.text("id"))
-    broker = Broker(broker_id, hex_digests(reader.texts("tls"), f"broker {broker_id}: tls"))
+    pins, text = hex_digests(reader.texts("tls"), f"broker {broker_id}: tls"), reader.text("sealing")
     reader.done()
-    return broker
+    if "sealing" in value and not _SEALING.fullmatch(text):
+        raise Malformed(f"broker {broker_id}: sealing is not {X_WING_PUBLIC_SIZE} bytes in lower-case hex")
+    return Broker(broker_id, pins, bytes.fromhex(text))
+
+
+def _broker_to_json(broker: Broker) -> dict[str, Value]:
+    shown: dict[str, Value] = {"id": broker.id, "tls": [pin.hex() for pin in broker.tls]}
+    return shown | {"sealing": broker.sealing.hex()} if broker.sealing else shown
 
 
 def _log(reader: Fields) -> LogIdentity:

@@ -32,6 +32,7 @@ from schemas.directory.history import Directory, DirectoryHistory
 from schemas.directory.metadata import decode_bundle
 from schemas.directory.witness_policy import policy_of, witness_of
 from schemas.envelope.body import CONTENT_KEY_SIZE, commitment, open_body
+from schemas.envelope.carriage import verify_carried
 from schemas.envelope.header import Header, decode_header, verify_header
 from schemas.envelope.opening import alert_inside, sender_key
 from schemas.errors import (
@@ -196,6 +197,8 @@ def verify_disclosure(data: bytes, *, keys: Sequence[NoteKey], trusted_root: byt
         witnesses, quorum = _witnesses(told.checkpoint, keys, history.latest)
     with _step(5):
         verify_header(entry.header, entry.signature, public)
+        if entry.carried:
+            verify_carried(entry.header, entry.carried, public)
     with _step(6):
         if commitment(told.content_key) != header.commitment:
             raise CommitmentMismatch("the content key is not the one that the header commits to")

@@ -27,6 +27,7 @@ from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Value
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.envelope.body import commitment, open_body
+from schemas.envelope.carriage import verify_carried
 from schemas.envelope.header import Header, Recipient, decode_header, verify_header
 from schemas.envelope.opener import unwrap
 from schemas.errors import (
@@ -155,6 +156,8 @@ def open_alert(
         public = sender_key(index, decoded, header, history)
     with _step(5):
         verify_header(decoded.header, decoded.signature, public)
+        if decoded.carried:
+            verify_carried(decoded.header, decoded.carried, public)
     with _step(6):
         recipient = _find_recipient(header, me)
     with _step(7):

@@ -29,17 +29,22 @@ _MAX_BUNDLE = 2 * MAX_METADATA + 16
 
 @dataclass(frozen=True, slots=True)
 class AlertEntry:
-    """An alert taken in: its header exactly as signed, and the signature. The body is a blob beside the log."""
+    """An alert taken in: its header exactly as signed, and the signature. The body is a blob beside the log.
+
+    ``carried`` is the sender's signed word that it went on removable media, where that excuses its age; else empty.
+    """
 
     time: int
     directory: int
     header: bytes
     signature: bytes
+    carried: bytes = b""
 
     def __post_init__(self) -> None:
         _check_common(self.time, self.directory)
         _check(0 < len(self.header) <= MAX_HEADER, "the header is empty or too large")
         _check(len(self.signature) == SIGNATURE_SIZE, "the signature has the wrong length")
+        _check(len(self.carried) in (0, SIGNATURE_SIZE), "the word of carriage has the wrong length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ def encode_entry(entry: Entry) -> bytes:
     match entry:
         case AlertEntry():
             wire |= {"kind": "alert", "header": entry.header, "signature": entry.signature}
+            wire |= {"carried": entry.carried} if entry.carried else {}
         case ReceiptEntry():
             wire |= {"kind": "receipt", "receipt": entry.receipt, "signature": entry.signature}
         case DirectoryEntry():
@@ -140,7 +146,11 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(data: bytes) -> Entry:
     """The entry in a leaf. Raises `BadEntry` for anything that `encode_entry` would not write."""
     try:
-        fields = Fields(decode(data, max_size=MAX_ENTRY), "entry")
+        value = decode(data, max_size=MAX_ENTRY)
+        if isinstance(value, dict) and value.get("kind") == "alert":
+            _check(value.get("carried") != b"", "an empty word of carriage is left out")
+            value = {"carried": b"", **value}
+        fields = Fields(value, "entry")
         entry = _read(fields)
         fields.done()
     except EncodingRefusal as error:
@@ -153,7 +163,8 @@ def _read(fields: Fields) -> Entry:
     time, directory = fields.integer("time"), fields.integer("directory")
     match kind:
         case "alert":
-            return AlertEntry(time, directory, fields.blob("header"), fields.blob("signature"))
+            header, signature = fields.blob("header"), fields.blob("signature")
+            return AlertEntry(time, directory, header, signature, fields.blob("carried"))
         case "receipt":
             return ReceiptEntry(time, directory, fields.blob("receipt"), fields.blob("signature"))
         case "directory":

@@ -51,12 +51,16 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Node to hub: a signed header, its sealed body, and the openers the hub may not hold yet."""
+    """Node to hub: a signed header, its sealed body, and the openers the hub may not hold yet.
+
+    ``carried`` is the sender's word (`schemas.envelope.carriage`) that it went on removable media too; else empty.
+    """
 
     header: bytes
     signature: bytes
     body: bytes
     openers: tuple[bytes, ...]
+    carried: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +358,8 @@ def _welcome(f: Fields) -> Welcome:
 
 
 def _submit(f: Fields) -> Submit:
-    return Submit(f.blob("header"), f.blob("signature"), f.blob("body"), _blobs(f, "openers"))
+    header, signature, body = f.blob("header"), f.blob("signature"), f.blob("body")
+    return Submit(header, signature, body, _blobs(f, "openers"), f.blob("carried"))
 
 
 def _receipt(f: Fields) -> SendReceipt:

@@ -19,6 +19,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # public, but no _
     TargetFile,
 )
 
+from schemas.carrier.keys import carrier_key
 from schemas.directory.documents import (
     Agency,
     AgencyKeys,
@@ -169,6 +170,7 @@ def make_world(
     suspended: Sequence[str] = (),
     tls: Mapping[str, tuple[bytes, ...]] | None = None,
     witnesses: Witnesses | None = None,
+    carrier: bool = False,
     publish: bool = True,
 ) -> World:
     """A directory with these agencies, 3 of 5 governors, and every bundle of its beginning published at `NOW`.
@@ -176,7 +178,7 @@ def make_world(
     ``regions`` maps a region to its agencies (default: one region ``asia`` of all), ``operations`` defaults to one,
     ``marker``, hosted by the first agency for everyone; ``tls`` gives certificate pins by agency, ``broker`` or
     ``auditor-1`` (default: those of the example TLS seeds as Ed25519 keys). With ``witnesses`` every agency publishes
-    its witness keys, and the log has an ML-DSA-44 key too.
+    its witness keys, and the log has an ML-DSA-44 key too. With ``carrier`` the hub takes files on removable media.
     """
     names = sorted(agency_ids)
     regions = {"asia": names} if regions is None else regions
@@ -199,6 +201,7 @@ def make_world(
     log_keys = [vkey(ORIGIN, ED25519, log_key.public)]
     if witnesses is not None:
         log_keys.append(vkey(ORIGIN, ML_DSA_44, MlDsaKey(example_seed("broker", "log-mldsa")).public))
+    carrying = carrier_key(example_seed("broker", "log")).public if carrier else b""
     document = DirectoryDocument(
         name="Test directory",
         agencies=agencies,
@@ -208,7 +211,7 @@ def make_world(
         limits=Limits(alerts_per_minute=60_000, body_bytes=MAX_BODY),
         auditors={"auditor-1": Auditor("auditor-1", "First auditor", pins["auditor-1"])},
         log=LogIdentity(ORIGIN, tuple(log_keys)),
-        brokers=(Broker("broker", pins["broker"]),),
+        brokers=(Broker("broker", pins["broker"], carrying),),
         witnesses=witnesses or Witnesses(),
     )
     signing = {name: SigningKey(example_seed(name, "signing")) for name in names}

@@ -85,6 +85,9 @@ def _entries() -> Iterator[Case]:
     for kind in KINDS:
         good = {"kind": kind, "time": NOW, "directory": 6}
         yield f"good-{kind}", f"A {kind} entry as it should be.", {"entry": pack(entry_wire(kind)).hex()}, good
+    carried = pack(entry_wire("alert", carried=bytes(64)))
+    about = "An alert that its sender says it sent on removable media."
+    yield "good-carried", about, {"entry": carried.hex()}, {"kind": "alert", "time": NOW, "directory": 6}
     alert = pack(entry_wire("alert"))
     unsorted = dict(reversed(entry_wire("alert").items()))
     long_number = alert.replace(pack("directory") + b"\x06", pack("directory") + b"\xcc\x06")
@@ -112,6 +115,8 @@ def _entries() -> Iterator[Case]:
         "header-as-text": ("The header is text.", pack(entry_wire("alert", header="a header"))),
         "header-too-large": ("The header has a byte too many.", pack(entry_wire("alert", header=bytes(60_001)))),
         "signature-short": ("The signature has 63 bytes.", pack(entry_wire("alert", signature=bytes(63)))),
+        "carried-empty": ("The word of carriage is there and empty.", pack(entry_wire("alert", carried=b""))),
+        "carried-short": ("The word of carriage has 63 bytes.", pack(entry_wire("alert", carried=bytes(63)))),
         "receipt-signature-long": ("The signature has 65 bytes.", pack(entry_wire("receipt", signature=bytes(65)))),
         "role-of-nobody": ("The role is no agency's.", pack(entry_wire("directory", role="Targets"))),
         "role-version-zero": ("The role's version is 0.", pack(entry_wire("directory", version=0))),

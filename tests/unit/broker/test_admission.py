@@ -11,6 +11,7 @@ from broker.admission import STEPS
 from broker.draft import Work
 from schemas.codec import Value, decode, encode
 from schemas.directory.documents import Limits
+from schemas.envelope.carriage import sign_carried
 from schemas.envelope.header import AttachmentRef, Recipient, Relation, decode_header, encode_header, sign_header
 from schemas.errors import CrossbearingError
 from schemas.example import example_seed
@@ -417,3 +418,61 @@ def test_refusals_are_logged_within_an_allowance() -> None:
     core.clock.now += 20_000
     core.refused(SENDER, bad)
     assert core.engine.size() == size + 4
+
+
+# -- what was carried --------------------------------------------------------------------------------------------------
+
+
+def carried(core: HubCore, alert: Submit) -> Submit:
+    return replace(alert, carried=sign_carried(alert.header, core.world.signing[SENDER]))
+
+
+def test_what_a_courier_brought_is_late_and_logged_with_its_senders_word(core: HubCore) -> None:
+    alert = carried(core, core.alert())
+    core.clock.now += 2 * DAY_MS
+    publish(core, "au-abf")
+    index = core.accepted(SENDER, alert)
+    entry = core.entries()[index]
+    assert isinstance(entry, AlertEntry)
+    assert entry.carried == alert.carried
+    assert core.accepted(SENDER, replace(alert, carried=b"")) == index, "the line is back"
+
+
+def test_what_needs_no_excuse_is_logged_without_one(core: HubCore) -> None:
+    index = core.accepted(SENDER, carried(core, core.alert()))
+    entry = core.entries()[index]
+    assert isinstance(entry, AlertEntry)
+    assert entry.carried == b""
+
+
+def test_without_the_senders_word_age_is_no_courier(core: HubCore) -> None:
+    alert = core.alert()
+    core.clock.now += 2 * DAY_MS
+    check(core.refused(SENDER, alert), "clock-off", 7)
+    check(core.refused(SENDER, replace(alert, carried=alert.signature)), "bad-signature", 6)
+
+
+def test_what_was_carried_too_long_or_expired_on_the_way_is_refused(core: HubCore) -> None:
+    late, short = carried(core, core.alert()), carried(core, core.alert(number=2, expires_hours=1))
+    core.clock.now += 2 * DAY_MS
+    check(core.refused(SENDER, short), "alert-expired", 7)
+    core.clock.now += 6 * DAY_MS
+    check(core.refused(SENDER, late), "clock-off", 7)
+
+
+def test_what_was_carried_across_a_change_of_its_recipients_is_refused(core: HubCore) -> None:
+    alert = carried(core, core.alert(to=["region:asia"]))
+    core.world.change_agency("au-abf", status="suspended")
+    publish(core, "targets")
+    core.clock.now += DAY_MS
+    refusal = core.refused(SENDER, alert)
+    check(refusal, "routing-mismatch", 8)
+    assert "au-abf" in refusal.message
+
+
+def test_a_suspended_agency_carries_nothing(core: HubCore) -> None:
+    alert = carried(core, core.alert())
+    core.world.change_agency(SENDER, status="suspended")
+    publish(core, "targets")
+    core.clock.now += DAY_MS
+    check(core.refused(SENDER, alert), "suspended", 4)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from schemas.directory.documents import PurgeOrder
+from schemas.envelope.carriage import sign_carried
 from schemas.envelope.header import Recipient, Relation, sign_header
 from schemas.ids import sha256
-from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
+from schemas.limits import CLOCK_SKEW_MS, DAY_MS, SPREAD_MS
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, RefusalEntry
 from schemas.log.receipt import ReceiptItem, State
 from tests.support.auditing import audit, audited, found, only
@@ -434,3 +435,49 @@ def test_in_a_copy_that_is_not_proven_nobody_is_held_to_anything(log: LogBuilder
     report = audit(log, folder)
     assert not report.proven
     assert {party for _, party, _ in found(report)} == {"copy"}
+
+
+# -- what was carried --------------------------------------------------------------------------------------------------
+
+
+def carry(log: LogBuilder, days: int, *, word: bytes | None = None, to: str = "sg-cnb") -> AlertEntry:
+    """An alert that is entered days after its sealing; the sender's word excuses it."""
+    sealed = log.seal("hk-customs", [to])
+    made = sign_carried(sealed.header, log.world.signing["hk-customs"]) if word is None else word
+    log.now += days * DAY_MS
+    return AlertEntry(log.now, log.world.directory.version, sealed.header, sealed.signature, made)
+
+
+def test_what_a_courier_brought_is_clean(log: LogBuilder, tmp_path: Path) -> None:
+    log.append(carry(log, 2))
+    assert audited(log, tmp_path).ok
+
+
+def test_what_a_courier_brought_across_a_change_elsewhere_is_clean(log: LogBuilder, tmp_path: Path) -> None:
+    entry = carry(log, 2)
+    log.publish("au-abf")
+    log.append(replace(entry, directory=log.world.directory.version))
+    assert audited(log, tmp_path).ok
+
+
+def test_what_its_sender_does_not_say_was_carried_is_held_against_the_hub(log: LogBuilder, tmp_path: Path) -> None:
+    log.append(replace(carry(log, 2), carried=b""))
+    assert found(audited(log, tmp_path)) == [("not-fresh", "broker", 11)]
+
+
+def test_a_word_of_carriage_that_the_sender_did_not_give(log: LogBuilder, tmp_path: Path) -> None:
+    log.append(carry(log, 2, word=bytes(64)))
+    assert found(audited(log, tmp_path)) == [("sender-signature", "broker", 11)]
+
+
+def test_what_was_on_the_way_longer_than_the_governors_allow(log: LogBuilder, tmp_path: Path) -> None:
+    log.append(carry(log, 8))
+    assert found(audited(log, tmp_path)) == [("not-fresh", "broker", 11)]
+
+
+def test_what_was_carried_to_others_than_the_rules_now_give(log: LogBuilder, tmp_path: Path) -> None:
+    entry = carry(log, 2, to="region:asia")
+    log.world.change_agency("au-abf", status="suspended")
+    log.publish("targets")
+    log.append(replace(entry, directory=log.world.directory.version))
+    assert found(audited(log, tmp_path)) == [("version-stale", "broker", 12)]

@@ -19,6 +19,7 @@ from schemas.directory.documents import (
 )
 from schemas.directory.governed import Governed, governed_by
 from schemas.directory.witnesses import OutsideWitness, Witnesses
+from schemas.ids import key_id
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, make_world, record
 
@@ -106,6 +107,14 @@ CASES: dict[str, tuple[Callable[[], Governed], list[str]]] = {
     "hub": (
         lambda: changed(brokers=(*DOCUMENT.brokers, Broker("second", (bytes(32),)))),
         ["Hub second is new."],
+    ),
+    "hub sealing key": (
+        lambda: changed(brokers=(replace(DOCUMENT.brokers[0], sealing=bytes(1_216)),)),
+        [f"Hub broker: files on removable media are sealed for the key {key_id(bytes(1_216)).hex()}."],
+    ),
+    "second hub with a sealing key": (
+        lambda: changed(brokers=(*DOCUMENT.brokers, Broker("second", (bytes(32),), bytes(1_216)))),
+        [f"Hub second is new, with the sealing key {key_id(bytes(1_216)).hex()}."],
     ),
     "hub certificate": (
         lambda: changed(brokers=(replace(DOCUMENT.brokers[0], tls=(*DOCUMENT.brokers[0].tls, bytes(32))),)),

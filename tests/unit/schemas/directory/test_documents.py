@@ -10,6 +10,7 @@ import pytest
 
 from schemas.directory.documents import Limits, Operation, PurgeOrder, encode_directory, parse_directory
 from schemas.errors import DirectoryInvalid
+from schemas.limits import CARRIED_DAYS
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, make_world
 
@@ -106,6 +107,11 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "retention of no day": (lambda d: d["limits"].update(retention_days=0), "retention_days"),
     "retention of a century": (lambda d: d["limits"].update(retention_days=36_525), "retention_days"),
     "retention as text": (lambda d: d["limits"].update(retention_days="30"), "retention_days"),
+    "carried for two months": (lambda d: d["limits"].update(carried_days=62), "carried_days"),
+    "broker as text": (lambda d: d.update(brokers=["hub"]), "broker"),
+    "broker sealing key short": (lambda d: d["brokers"][0].update(sealing="00" * 1_215), "sealing"),
+    "broker sealing key empty": (lambda d: d["brokers"][0].update(sealing=""), "sealing"),
+    "broker sealing key in capitals": (lambda d: d["brokers"][0].update(sealing="AB" * 1_216), "sealing"),
     "limits as a list": (lambda d: d.update(limits=[600]), "limits"),
     "purge of no alert": (lambda d: d.update(purges=[{"alert": "9f3c", "basis": "order"}]), "alert id"),
     "purge twice": (lambda d: d.update(purges=[ORDER, ORDER]), "twice"),
@@ -131,3 +137,15 @@ def test_defects_are_named(defect: str) -> None:
 
 def test_the_base_of_the_defects_is_good() -> None:
     assert parse_directory(changed(lambda _: None)).name == "Test directory"
+
+
+def test_what_carries_files_on_removable_media_is_kept() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["limits"].update(carried_days=0)
+        document["brokers"][0].update(sealing="ab" * 1_216)
+
+    told = parse_directory(changed(change))
+    assert told.limits.carried_days == 0
+    assert told.brokers[0].sealing == b"\xab" * 1_216
+    assert parse_directory(encode_directory(told)) == told
+    assert parse_directory(changed(lambda _: None)).limits.carried_days == CARRIED_DAYS
