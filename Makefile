@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 
-.PHONY: help install demo demo-stop test lint unit scenarios kill vectors reference certs lock clean
+.PHONY: help install demo demo-stop test lint unit scenarios kill fuzz vectors reference certs lock clean
 
 help:
 	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
@@ -15,6 +15,7 @@ help:
 	@echo "make test       lint, types, unit tests, vectors, faults, scenarios with real processes"
 	@echo "make unit       the fast tests only"
 	@echo "make kill       load, and SIGKILL on hub and nodes: HOURS=8 or MINUTES=10, NODES=6, SEED=7; then all counts must be equal"
+	@echo "make fuzz       fuzz every decoder, SECONDS=600 in all"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
 	@echo "make lock       renew the hash-pinned requirement files"
 
@@ -51,6 +52,10 @@ MINUTES := $(if $(HOURS),$(shell echo $$(($(HOURS) * 60))),10)
 
 kill: $(READY)
 	@$(BIN)/python -m tests.endurance kill --minutes $(MINUTES) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
+
+SECONDS ?= 600
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.campaign $(SECONDS)
 
 vectors: $(READY)
 	$(BIN)/python -m tests.vectors.generate

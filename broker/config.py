@@ -82,13 +82,13 @@ def load_config(data: Path) -> Config:
     """Read the settings of the data directory `data`. Raises `BadConfig` naming the setting at fault."""
     path = data / CONFIG_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except OSError as error:
         raise BadConfig(f"{path} cannot be read: {error.strerror}", hint="Run `bearing-broker init` first.") from error
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(f"{path} is not valid TOML: {error}") from error
+        values = tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadConfig(f"{path} is not valid TOML: {str(error)[:200]}") from error
     return parse_config(data, values)
 
 

@@ -34,7 +34,10 @@ def identify(certificate: bytes | None, directory: Directory) -> Party:
     """The party that presents `certificate` (DER). Raises `NotPinned`, and `Suspended` for an agency that is."""
     if certificate is None:
         raise NotPinned("the connection presents no certificate")
-    pin = spki_digest(certificate)
+    try:
+        pin = spki_digest(certificate)
+    except ValueError as error:
+        raise NotPinned("the certificate's key cannot be read") from error
     try:
         return Party("auditor", directory.auditor_by_tls(pin))
     except NotPinned:

@@ -23,10 +23,16 @@ class PinnedObject(ssl.SSLObject):
     def do_handshake(self) -> None:
         """Complete the handshake, then compare the key. Raises ssl.SSLCertVerificationError."""
         super().do_handshake()
-        certificate = self.getpeercert(binary_form=True)
         context = self.context
-        if not isinstance(context, _PinnedContext) or certificate is None or spki_digest(certificate) != context.pin:
+        if not isinstance(context, _PinnedContext) or _pin(self.getpeercert(binary_form=True)) != context.pin:
             raise ssl.SSLCertVerificationError(PIN_FAILED)
+
+
+def _pin(certificate: bytes | None) -> bytes | None:
+    try:
+        return None if certificate is None else spki_digest(certificate)
+    except ValueError:
+        return None  # OpenSSL took it for a certificate, but its key cannot be read
 
 
 class _PinnedContext(ssl.SSLContext):

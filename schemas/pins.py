@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from schemas.ids import sha256
 
@@ -21,5 +22,8 @@ def spki_pin(public: PublicKeyTypes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def spki_digest(certificate: bytes) -> bytes:
-    """The pin of the public key in a certificate (DER). Raises ValueError for what is no certificate."""
-    return spki_pin(load_der_x509_certificate(certificate).public_key())
+    """The pin of the public key in a certificate (DER). Raises ValueError for what is no certificate with a key."""
+    try:
+        return spki_pin(load_der_x509_certificate(certificate).public_key())
+    except (InvalidVersion, UnsupportedAlgorithm) as error:  # a TLS library may take what this one cannot read
+        raise ValueError(str(error)) from error

@@ -126,7 +126,10 @@ def hub_pin(connection: HTTPSConnection) -> str:
     der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
     if der is None:
         raise Unreachable("the other end showed no certificate")
-    return spki_digest(der).hex()
+    try:
+        return spki_digest(der).hex()
+    except ValueError as error:
+        raise Unreachable("the other end showed a certificate whose key cannot be read") from error
 
 
 def _address(url: str) -> tuple[str, int]:

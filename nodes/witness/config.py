@@ -69,7 +69,7 @@ def load_config(home: Path) -> WitnessConfig:
         ) from None
     except OSError as error:
         raise BadConfig(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadConfig(f"{path} is not TOML: {error}") from None
     return parse_config(tables, home)
 

@@ -1,1 +1,1 @@
-"""Fuzzing of every parser of signed text: what each must hold to for any bytes, a harness, and the corpus found."""
+"""Fuzzing of every decoder of what others wrote: what each holds to for any bytes, a harness, and the corpus found."""

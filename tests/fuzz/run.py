@@ -1,9 +1,9 @@
-"""Fuzz one parser with atheris, from the committed corpus.
+"""Fuzz one target with atheris, from the committed corpus.
 
     python -m tests.fuzz.run TARGET [DIRECTORY] [libFuzzer options, such as -max_total_time=600]
 
 What is found stays in DIRECTORY, a temporary one unless it is named. An input that breaks a promise is written beside:
-commit it to the corpus together with the fix.
+commit it to the corpus together with the fix. The target `any` is all of them: the first byte of an input says which.
 """
 
 from __future__ import annotations
@@ -14,26 +14,49 @@ from pathlib import Path
 
 import atheris
 
+from tests.fuzz.mutator import mutated
+
 CORPUS = Path(__file__).parent / "corpus"
 
-with atheris.instrument_imports(include=["schemas"]):
+with atheris.instrument_imports(
+    include=["schemas", "broker.admission", "broker.identity", "nodes.auditor", "nodes.service"]
+):
     from tests.fuzz.targets import TARGETS
+
+ANY = "any"
 
 
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
-    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
-        sys.exit(f"which of {', '.join(TARGETS)}?")
+    if len(sys.argv) < 2 or sys.argv[1] not in {ANY, *TARGETS}:
+        sys.exit(f"which of {', '.join((ANY, *TARGETS))}?")
     name, *rest = sys.argv[1:]
     folders = [argument for argument in rest if not argument.startswith("-")] or [tempfile.mkdtemp(prefix="fuzz-")]
     options = [argument for argument in rest if argument.startswith("-")]
-    target = TARGETS[name]
+    every = sorted(TARGETS)
 
     def one(data: bytes) -> None:
-        target(data)
+        if name != ANY:
+            TARGETS[name](data)
+        elif data:
+            TARGETS[every[data[0] % len(every)]](data[1:])
 
-    atheris.Setup([sys.argv[0], *folders, str(CORPUS / name), *options], one)
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        if name != ANY or not data:
+            return mutated(data, max_size, seed, atheris.Mutate)
+        return data[:1] + mutated(data[1:], max_size - 1, seed, atheris.Mutate)
+
+    corpus = CORPUS / name if name != ANY else _together(every, Path(folders[0]))
+    atheris.Setup([sys.argv[0], *folders, str(corpus), *options], one, custom_mutator=mutate)
     atheris.Fuzz()
+
+
+def _together(every: list[str], folder: Path) -> Path:
+    """The corpora of all targets in one, each input after the byte that says whose it is."""
+    for number, name in enumerate(every):
+        for path in sorted((CORPUS / name).iterdir()):
+            (folder / f"{name}-{path.name}").write_bytes(bytes((number,)) + path.read_bytes())
+    return folder
 
 
 if __name__ == "__main__":

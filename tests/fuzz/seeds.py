@@ -2,68 +2,170 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from schemas.log.merkle import prove_inclusion
-from schemas.log.note import encode_base64, parse_note
-from schemas.log.proof import format_proof
-from schemas.log.tiles import entries_path, entry_bundle, tile_path
-from schemas.log.witness import format_answer, format_size
-from tests.fuzz.targets import HELD, known_note
-from tests.support.witnessing import COSIGNER, GROWN, LOG_KEYS, NOW, body, note, tree
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
+
+from broker.governance.source_text import source_text
+from certs.example.pki import authority, leaf
+from schemas.alert.document import alert_to_wire, compose_alert, load_document
+from schemas.codec import Value, decode, encode
+from schemas.directory.governed import governed_by
+from schemas.directory.metadata import decode_bundle
+from schemas.directory.strict_json import dump_json, load_json
+from schemas.envelope.attachment import seal_attachment
+from schemas.envelope.body import padded_size
+from schemas.envelope.header import decode_header
+from schemas.limits import MAX_FRAME
+from schemas.log.entry import PurgeEntry, ReceiptEntry, RefusalEntry, encode_entry
+from schemas.log.evidence import Evidence, Included, encode_evidence
+from schemas.log.receipt import encode_receipt
+from schemas.sealed import seal_secrets
+from schemas.session.frames import encode_frame
+from tests.fuzz.sealed import FORM, KEY, ME, PASSPHRASE, SENDER, alert, disclosing, hub, world
+from tests.fuzz.signed_text_seeds import signed_text_seeds
+from tests.support.directory import DAY_MS, NOW
+from tests.support.envelope import counting_random, make_alert, make_pairs
+from tests.unit.schemas.session.test_frames import EVERY
 
 CORPUS = Path(__file__).parent / "corpus"
-VECTORS = Path(__file__).parents[2] / "schemas" / "vectors"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "schemas" / "examples" / "cases"
+
+_ID = bytes.fromhex("0192000000007000800000000000000a")
+
+Seed = tuple[str, str, bytes]
+"""Target, name and bytes."""
 
 
-def seeds() -> Iterator[tuple[str, str, bytes]]:
-    """Target, name and bytes of every seed: one good input of each kind, and the small defects of the vectors."""
-    for name, note_bytes, request in _vectors():
-        if note_bytes and len(note_bytes) < 1000:
-            yield "note", name, note_bytes
-        if request and len(request) < 1500:
-            yield "witness-request", name, request
-    plain, cosigned = note(33), known_note(33)
-    lines = COSIGNER.cosign(parse_note(plain).text, tree(33), now=NOW)[:1]
-    yield from (("note", "seed-log", plain), ("signed-checkpoint", "seed-log", plain))
-    yield "signed-checkpoint", "seed-ed25519", plain + format_answer(lines)
-    yield "signed-checkpoint", "seed-both", cosigned
-    yield "checkpoint", "seed-ours", parse_note(plain).text.encode()
-    yield "checkpoint", "seed-any-log", f"go.sum database tree\n1\n{encode_base64(GROWN.roots[1])}\nmore\n".encode()
-    yield "base64", "seed-hash", encode_base64(GROWN.roots[1]).encode()
-    yield "signatures", "seed-one", format_answer(lines)
-    yield "witness-answer", "seed-one", format_answer(lines)
-    yield "witness-request", "seed-grown", body(HELD, 33)
-    yield "witness-request", "seed-again", body(HELD, HELD)
-    yield "witness-size", "seed-size", format_size(20_852_163)
-    for key in (*LOG_KEYS[:1], *COSIGNER.keys[:1]):
-        yield "vkey", f"seed-{key.type:02x}", key.vkey.encode()
-    for path in (tile_path(0, 1_234_067), tile_path(63, 0, 255), entries_path(5, 1), entries_path(0)):
-        yield "tile-path", "seed-" + path.replace("/", "-"), path.encode()
-    path_hashes = prove_inclusion(5, 33, GROWN.read)
-    yield "proof", "seed-bare", format_proof(5, path_hashes, plain)
-    yield "proof", "seed-extra", format_proof(5, path_hashes, plain, b"5")
-    yield "bundle", "seed-three", b"\x03" + entry_bundle([b"one", b"", b"three"])
-    yield "policy", "seed-groups", _policy()
+def seeds() -> Iterator[Seed]:
+    """At least one good input of each target."""
+    yield from signed_text_seeds()
+    yield from _wire()
+    yield from _documents()
+    yield from _governed()
+    yield from _sealed()
+    yield from _local()
 
 
-def _policy() -> bytes:
-    log, one = LOG_KEYS[0].vkey, COSIGNER.keys[0].vkey
-    text = f"# a policy\nlog {log} https://log.example\nwitness one\t{one}\ngroup some any one\nquorum some\n"
-    return text.encode()
+def _wire() -> Iterator[Seed]:
+    frames = [(number, frame, side) for number, (frame, side) in enumerate(EVERY)]
+    for number, frame, side in frames:
+        yield f"frame-of-{side}", f"seed-{number:02}-{type(frame).__name__.lower()}", encode_frame(frame)
+    for role, peer in (("n", "hub"), ("h", "node")):
+        told = [encode_frame(frame) for _, frame, side in frames if side == peer][1:]
+        yield "session", f"seed-{role}", role.encode() + b"".join(len(f).to_bytes(2, "big") + f for f in told)
+    made = disclosing()
+    core = hub()
+    index = len(core.entries()) - 1
+    receipt = encode_receipt(core.receipt(ME, index))
+    yield "receipt-in", "seed", receipt
+    yield "header", "seed", alert().header
+    yield "receipt", "seed-stored", receipt
+    yield "receipt", "seed-refused", encode_receipt(core.receipt(ME, index, state="refused"))
+    for number, entry in enumerate(
+        (
+            *core.entries()[-2:],
+            ReceiptEntry(NOW, 5, receipt, bytes(64)),
+            RefusalEntry(NOW, 5, SENDER, "quota", bytes(32)),
+            PurgeEntry(NOW, 5, 4, "retention-period", ("governors",)),
+        )
+    ):
+        yield "entry", f"seed-{number}", encode_entry(entry)
+        yield "survey", f"seed-{number}", encode_entry(entry)
+    path = (bytes(32), b"\x01" * 32)
+    yield "path", "seed", encode(list(path))
+    yield "evidence", "seed", encode_evidence(Evidence(b"a note", b"an entry", path, (Included(0, path),)))
+    yield "disclosure", "seed", made.data
+    yield "proven", "seed", made.data
+    yield "codec", "seed-all", encode({"a": [None, True, -1, 1 << 63, "é", b"\xff"], "b": {"c": [[], {}]}})
+    yield "told", "seed", b"quota\0too many\0wait a minute"
 
 
-def _vectors() -> Iterator[tuple[str, bytes, bytes]]:
-    for folder in ("checkpoint", "witness"):
-        for path in sorted((VECTORS / folder).glob("*.json")):
-            given = json.loads(path.read_bytes())["input"]
-            yield f"vector-{path.stem}", bytes.fromhex(given.get("note", "")), bytes.fromhex(given.get("request", ""))
+def _documents() -> Iterator[Seed]:
+    for case in sorted(CASES.glob("*.yaml"))[::12]:
+        text = case.read_bytes()
+        if case.name == "index.yaml":
+            continue
+        yield "document-yaml", f"seed-{case.stem}", text
+        document = load_document(text.decode(), format="yaml")
+        alert = compose_alert(
+            document, alert_id=bytes(6) + b"\x70" + bytes(1) + b"\x80" + bytes(7), sender=SENDER, composed=NOW
+        )
+        wire = alert_to_wire(alert)
+        yield "alert", f"seed-{case.stem}", encode(wire)
+        fields: dict[str, Any] = {name: wire[name] for name in document if name in wire}
+        yield "document-json", f"seed-{case.stem}", dump_json(fields)
+        yield "request", f"seed-{case.stem}", dump_json({"document": fields, "officer": "Wong"})
+
+
+def _governed() -> Iterator[Seed]:
+    held = world()
+    for made in held.bundles[:3]:
+        parts = decode_bundle(made.bundle)
+        yield "directory-bundle", f"seed-{made.role}", made.bundle
+        yield ("root" if made.role == "root" else "targets"), f"seed-{made.role}", parts.metadata
+        yield "strict-json", f"seed-{made.role}", parts.metadata
+    documents = {made.role: decode_bundle(made.bundle).target for made in held.bundles}
+    bundles = {made.role: made.bundle for made in held.bundles}
+    yield "agency-keys", "seed", documents[SENDER]
+    yield "key-request", "seed", bundles[SENDER]
+    yield "directory-json", "seed", documents["targets"]
+    yield "publication", "seed", held.bundle(SENDER, version=2).bundle
+    example = load_json((ROOT / "certs/example/repository/directory.json").read_bytes(), "the example")
+    rules = example["rules"]
+    assert isinstance(rules, list)
+    for number, rule in enumerate(rules[::4]):
+        yield "rule", f"seed-{number}", dump_json({"rule": rule})
+    request: dict[str, Value] = {"id": "ports", "topics": ["seizure"], "regions": ["asia"], "reason": "our ports"}
+    yield "requests", "seed", dump_json({"requests": [request]})
+    yield "witnesses", "seed", dump_json({"witnesses": {"quorum": 2}})
+    yield "source", "seed", source_text(governed_by(held.directory), agencies_expire=NOW + 300 * DAY_MS).encode()
+    for number, signatory in enumerate(governed_by(held.directory).governors.signatories[:1]):
+        yield "public-key", f"seed-{number}", signatory.key.encode()
+    yield "public-key", "seed-p256", b"p256:02" + (b"6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296")
+    for name in (SENDER, "auditor-1", "nobody"):
+        certificate = load_pem_x509_certificate(leaf(name).certificate)
+        yield "certificate", f"seed-{name}", certificate.public_bytes(Encoding.DER)
+    yield "certificate", "seed-ca", load_pem_x509_certificate(authority().certificate).public_bytes(Encoding.DER)
+
+
+def _sealed() -> Iterator[Seed]:
+    made = disclosing()
+    plaintext = made.disclosure.plaintext
+    yield "body", "seed", (plaintext + b"\x80").ljust(padded_size(len(plaintext) + 1), b"\0")
+    yield "attachment", "seed", b"".join(seal_attachment([b"a photograph would stand here"], KEY))
+    yield "attachment", "seed-empty", b"".join(seal_attachment([], KEY))
+    yield "opener", "seed", make_pairs(world(), SENDER, [ME])[ME].opener
+    yield "keystore", "seed", seal_secrets(FORM, {"seed": bytes(32)}, PASSPHRASE, counting_random("keystore"))
+    yield "known-lines", "seed", made.disclosure.checkpoint
+    yield "served-note", "seed", made.disclosure.checkpoint
+    inner: dict[str, Value] = {
+        "id": decode_header(alert().header).id,
+        "sender": SENDER,
+        "alert": alert_to_wire(make_alert(world(), SENDER)),
+    }
+    yield "partner", "seed", encode([decode(alert().header, max_size=MAX_FRAME), encode(inner)])
+
+
+def _local() -> Iterator[Seed]:
+    for number, text in enumerate(("hk-customs", "region:asia", "operation:marker", "all")):
+        yield "address", f"seed-{number}", text.encode()
+    yield "id", "seed", b"0192f0c1-7d6a-7cc3-98c4-dc0c0c07398f"
+    yield "query", "seed", b"limit=50&state=unread&before=0192f0c1-7d6a-7cc3-98c4-dc0c0c07398f&q=%C3%A9+b"
+    yield "request", "seed-ack", b'{"state": "read", "officer": "Wong"}'
+    for name in ("broker", "node"):
+        yield "settings", f"seed-{name}", (ROOT / f"deploy/config/{name}.toml").read_bytes()
+    for number, text in enumerate(("127.0.0.1:7443", "[::1]:0", "0" * 64, "2026-09-01T08:15")):
+        yield "settings-text", f"seed-{number}", text.encode()
+    yield "split", "seed", b"\x02\x00\x03one\x00\x00"
 
 
 def main() -> None:
-    """Write the seeds; one that is there stays, since ML-DSA-44 signs anew each time."""
+    """Write the seeds; one that is there stays, since some signatures and seals are made anew each time."""
     for target, name, data in seeds():
         path = CORPUS / target / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,227 +1,92 @@
-"""What every parser of signed text promises for any bytes: a refusal of ours, or a value written as it was read.
+"""Every target, and for every function that decodes what it was given, which target it is reached by.
 
-A target takes bytes and returns whether they were accepted; it fails with AssertionError where a promise breaks, and
-lets through whatever a parser should not have raised.
+`test_targets.py` finds those functions in the sources: a decoder without a target fails it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from schemas.errors import (
-    BadCheckpoint,
-    BadPolicy,
-    BadProof,
-    BadSignature,
-    CheckpointUntrusted,
-    Malformed,
-    Truncated,
-)
-from schemas.log.checkpoint import format_checkpoint, parse_checkpoint, parse_tree, verify_signers
-from schemas.log.note import (
-    LOG_TYPES,
-    WITNESS_TYPES,
-    SignedNote,
-    decode_base64,
-    encode_base64,
-    format_note,
-    parse_note,
-    parse_signatures,
-    parse_vkey,
-)
-from schemas.log.policy import format_policy, parse_policy
-from schemas.log.proof import format_proof, parse_proof
-from schemas.log.tiles import entries_path, entry_bundle, parse_tile_path, split_bundle, tile_path
-from schemas.log.witness import (
-    Accepted,
-    decide,
-    format_answer,
-    format_request,
-    format_size,
-    parse_request,
-    parse_size,
-    read_answer,
-)
-from tests.support.witnessing import COSIGNER, GROWN, LOG_KEYS, LOGS, NOW, ORIGIN, note, tree
+from tests.fuzz.governed import GOVERNED
+from tests.fuzz.local import LOCAL
+from tests.fuzz.promise import Target
+from tests.fuzz.sealed import SEALED
+from tests.fuzz.signed_text import SIGNED_TEXT
+from tests.fuzz.wire import WIRE
 
-Target = Callable[[bytes], bool]
-
-HELD: Final = 20
-"""The size that the witness under attack holds."""
-_SIGNED = {size: note(size) for size in (HELD, 33)}
-_COSIGNATURES = COSIGNER.cosign(parse_note(_SIGNED[33]).text, tree(33), now=NOW)
-
-
-def known_note(size: int) -> bytes:
-    """A checkpoint that the log signed; of 33 with both cosignatures."""
-    return _SIGNED[size] + (format_answer(_COSIGNATURES) if size == 33 else b"")
-
-
-def fuzz_note(data: bytes) -> bool:
-    """A signed note is written as it was read."""
-    try:
-        parsed = parse_note(data)
-    except BadCheckpoint:
-        return False
-    assert format_note(parsed) == data
-    return True
-
-
-def fuzz_signatures(data: bytes) -> bool:
-    """Cosignature lines are written as they were read."""
-    try:
-        lines = parse_signatures(data)
-    except BadCheckpoint:
-        return False
-    assert format_answer(lines) == data
-    return True
-
-
-def fuzz_checkpoint(data: bytes) -> bool:
-    """A checkpoint's text is written as it was read; any log's text gives the same tree as ours where both read it."""
-    text = data.decode("utf-8", "replace")
-    try:
-        anybody = parse_tree(text, any_log=True)
-    except BadCheckpoint:
-        anybody = None
-    try:
-        checkpoint = parse_checkpoint(text)
-    except BadCheckpoint:
-        return anybody is not None
-    assert format_checkpoint(checkpoint) == text
-    assert anybody is not None
-    assert (anybody.origin, anybody.end, anybody.root) == (checkpoint.origin, checkpoint.size, checkpoint.root)
-    return True
-
-
-def fuzz_signed_checkpoint(data: bytes) -> bool:
-    """Nothing verifies but what the log and the witness signed."""
-    try:
-        signed = verify_signers(data, (*LOG_KEYS, *COSIGNER.keys), any_log=True)
-    except (BadCheckpoint, BadSignature, CheckpointUntrusted):
-        return False
-    assert any(signed.text == parse_note(known).text for known in _SIGNED.values())
-    return True
-
-
-def fuzz_vkey(data: bytes) -> bool:
-    """A verifier key is written as it was read."""
-    text = data.decode("utf-8", "surrogateescape")
-    try:
-        key = parse_vkey(text, LOG_TYPES | WITNESS_TYPES)
-    except BadCheckpoint:
-        return False
-    assert key.vkey == text
-    return True
-
-
-def fuzz_base64(data: bytes) -> bool:
-    """Base64 has one form."""
-    text = data.decode("utf-8", "surrogateescape")
-    try:
-        value = decode_base64(text)
-    except BadCheckpoint:
-        return False
-    assert encode_base64(value) == text
-    return True
-
-
-def fuzz_tile_path(data: bytes) -> bool:
-    """A tile's path is written as it was read."""
-    text = data.decode("utf-8", "surrogateescape")
-    try:
-        level, index, width = parse_tile_path(text)
-    except Malformed:
-        return False
-    assert text == (entries_path(index, width) if level is None else tile_path(level, index, width))
-    return True
-
-
-def fuzz_bundle(data: bytes) -> bool:
-    """A bundle of entries is written as it was read; the first byte says how many there should be."""
-    width, bundle = data[0] if data else 0, data[1:]
-    try:
-        entries = split_bundle(bundle, width)
-    except (Malformed, Truncated):
-        return False
-    assert len(entries) == width
-    assert entry_bundle(entries) == bundle
-    return True
-
-
-def fuzz_proof(data: bytes) -> bool:
-    """A proof file is written as it was read."""
-    try:
-        proof = parse_proof(data)
-    except BadProof:
-        return False
-    assert format_proof(proof.index, proof.path, proof.checkpoint, proof.extra) == data
-    return True
-
-
-def fuzz_policy(data: bytes) -> bool:
-    """A policy reads the same after it was written, and its quorum can be asked."""
-    try:
-        policy = parse_policy(data)
-    except BadPolicy:
-        return False
-    assert parse_policy(format_policy(policy)) == policy
-    assert policy.reached_by(policy.witness_keys())
-    assert policy.reached_by(()) == (policy.quorum == "none")
-    return True
-
-
-def fuzz_witness_request(data: bytes) -> bool:
-    """A request is written as it was read, and nothing is accepted but the log's own history."""
-    try:
-        request = parse_request(data)
-    except Malformed:
-        return False
-    assert format_request(request) == data
-    verdict = decide(tree(HELD), request, LOGS)
-    if isinstance(verdict, Accepted):
-        assert request.old == HELD
-        assert verdict.tree == tree(verdict.tree.end)
-        assert verdict.tree.root == GROWN.roots[verdict.tree.end]
-        assert verdict.tree.origin == ORIGIN
-    return True
-
-
-def fuzz_witness_answer(data: bytes) -> bool:
-    """No cosignature is taken but the witness's own."""
-    try:
-        lines = read_answer(data, _SIGNED[33], COSIGNER.keys)
-    except (BadCheckpoint, BadSignature, CheckpointUntrusted):
-        return False
-    assert set(lines) <= set(_COSIGNATURES)
-    assert format_note(SignedNote(parse_note(_SIGNED[33]).text, lines))
-    return True
-
-
-def fuzz_witness_size(data: bytes) -> bool:
-    """A size is written as it was read."""
-    try:
-        size = parse_size(data)
-    except Malformed:
-        return False
-    assert format_size(size) == data
-    return True
-
-
-TARGETS: Final[Mapping[str, Target]] = {
-    "base64": fuzz_base64,
-    "bundle": fuzz_bundle,
-    "checkpoint": fuzz_checkpoint,
-    "note": fuzz_note,
-    "policy": fuzz_policy,
-    "proof": fuzz_proof,
-    "signatures": fuzz_signatures,
-    "signed-checkpoint": fuzz_signed_checkpoint,
-    "tile-path": fuzz_tile_path,
-    "vkey": fuzz_vkey,
-    "witness-answer": fuzz_witness_answer,
-    "witness-request": fuzz_witness_request,
-    "witness-size": fuzz_witness_size,
-}
+TARGETS: Final[Mapping[str, Target]] = {**SIGNED_TEXT, **WIRE, **GOVERNED, **SEALED, **LOCAL}
 """Every target by the name of its folder in the corpus."""
+
+DECODERS: Final[Mapping[str, str]] = {
+    "broker.config.load_config": "settings",
+    "broker.config.parse_address": "settings-text",
+    "broker.config.parse_config": "settings",
+    "broker.governance.source.read_source": "source",
+    "broker.governance.yaml_lines.load_lines": "source",
+    "nodes.auditor.bundles.split": "split",
+    "nodes.auditor.fetch.open_checkpoint": "served-note",
+    "nodes.auditor.seen.read_seen": "served-note",
+    "nodes.auditor.text.parse_moment": "settings-text",
+    "nodes.config.load_config": "settings",
+    "nodes.config.parse_config": "settings",
+    "nodes.config.parse_pin": "settings-text",
+    "nodes.handlers.settings.parse_handlers": "settings",
+    "nodes.keys.request.read_request": "key-request",
+    "nodes.service.requests.read_object": "request",
+    "nodes.witness.config.load_config": "settings",
+    "nodes.witness.config.parse_address": "settings-text",
+    "nodes.witness.config.parse_config": "settings",
+    "schemas.alert.document.alert_from_wire": "alert",
+    "schemas.alert.loading.load_document": "document-yaml",
+    "schemas.codec.decode": "codec",
+    "schemas.directory.agency_keys.parse_agency_keys": "agency-keys",
+    "schemas.directory.authority.parse_public_key": "public-key",
+    "schemas.directory.documents.parse_directory": "directory-json",
+    "schemas.directory.documents.read_item": "source",
+    "schemas.directory.metadata.decode_bundle": "directory-bundle",
+    "schemas.directory.metadata.read_root": "root",
+    "schemas.directory.metadata.read_targets": "targets",
+    "schemas.directory.strict_json.load_json": "strict-json",
+    "schemas.directory.witnesses.read_witnesses": "witnesses",
+    "schemas.envelope.attachment.open_attachment": "attachment",
+    "schemas.envelope.body.open_body": "body",
+    "schemas.envelope.disclosure.decode_disclosure": "disclosure",
+    "schemas.envelope.disclosure.known_lines": "known-lines",
+    "schemas.envelope.header.decode_header": "header",
+    "schemas.envelope.opener.open_opener": "opener",
+    "schemas.envelope.opener.unwrap": "opener",
+    "schemas.envelope.opening.open_alert": "partner",
+    "schemas.errors.refusal_from_code": "told",
+    "schemas.ids.parse_id": "id",
+    "schemas.log.checkpoint.parse_checkpoint": "checkpoint",
+    "schemas.log.checkpoint.parse_tree": "checkpoint",
+    "schemas.log.entry.decode_entry": "entry",
+    "schemas.log.evidence.decode_evidence": "evidence",
+    "schemas.log.evidence.read_path": "path",
+    "schemas.log.note.decode_base64": "base64",
+    "schemas.log.note.parse_note": "note",
+    "schemas.log.note.parse_signatures": "signatures",
+    "schemas.log.note.parse_vkey": "vkey",
+    "schemas.log.policy.parse_policy": "policy",
+    "schemas.log.proof.parse_proof": "proof",
+    "schemas.log.receipt.decode_receipt": "receipt",
+    "schemas.log.tiles.parse_tile_path": "tile-path",
+    "schemas.log.tiles.split_bundle": "bundle",
+    "schemas.log.witness.parse_request": "witness-request",
+    "schemas.log.witness.parse_size": "witness-size",
+    "schemas.log.witness.read_answer": "witness-answer",
+    "schemas.log.witnessed.read_witnessed": "served-note",
+    "schemas.routing.address.parse_address": "address",
+    "schemas.routing.requests.parse_requests": "requests",
+    "schemas.routing.rules.parse_rule": "rule",
+    "schemas.sealed.open_secrets": "keystore",
+    "schemas.session.frames.decode_frame": "frame-of-node",
+}
+"""By the decoder's full name."""
+
+OWN_FILES: Final[Mapping[str, str]] = {
+    "broker.keyfiles.parse_seed": "reads the hub's own key, which nobody else writes",
+    "nodes.officer.words.read": "words for an alert that the node has opened",
+}
+"""Why a function that looks like a decoder needs no target of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS
@@ -28,6 +28,7 @@ def test_every_folder_of_the_corpus_has_its_target() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_what_stands_near_the_corpus_breaks_no_promise(name: str, data: st.DataObject) -> None:
     seed = data.draw(st.sampled_from(inputs(name))).read_bytes()

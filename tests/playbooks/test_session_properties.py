@@ -38,6 +38,7 @@ def defined(machine: SessionMachine) -> None:
 
 
 @pytest.mark.parametrize("role", SIDES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_messages_leave_a_machine_in_a_defined_state_and_closed_is_final(role: Side, data: st.DataObject) -> None:
     machine = SessionMachine(role)
@@ -62,6 +63,7 @@ def test_any_messages_leave_a_machine_in_a_defined_state_and_closed_is_final(rol
 
 
 @pytest.mark.parametrize("side", SIDES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_every_frame_has_one_encoding_and_is_not_the_other_sides_to_send(side: Side, data: st.DataObject) -> None:
     frame = data.draw(BY_SIDE[side])

@@ -87,3 +87,12 @@ def test_addresses() -> None:
     assert parse_address("[::1]:7443", "x") == Address("::1", 7443)
     assert str(Address("::1", 7443)) == "[::1]:7443"
     assert str(parse_address("hub.example.org:443", "x")) == "hub.example.org:443"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80", b"a = " + b"[" * 100_000, b"a = 1\na = 2"], ids=["not UTF-8", "nested without end", "twice"]
+)
+def test_what_is_no_toml_is_refused_as_such(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "broker.toml").write_bytes(data)
+    with pytest.raises(BadConfig, match="not valid TOML"):
+        load_config(tmp_path)

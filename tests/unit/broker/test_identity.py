@@ -43,3 +43,20 @@ def test_no_certificate() -> None:
 def test_a_suspended_agency() -> None:
     with pytest.raises(Suspended):
         identify(certificate("sg-cnb"), make_world(suspended=["sg-cnb"]).directory)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\x30\x03\x02\x01\x05",
+        certificate("sg-cnb").replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1),  # version 4
+        certificate("sg-cnb").replace(
+            b"\x2b\x65\x70\x03\x21\x00", b"\x2b\x65\x7f\x03\x21\x00", 1
+        ),  # no known kind of key
+    ],
+    ids=["nothing", "no certificate", "an unknown version", "an unknown key type"],
+)
+def test_what_cannot_be_read_is_nobodys(damaged: bytes) -> None:
+    with pytest.raises(NotPinned):
+        identify(damaged, make_world().directory)
