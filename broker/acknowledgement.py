@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.admission import AlreadyLogged, step
-from broker.state import STANDING_OF_STATE, Delivery, View
+from broker.state import STANDING_OF_STATE, Delivery, Spent, View
 from schemas.directory.history import Directory
 from schemas.errors import BadReceipt, ClockOff, NotAParty, Suspended, WrongSender
 from schemas.limits import CLOCK_SKEW_MS
@@ -46,12 +46,21 @@ class AdmittedReceipt:
     receipt: Receipt
     submission: SendReceipt
     deliveries: tuple[Delivery, ...]
+    spent: tuple[Spent, ...] = ()
 
 
 def admit_receipt(
-    submission: SendReceipt, *, agency: str, view: View, newest: Directory, now: int, spend: Callable[[], None]
+    submission: SendReceipt,
+    *,
+    agency: str,
+    view: View,
+    newest: Directory,
+    now: int,
+    afford: Callable[[], tuple[Spent, ...]],
 ) -> AdmittedReceipt | AlreadyLogged:
-    """Decide on one receipt by `agency` at `now` (ms). Raises the refusal of the first step that fails."""
+    """Decide on one receipt by `agency` at `now` (ms); `afford` says what it takes from the agency's allowances.
+
+    Raises the refusal of the first step that fails."""
     with step(1):
         receipt = decode_receipt(submission.receipt)
     with step(2):
@@ -74,8 +83,8 @@ def admit_receipt(
         if not moved:
             return AlreadyLogged(max(delivery.receipt for delivery in deliveries))
     with step(10):
-        spend()
-    return AdmittedReceipt(receipt, submission, moved)
+        spent = afford()
+    return AdmittedReceipt(receipt, submission, moved, spent)
 
 
 def _delivery(receipt: Receipt, item: ReceiptItem, view: View) -> Delivery:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from broker.state import KnownOpener, View
+from broker.state import KnownOpener, Spent, View
 from schemas.directory.history import Directory
 from schemas.envelope.carriage import check_carried_directory, check_carried_time, is_current, verify_carried
 from schemas.envelope.header import Header, decode_header, verify_header
@@ -78,6 +78,7 @@ class AdmittedAlert:
     openers: dict[bytes, bytes]
     held: dict[bytes, KnownOpener]
     carried: bytes = b""
+    spent: tuple[Spent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,13 @@ def admit_alert(
     directories: Callable[[int], Directory],
     newest: Directory,
     now: int,
-    spend: Callable[[int], None],
+    afford: Callable[[Header], tuple[Spent, ...]],
 ) -> AdmittedAlert | AlreadyLogged:
     """Decide on one submission by `agency`, as its certificate says, at `now` (ms).
 
-    `directories` gives a version by its number, `newest` is the one in force; `spend` counts against an allowance of
-    so many alerts a minute. Raises the refusal of the first step that fails, with `step` in its context.
+    `directories` gives a version by its number, `newest` is the one in force; `afford` says what an alert takes from
+    its sender's allowances, or raises `Quota`. Raises the refusal of the first step that fails, with
+    `step` in its context.
     """
     with step(1):
         header = decode_header(submission.header)
@@ -148,8 +150,8 @@ def admit_alert(
         openers, held = _check_openers(header, submission.openers, view)
         _check_attachments(header, view)
     with step(11):
-        spend(newest.require_document().limits.alerts_per_minute)
-    return AdmittedAlert(header, submission, fingerprint, openers, held, submission.carried if late else b"")
+        spent = afford(header)
+    return AdmittedAlert(header, submission, fingerprint, openers, held, submission.carried if late else b"", spent)
 
 
 def _same_again(header: Header, submission: Submit, fingerprint: bytes, known: bytes, index: int) -> AlreadyLogged:

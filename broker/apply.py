@@ -34,6 +34,7 @@ def apply_alert(view: View, index: int, leaf: bytes, admitted: AdmittedAlert, *,
         idle=tuple((delivery.index, min(time, delivery.expires)) for delivery in withdrawn[:1]),
         openers=openers,
         attachments=tuple(digest for digest, _ in header.attachments),
+        spent=admitted.spent,
     )
 
 
@@ -60,7 +61,7 @@ def apply_receipt(view: View, index: int, admitted: AdmittedReceipt, *, time: in
         for delivery in admitted.deliveries
         if delivery.standing is Standing.WAITING and not view.waits(delivery.index, besides=delivery.agency)
     )
-    return Changes(deliveries=moved, notice=admitted.receipt.sender, idle=idle)
+    return Changes(deliveries=moved, notice=admitted.receipt.sender, idle=idle, spent=admitted.spent)
 
 
 def apply_purge(view: View, admitted: AdmittedPurge) -> Changes:

@@ -12,7 +12,7 @@ from broker.engines.port import BlockWriter
 from broker.parcel import Parcel, make_parcel
 from broker.purging import admit_purge
 from broker.quota import Quotas
-from broker.state import Activation, Changes
+from broker.state import Activation, Changes, Spent
 from schemas.codec import decode
 from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
 from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
@@ -156,7 +156,9 @@ class Draft:
             directories=self._version,
             newest=newest,
             now=self._now,
-            spend=lambda per_minute: self._quotas.spend_alert(agency, self._now, per_minute),
+            afford=lambda header: self._quotas.alert(
+                self._block, header, len(submission.header), newest.require_document().limits, self._now
+            ),
         )
         if isinstance(admitted, AlreadyLogged):
             return admitted.index
@@ -179,7 +181,7 @@ class Draft:
             view=self._block,
             newest=newest,
             now=self._now,
-            spend=lambda: self._quotas.spend_receipt(agency, self._now),
+            afford=lambda: self._quotas.receipt(self._block, agency, len(submission.receipt), self._now),
         )
         if isinstance(admitted, AlreadyLogged):
             return admitted.index
@@ -203,8 +205,10 @@ class Draft:
         digest = sha256(new.bundle)
         if (known := self._block.activation_of(digest)) is not None:
             return known.index
+        spent: tuple[Spent, ...] = ()
         if agency:
-            self._quotas.spend_publication(agency, self._now)
+            self._quotas.attempt(agency, self._now)
+            spent = self._quotas.publication(self._block, agency, self._now)
         held = self._newest() if self.directories or len(self._history) else None
         directory = apply_bundle(held, new.role, new.version, new.bundle, at=self._now, trusted_root=self._trusted_root)
         self._check_directory(directory)
@@ -214,7 +218,7 @@ class Draft:
         self._block.put_blob(digest, new.bundle)
         index = self._next()
         activation = Activation(directory.version, index, new.role, new.version, digest)
-        self._append(Entered("directory", index, entry, leaf_hash(entry), Changes(activation=activation)))
+        self._append(Entered("directory", index, entry, leaf_hash(entry), Changes(activation=activation, spent=spent)))
         self.directories.append((index, directory))
         return index
 
@@ -224,11 +228,12 @@ class Draft:
                 pass
             case DeleteBody():
                 return  # this hub asked itself
-        if not work.agency or not self._quotas.logs_refusal(work.agency, self._now):
+        spent = self._quotas.refusal(self._block, work.agency, self._now) if work.agency else None
+        if spent is None:
             return  # this hub's own operator reads the answer
         refused = RefusalEntry(self._now, self._newest().version, work.agency, refusal.code, sha256(sent))
         entry = encode_entry(refused)
-        self._append(Entered("refusal", self._next(), entry, leaf_hash(entry), Changes()))
+        self._append(Entered("refusal", self._next(), entry, leaf_hash(entry), Changes(spent=spent)))
 
     def _next(self) -> int:
         return self._position + len(self.entered)

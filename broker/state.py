@@ -88,6 +88,15 @@ class Purge:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """An allowance of an agency, and when it is whole again (µs since the epoch); `kind` as in `broker.quota`."""
+
+    agency: str
+    kind: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What one entry changes. `deliveries` replace earlier ones of the same agency and index, `openers` of the same id.
 
@@ -102,6 +111,7 @@ class Changes:
     activation: Activation | None = None
     idle: tuple[tuple[int, int], ...] = ()
     purge: Purge | None = None
+    spent: tuple[Spent, ...] = ()
 
 
 class View(Protocol):
@@ -139,6 +149,9 @@ class View(Protocol):
 
     def purged(self, digest: bytes) -> bool:
         """Whether that attachment was deleted with the alert that named it."""
+
+    def spent(self, agency: str, kind: int) -> int:
+        """When that allowance is whole again (µs); 0 when nothing was ever taken from it."""
 
     def activation_of(self, digest: bytes) -> Activation | None:
         """The first directory entry whose bundle has that digest."""

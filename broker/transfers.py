@@ -7,7 +7,7 @@ from functools import partial
 
 from broker.exchange import Exchange
 from schemas.errors import CrossbearingError, Malformed, Purged, Quota, TooLarge
-from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE
+from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE, MAX_RETRY_MS
 from schemas.log.evidence import INDEX_SIZE
 from schemas.session.frames import Blob, Fetch, ResultItem, Upload, Uploaded
 
@@ -83,4 +83,5 @@ class Transfers:
 
 def refused(reference: bytes, error: CrossbearingError) -> ResultItem:
     """The result item that tells a node of a refusal."""
-    return ResultItem(reference, False, 0, error.code, error.message[:MAX_MESSAGE], error.hint[:MAX_MESSAGE])
+    message, hint = error.message[:MAX_MESSAGE], error.hint[:MAX_MESSAGE]
+    return ResultItem(reference, False, 0, error.code, message, hint, min(error.retry_after, MAX_RETRY_MS))

@@ -59,6 +59,12 @@ class CrossbearingError(Exception):
         if hint is not None:
             self.hint = hint
 
+    @property
+    def retry_after(self) -> int:
+        """After how many ms the same may be tried again; 0 where nothing is known of that."""
+        after = self.context.get("retry_after", 0)
+        return after if isinstance(after, int) else 0
+
     def as_dict(self) -> dict[str, object]:
         """The error as JSON-ready data: ``code``, ``message``, ``hint`` and, where there is one, ``context``."""
         shown: dict[str, object] = {"code": self.code, "message": self.message, "hint": self.hint}
@@ -358,8 +364,8 @@ class BodyTooLarge(
     """The sealed body exceeds the limit."""
 
 
-class Quota(AdmissionRefusal, code="quota", hint="Wait a minute; the node sends again by itself."):
-    """The agency used up its allowance for now."""
+class Quota(AdmissionRefusal, code="quota", hint="Nothing to do: the node keeps it, and sends it when allowed."):
+    """The agency used up its allowance for now; ``retry_after`` in the context says how long (ms) to wait."""
 
 
 class NotAParty(AdmissionRefusal, code="not-a-party", hint="Refer only to alerts you sent or received."):
@@ -568,6 +574,10 @@ class NotFound(Fault, code="not-found", hint="List what there is and choose from
 
 class Unreachable(Fault, code="unreachable", hint="Check that the other program runs and that the address is right."):
     """The other side cannot be reached."""
+
+
+class Overloaded(Fault, code="overloaded", hint="Nothing to do: it is tried again by itself, when there is room."):
+    """There is more to do than can be kept; ``retry_after`` in the context says how long (ms) to wait."""
 
 
 class NotReady(Fault, code="not-ready", hint="Try again in a moment."):

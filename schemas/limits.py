@@ -111,6 +111,28 @@ MAX_CARRIER_HEAD: Final = 65_536
 MAX_SEGMENT: Final = 1_048_576
 """Leaf hashes of the log in one such file, 32 MiB in memory while it is read: months of a busy exchange."""
 
+# -- allowances --------------------------------------------------------------------------------------------------------
+
+MINUTE_MS: Final = 60_000
+"""The minute in which rates are counted."""
+MAX_ALERTS_PER_MINUTE: Final = 1_000_000
+"""The most that governors can allow of one precedence: beyond what one log can take in."""
+MIN_BYTES_PER_DAY: Final = 1_048_576
+"""The least volume that governors can allow of one precedence: one body."""
+MAX_BYTES_PER_DAY: Final = 1 << 40
+"""And the most: a terabyte, a disk of its own."""
+PUBLICATIONS_PER_DAY: Final = 24
+"""New key documents of one agency: every node keeps and replays each of them for good, the evidence for an alert
+holds 5,000 versions at most, and an agency needs a few in a year."""
+PUBLICATION_ATTEMPTS_PER_DAY: Final = 96
+"""And those looked at, refused ones included: verifying one takes the hub as long as ten alerts."""
+RECEIPT_BYTES_PER_DAY: Final = 1_073_741_824
+"""Receipts of one agency: 800,000 alerts with five receipts each; one padded to 20 kB is no use."""
+MAX_RETRY_MS: Final = 86_400_000
+"""A refusal asks to wait for a day at most: every allowance is whole again after one."""
+LONGEST_WAIT_MS: Final = 3_600_000
+"""And a node asks again after an hour, whatever it was told: governors may have allowed more meanwhile."""
+
 # -- session -----------------------------------------------------------------------------------------------------------
 
 DEFAULT_CREDIT: Final = 256

@@ -10,7 +10,7 @@ from broker.engines.sqlite_files import certain_failures
 from broker.engines.sqlite_purge import purge
 from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
 
 # The number 0 below is `Standing.WAITING`: a partial index serves only queries that spell it the same way. `used` of an
@@ -47,6 +47,9 @@ CREATE INDEX attachment_unused ON attachment (owner) WHERE used = 0;
 CREATE INDEX attachment_purged ON attachment (digest) WHERE used = 2;
 CREATE TABLE attachment_use (
     digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spent (
+    agency TEXT NOT NULL, kind INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (agency, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE piece (
     key INTEGER PRIMARY KEY, digest BLOB NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (digest, start)
@@ -182,6 +185,11 @@ class SqliteIndex:
         rows = self._rows(f"{_ACTIVATION} WHERE version > ? ORDER BY version", after)
         return [Activation(*row) for row in rows]
 
+    def spent(self, agency: str, kind: int) -> int:
+        """See `View`."""
+        row = self._row("SELECT until FROM spent WHERE agency = ? AND kind = ?", agency, kind)
+        return row[0] if row else 0
+
     def activation_of(self, digest: bytes) -> Activation | None:
         """See `View`."""
         row = self._row(f"{_ACTIVATION} WHERE digest = ? ORDER BY version LIMIT 1", digest)
@@ -213,5 +221,8 @@ class SqliteIndex:
             )
         for idle, since in changes.idle:
             self._db.execute("UPDATE alert SET idle_since = ? WHERE idx = ?", (since, idle))
+        for taken in changes.spent:
+            share = (taken.agency, taken.kind, taken.until)
+            self._db.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", share)
         if changes.purge is not None:
             purge(self._db, changes.purge)

@@ -187,12 +187,12 @@ class _Reader:
 
     def _near(self, path: Path, error: CrossbearingError) -> Path:
         """The part of an item that the error is about, if its field can be told."""
-        field = str(error.context.get("field", "")).rpartition(".")[2]
+        fields = str(error.context.get("field", "")).split(".")[1:]
         item = self._at(path)
-        if not field and isinstance(item, dict):
+        if not fields and isinstance(item, dict):
             words = re.split(r"[^a-z_]+", error.message)
-            field = next((name for name in item if name in words and name not in ("id", "name")), "")
-        return (*path, field) if field else path
+            fields = [name for name in item if name in words and name not in ("id", "name")][:1]
+        return (*path, *fields)
 
     def _items(self, section: str) -> list[Value]:
         value = self._value.get(section, [])

@@ -25,12 +25,22 @@ _NOTES: Mapping[str, str] = {
     "agencies": "The partners. `administrators` sign the agency's own keys; status is active or suspended.",
     "operations": "Joint efforts, from the first to the last day (UTC). participants: all, or a list of agencies.",
     "rules": "Who receives what; docs/spec/routing.md. Each reason is shown to officers.",
-    "limits": "What the hub allows each agency.",
+    "limits": "What the hub allows each agency, of each precedence: a flood of routine leaves flash its own.",
     "auditors": "Who may read the whole log, with the SHA-256 of their certificate's key (SPKI).",
     "purges": "Alerts of which the hub deletes what it holds, each with the legal basis.",
     "witnesses": "How many must cosign the log's checkpoints (of 31 agencies usually 21), and who does beside them.",
     "log": "The log's name and the keys that sign it; `bearing-broker key` prints them.",
     "brokers": "The hubs, with the SHA-256 of their certificate's key (SPKI).",
+}
+_FIRST_LIMITS: Value = {
+    "alerts_per_minute": {"flash": 60, "immediate": 120, "priority": 300, "routine": 600},
+    "bytes_per_day": {
+        "flash": 268_435_456,
+        "immediate": 268_435_456,
+        "priority": 536_870_912,
+        "routine": 1_073_741_824,
+    },
+    "body_bytes": 1_048_576,
 }
 _ORDER = ("format", "name", "expires", "governors", "regions", "agencies", "operations")
 _FIELDS = (
@@ -90,7 +100,7 @@ def first_source_text(  # the parts a secretariat has in hand when it begins
         "expires": {"root": text, "document": text, "agencies": text},
         "governors": _quorum(governors),
         **{section: [] for section in ("regions", "agencies", "operations", "rules", "auditors")},
-        "limits": {"alerts_per_minute": 600, "body_bytes": 1_048_576},
+        "limits": _FIRST_LIMITS,
         "log": {"origin": origin, "keys": list(log_keys)},
         "brokers": [{"id": "hub", "tls": [broker]}],
     }

@@ -11,7 +11,16 @@ from schemas import ids
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord
 from schemas.directory.authority import Quorum
-from schemas.directory.documents import Agency, Auditor, Broker, DirectoryDocument, Limits, Operation, PurgeOrder
+from schemas.directory.documents import (
+    Agency,
+    Auditor,
+    Broker,
+    ByPrecedence,
+    DirectoryDocument,
+    Limits,
+    Operation,
+    PurgeOrder,
+)
 from schemas.directory.governed import Governed
 from schemas.routing.rules import Rule, rule_to_json
 
@@ -88,7 +97,9 @@ def _document(before: DirectoryDocument | None, after: DirectoryDocument | None)
         yield f"The directory is called {after.name}."
         yield f"Log {after.log.origin} begins with the keys {', '.join(after.log.keys)}."
         limits = after.limits
-        yield f"An agency may send {limits.alerts_per_minute} alerts a minute, each of up to {limits.body_bytes} bytes."
+        yield f"An agency may send in a minute, by precedence: {_plain(limits.alerts_per_minute)} alerts."
+        yield f"It may send in a day, by precedence: {_plain(limits.bytes_per_day)} bytes."
+        yield f"A body may have {limits.body_bytes} bytes."
     else:
         yield from _fields(before, after, "The directory", ("name",))
         yield from _fields(before.limits, after.limits, "Limits:", [field.name for field in fields(Limits)])
@@ -312,8 +323,10 @@ def _listed(before: Sequence[str], after: Sequence[str], comes: str, goes: str) 
     yield from (comes.format(item) for item in after if item not in before)
 
 
-def _plain(value: Value) -> str:
+def _plain(value: Value | ByPrecedence) -> str:
     match value:
+        case ByPrecedence():
+            return ", ".join(f"{name} {number}" for name, number in value._asdict().items())
         case None:
             return "nothing"
         case True:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Final, Literal, TypeVar, cast
+from typing import Final, Literal, NamedTuple, TypeVar, cast
 
 from iso3166 import countries_by_alpha2
 
@@ -25,11 +25,14 @@ from schemas.keys import X_WING_PUBLIC_SIZE
 from schemas.limits import (
     CARRIED_DAYS,
     DAY_MS,
+    MAX_ALERTS_PER_MINUTE,
     MAX_BASIS,
     MAX_BODY,
+    MAX_BYTES_PER_DAY,
     MAX_CARRIED_DAYS,
     MAX_PURGE_ORDERS,
     MAX_RETENTION_DAYS,
+    MIN_BYTES_PER_DAY,
     RETENTION_DAYS,
 )
 from schemas.log.note import parse_vkey
@@ -41,6 +44,7 @@ __all__ = [
     "AgencyKeys",
     "Auditor",
     "Broker",
+    "ByPrecedence",
     "Dangling",
     "DirectoryDocument",
     "KeyRecord",
@@ -107,11 +111,22 @@ class Operation:
     """None: every agency of the directory."""
 
 
+class ByPrecedence(NamedTuple):
+    """One number for each precedence; the rank of a precedence is its place, so that ``limits[rank]`` is its number."""
+
+    flash: int
+    immediate: int
+    priority: int
+    routine: int
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the hub allows each agency."""
+    """What the hub allows each agency. Each precedence has an allowance of its own, so that none uses up another's."""
 
-    alerts_per_minute: int
+    alerts_per_minute: ByPrecedence
+    bytes_per_day: ByPrecedence
+    """Headers, bodies and attachments."""
     body_bytes: int
     retention_days: int = RETENTION_DAYS
     """For how long it keeps the body of an alert that no recipient waits for any more."""
@@ -338,7 +353,8 @@ def _limits(value: Value) -> Limits:
         raise Malformed("limits is not an object")
     reader = Fields({"retention_days": RETENTION_DAYS, "carried_days": CARRIED_DAYS, **value}, "limits")
     limits = Limits(
-        reader.integer("alerts_per_minute", low=1, high=1_000_000),
+        _by_precedence(reader, "alerts_per_minute", low=1, high=MAX_ALERTS_PER_MINUTE),
+        _by_precedence(reader, "bytes_per_day", low=MIN_BYTES_PER_DAY, high=MAX_BYTES_PER_DAY),
         reader.integer("body_bytes", low=1024, high=MAX_BODY),
         reader.integer("retention_days", low=1, high=MAX_RETENTION_DAYS),
         reader.integer("carried_days", low=0, high=MAX_CARRIED_DAYS),
@@ -347,8 +363,19 @@ def _limits(value: Value) -> Limits:
     return limits
 
 
+def _by_precedence(reader: Fields, name: str, *, low: int, high: int) -> ByPrecedence:
+    numbers = reader.fields(name)
+    found = ByPrecedence(*(numbers.integer(word, low=low, high=high) for word in ByPrecedence._fields))
+    numbers.done()
+    return found
+
+
 def _limits_to_json(limits: Limits) -> dict[str, Value]:
-    shown: dict[str, Value] = {"alerts_per_minute": limits.alerts_per_minute, "body_bytes": limits.body_bytes}
+    shown: dict[str, Value] = {
+        "alerts_per_minute": dict(limits.alerts_per_minute._asdict()),
+        "bytes_per_day": dict(limits.bytes_per_day._asdict()),
+        "body_bytes": limits.body_bytes,
+    }
     if limits.retention_days != RETENTION_DAYS:
         shown["retention_days"] = limits.retention_days
     if limits.carried_days != CARRIED_DAYS:

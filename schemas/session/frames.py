@@ -13,7 +13,7 @@ from typing import Literal
 
 from schemas.codec import Fields, Value, decode, encode
 from schemas.errors import Malformed, ProtocolError, VersionUnsupported
-from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE
+from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
 
 PROTOCOL = 1
 
@@ -134,6 +134,7 @@ class ResultItem:
     code: str  # why it was refused; empty when accepted
     message: str
     hint: str
+    retry: int = 0  # after how many ms the very same may be tried again; 0 when accepted, or when that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +405,10 @@ def _result_item(value: Value) -> ResultItem:
         raise Malformed("an accepted submission carries no code")
     if not accepted and (not code or index):
         raise Malformed("a refused submission carries a code and no index")
-    return ResultItem(ref, accepted, index, code, message, f.text("hint", max_length=MAX_MESSAGE))
+    hint, retry = f.text("hint", max_length=MAX_MESSAGE), f.integer("retry")
+    if retry > MAX_RETRY_MS or (accepted and retry):
+        raise Malformed(f"a refused submission is to be tried again within {MAX_RETRY_MS} ms, an accepted one never")
+    return ResultItem(ref, accepted, index, code, message, hint, retry)
 
 
 def _result(f: Fields) -> Result:

@@ -100,7 +100,7 @@ def admitted(submission: Submit, directory: Directory, sender: str) -> bool:
             directories=lambda _: directory,
             newest=directory,
             now=NOW,
-            spend=lambda _: None,
+            afford=lambda _: (),
         )
     except CrossbearingError as refusal:
         if refusal.context["step"] != ROUTING_STEP:

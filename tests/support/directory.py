@@ -25,6 +25,7 @@ from schemas.directory.documents import (
     AgencyKeys,
     Auditor,
     Broker,
+    ByPrecedence,
     DirectoryDocument,
     KeyRecord,
     Limits,
@@ -41,7 +42,7 @@ from schemas.directory.witnesses import Witnesses
 from schemas.example import example_seed
 from schemas.ids import sha256
 from schemas.keys import MlDsaKey, SealingKey, SigningKey, WitnessKey
-from schemas.limits import MAX_BODY
+from schemas.limits import MAX_BODY, MAX_BYTES_PER_DAY
 from schemas.log.entry import DirectoryEntry
 from schemas.log.note import ED25519, ML_DSA_44, vkey
 from schemas.routing.rules import Rule
@@ -161,6 +162,10 @@ class World:
         self.document = replace(self.document, agencies=agencies)
 
 
+PLENTY = Limits(ByPrecedence(*[60_000] * 4), ByPrecedence(*[MAX_BYTES_PER_DAY] * 4), MAX_BODY)
+"""What no test uses up by accident."""
+
+
 def make_world(
     agency_ids: Iterable[str] = ("au-abf", "hk-customs", "sg-cnb"),
     *,
@@ -171,6 +176,7 @@ def make_world(
     tls: Mapping[str, tuple[bytes, ...]] | None = None,
     witnesses: Witnesses | None = None,
     carrier: bool = False,
+    limits: Limits = PLENTY,
     publish: bool = True,
 ) -> World:
     """A directory with these agencies, 3 of 5 governors, and every bundle of its beginning published at `NOW`.
@@ -208,7 +214,7 @@ def make_world(
         regions={region: Region(region, f"Region {region}") for region in regions},
         operations={operation.id: operation for operation in operations},
         rules=tuple(rules),
-        limits=Limits(alerts_per_minute=60_000, body_bytes=MAX_BODY),
+        limits=limits,
         auditors={"auditor-1": Auditor("auditor-1", "First auditor", pins["auditor-1"])},
         log=LogIdentity(ORIGIN, tuple(log_keys)),
         brokers=(Broker("broker", pins["broker"], carrying),),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from broker.committer import Committed, Committer, LogSigner
 from broker.draft import DeleteBody, NewDirectory, Verdict, Work
 from broker.quota import Quotas
+from broker.recovery import recover
 from broker.tree import Tree
 from schemas.directory.history import DirectoryHistory
 from schemas.envelope.header import Header, decode_header, encode_header, sign_header
@@ -42,24 +43,30 @@ class HubCore:
     history: DirectoryHistory = field(default_factory=DirectoryHistory)
     refusals_per_minute: int = 1_000
     receipts_per_minute: int = 1_000
+    begun: bool = False
+    """Whether another hub stopped on this engine and anchor, so that this one recovers what it left."""
 
     def __post_init__(self) -> None:
-        self.tree = Tree(self.engine.tile)
         self.signer = LogSigner(self.world.origin, self.world.log_key)
+        self.tree, head = Tree(self.engine.tile), None
+        if self.begun:
+            found = recover(self.engine, self.anchor, self.signer, self.world.trusted_root)
+            self.tree, self.history, head = found.tree, found.history, found.head
         stopwatch = ticks()
         self.committer = Committer(
             engine=self.engine,
             anchor=self.anchor,
             tree=self.tree,
             history=self.history,
-            head=None,
+            head=head,
             signer=self.signer,
             trusted_root=self.world.trusted_root,
             quotas=Quotas(receipts_per_minute=self.receipts_per_minute, refusals_per_minute=self.refusals_per_minute),
             clock=self.clock,
             stopwatch=lambda: next(stopwatch),
         )
-        self.commit(*(Work("", NewDirectory(b.role, b.version, b.bundle)) for b in self.world.bundles))
+        if not self.begun:
+            self.commit(*(Work("", NewDirectory(b.role, b.version, b.bundle)) for b in self.world.bundles))
 
     def commit(self, *works: Work) -> Committed:
         """One block of these."""

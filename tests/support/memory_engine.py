@@ -42,6 +42,7 @@ class Contents:
     uses: dict[bytes, set[int]] = field(default_factory=dict)
     notices: dict[str, list[int]] = field(default_factory=dict)
     activations: list[Activation] = field(default_factory=list)
+    spent: dict[tuple[str, int], int] = field(default_factory=dict)
     uploads: dict[bytes, Upload] = field(default_factory=dict)
 
 
@@ -90,6 +91,9 @@ class MemoryView:
         upload = self.contents.uploads.get(digest)
         return upload is not None and upload.purged
 
+    def spent(self, agency: str, kind: int) -> int:
+        return self.contents.spent.get((agency, kind), 0)
+
     def activation_of(self, digest: bytes) -> Activation | None:
         return next((a for a in self.contents.activations if a.digest == digest), None)
 
@@ -115,6 +119,7 @@ class MemoryBlock(MemoryView):
             c.activations.append(changes.activation)
         for idle, since in changes.idle:
             c.alerts[idle] = replace(c.alerts[idle], idle_since=since)
+        c.spent |= {(s.agency, s.kind): s.until for s in changes.spent}
         if changes.purge is not None:
             self._purge(changes.purge)
         return index

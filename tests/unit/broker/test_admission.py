@@ -10,14 +10,14 @@ import pytest
 from broker.admission import STEPS
 from broker.draft import Work
 from schemas.codec import Value, decode, encode
-from schemas.directory.documents import Limits
+from schemas.directory.documents import ByPrecedence
 from schemas.envelope.carriage import sign_carried
 from schemas.envelope.header import AttachmentRef, Recipient, Relation, decode_header, encode_header, sign_header
 from schemas.errors import CrossbearingError
 from schemas.example import example_seed
 from schemas.ids import sha256, uuid7
 from schemas.keys import SigningKey
-from schemas.limits import CLOCK_SKEW_MS, MAX_HEADER, SPREAD_MS
+from schemas.limits import CLOCK_SKEW_MS, MAX_HEADER, MIN_BYTES_PER_DAY, SPREAD_MS
 from schemas.log.entry import AlertEntry, RefusalEntry
 from schemas.session.frames import Submit
 from tests.support.directory import DAY_MS, NOW, make_world, record
@@ -317,9 +317,14 @@ def test_step_10_refuses_a_body_changed_in_one_bit(core: HubCore) -> None:
     check(core.refused(SENDER, replace(alert, body=body)), "body-mismatch", 10)
 
 
-def test_step_10_refuses_a_body_over_the_directorys_limit(core: HubCore) -> None:
-    core.world.document = replace(core.world.document, limits=Limits(60, 1024))
+def allow(core: HubCore, **limits: object) -> None:
+    document = core.world.document
+    core.world.document = replace(document, limits=replace(document.limits, **limits))  # type: ignore[arg-type]  # replace checks the names
     publish(core, "targets")
+
+
+def test_step_10_refuses_a_body_over_the_directorys_limit(core: HubCore) -> None:
+    allow(core, body_bytes=1024)
     alert = core.alert()
     body = bytes(1025)
     big = altered(core.world, replace(alert, body=body), body_digest=sha256(body), body_size=len(body))
@@ -386,14 +391,73 @@ def test_step_10_refuses_an_attachment_that_is_not_held_whole(core: HubCore) -> 
 # -- step 11: the allowance --------------------------------------------------------------------------------------------
 
 
+def test_a_flood_of_routine_leaves_flash_its_own_allowance(core: HubCore) -> None:
+    allow(core, alerts_per_minute=ByPrecedence(1, 1, 1, 1))
+    core.accepted(SENDER, core.alert(number=1, precedence="routine"))
+    check(core.refused(SENDER, core.alert(number=2, precedence="routine")), "quota", 11)
+    core.accepted(SENDER, core.alert(number=3, precedence="flash"))
+    check(core.refused(SENDER, core.alert(number=4, precedence="flash")), "quota", 11)
+    core.accepted(SENDER, core.alert(number=5, precedence="immediate"))
+
+
+def test_a_days_volume_counts_header_body_and_attachments(core: HubCore) -> None:
+    allow(core, bytes_per_day=ByPrecedence(*[MIN_BYTES_PER_DAY] * 4))
+    data = bytes(MIN_BYTES_PER_DAY - 20_000)
+    core.engine.upload(SENDER, sha256(data), 0, len(data), data)
+    heavy = altered(
+        core.world, core.alert(number=1, precedence="routine"), attachments=(AttachmentRef(sha256(data), len(data)),)
+    )
+    core.accepted(SENDER, heavy)
+    for number in range(2, 40):
+        if isinstance(
+            found := core.verdict(SENDER, core.alert(number=number, precedence="routine")), CrossbearingError
+        ):
+            break
+    assert isinstance(found, CrossbearingError)
+    assert (found.code, found.context["step"]) == ("quota", 11)
+    assert "bytes of routine alerts a day" in found.message
+    assert 0 < found.retry_after < 600_000  # what is missing is the size of one small alert
+    core.accepted(SENDER, core.alert(number=41, precedence="priority"))
+
+
+def test_what_is_larger_than_a_days_volume_takes_a_whole_day_of_it(core: HubCore) -> None:
+    allow(core, bytes_per_day=ByPrecedence(*[MIN_BYTES_PER_DAY] * 4))
+    data = bytes(2 * MIN_BYTES_PER_DAY)
+    core.engine.upload(SENDER, sha256(data), 0, len(data), data)
+    core.accepted(
+        SENDER,
+        altered(
+            core.world,
+            core.alert(number=1, precedence="routine"),
+            attachments=(AttachmentRef(sha256(data), len(data)),),
+        ),
+    )
+    assert core.refused(SENDER, core.alert(number=2, precedence="routine")).retry_after > 0
+
+
+def test_an_allowance_is_in_the_log_and_not_in_memory(core: HubCore) -> None:
+    allow(core, alerts_per_minute=ByPrecedence(9, 9, 9, 1))
+    core.accepted(SENDER, core.alert(number=1, precedence="routine"))
+    again = HubCore(core.world, engine=core.engine, anchor=core.anchor, clock=core.clock, begun=True)
+    check(again.refused(SENDER, again.alert(number=2, precedence="routine")), "quota", 11)
+
+
+def test_what_is_refused_takes_nothing(core: HubCore) -> None:
+    allow(core, alerts_per_minute=ByPrecedence(9, 9, 9, 1))
+    for number in range(1, 5):
+        core.refused(SENDER, replace(core.alert(number=number, precedence="routine"), signature=bytes(64)))
+    core.accepted(SENDER, core.alert(number=5, precedence="routine"))
+
+
 def test_step_11_refuses_more_than_the_allowance_and_spares_the_others(core: HubCore) -> None:
-    core.world.document = replace(core.world.document, limits=Limits(2, 1_048_576))
-    publish(core, "targets")
-    core.accepted(SENDER, core.alert(number=1))
-    core.accepted(SENDER, core.alert(number=2))
-    third = core.alert(number=3)
-    check(core.refused(SENDER, third), "quota", 11)
-    core.accepted("sg-cnb", core.alert("sg-cnb", number=4))
+    allow(core, alerts_per_minute=ByPrecedence(9, 9, 9, 2))
+    core.accepted(SENDER, core.alert(number=1, precedence="routine"))
+    core.accepted(SENDER, core.alert(number=2, precedence="routine"))
+    third = core.alert(number=3, precedence="routine")
+    refusal = core.refused(SENDER, third)
+    check(refusal, "quota", 11)
+    assert refusal.retry_after == 30_000
+    core.accepted("sg-cnb", core.alert("sg-cnb", number=4, precedence="routine"))
     core.clock.now += 30_000
     core.accepted(SENDER, third)
 

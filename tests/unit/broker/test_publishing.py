@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from broker.draft import NewDirectory, Work, reference
-from broker.quota import PUBLICATIONS_PER_DAY
 from schemas.errors import DirectoryRollback, DirectoryThreshold, Quota, WrongSender
 from schemas.ids import sha256
 from schemas.keys import SealingKey
+from schemas.limits import PUBLICATIONS_PER_DAY
 from schemas.log.entry import DirectoryEntry, RefusalEntry
 from schemas.session.frames import DirectoryUpdate, Publish
 from tests.support.directory import DAY_MS, RoleBundle, World, make_world, record

@@ -1,56 +1,129 @@
-"""Allowances refill at a steady pace and are each agency's own."""
+"""Allowances refill at a steady pace, are each agency's own, and follow from what was taken and when."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from broker.quota import PUBLICATIONS_PER_DAY, Allowance, Quotas
+from broker.quota import Allowance, Kind, Quotas
+from broker.state import Changes
 from schemas.errors import Quota
+from schemas.limits import DAY_MS, MINUTE_MS, PUBLICATION_ATTEMPTS_PER_DAY, PUBLICATIONS_PER_DAY, RECEIPT_BYTES_PER_DAY
+from tests.support.memory_engine import MemoryEngine
+
+
+class Purse:
+    """One allowance over time."""
+
+    def __init__(self, allowed: int, period: int = MINUTE_MS) -> None:
+        self.allowance = Allowance(allowed, period)
+        self.until = 0
+
+    def take(self, now: int, amount: int = 1) -> int:
+        """0 when it was granted, else when to come back (ms)."""
+        try:
+            self.until = self.allowance.take(self.until, now, amount)
+        except Quota as quota:
+            return quota.retry_after
+        return 0
 
 
 def test_a_minutes_worth_at_once_and_then_at_a_steady_pace() -> None:
-    allowance = Allowance()
-    assert [allowance.take("a", 0, 3) for _ in range(4)] == [True, True, True, False]
-    assert not allowance.take("a", 19_999, 3)
-    assert allowance.take("a", 20_000, 3)
-    assert not allowance.take("a", 20_001, 3)
+    purse = Purse(3)
+    assert [purse.take(0) for _ in range(4)] == [0, 0, 0, 20_000]
+    assert purse.take(19_999) == 1
+    assert purse.take(20_000) == 0
+    assert purse.take(20_001) == 19_999
 
 
 def test_a_long_silence_saves_up_no_more_than_a_minute() -> None:
-    allowance = Allowance()
-    allowance.take("a", 0, 2)
-    assert [allowance.take("a", 10**9, 2) for _ in range(3)] == [True, True, False]
+    purse = Purse(2)
+    purse.take(0)
+    assert [purse.take(10**9) for _ in range(3)] == [0, 0, 30_000]
 
 
 def test_a_clock_that_steps_back_grants_nothing() -> None:
-    allowance = Allowance()
-    assert allowance.take("a", 60_000, 1)
-    assert not allowance.take("a", 0, 1)
-    assert not allowance.take("a", 60_000, 1)
+    purse = Purse(1)
+    assert purse.take(60_000) == 0
+    assert purse.take(0) == MINUTE_MS  # at most a period, whatever the clock says
+    assert purse.take(60_000) == MINUTE_MS
 
 
-def test_agencies_do_not_share() -> None:
-    allowance = Allowance()
-    assert allowance.take("a", 0, 1)
-    assert allowance.take("b", 0, 1)
+def test_more_than_a_whole_period_takes_a_whole_period() -> None:
+    purse = Purse(10)
+    assert purse.take(0, 1_000) == 0
+    assert purse.take(0, 1_000) == MINUTE_MS
+    assert purse.take(MINUTE_MS, 1_000) == 0
 
 
-def test_quotas_are_apart_by_kind() -> None:
-    quotas = Quotas(receipts_per_minute=1, refusals_per_minute=1)
-    quotas.spend_alert("a", 0, 1)
-    quotas.spend_receipt("a", 0)
-    assert quotas.logs_refusal("a", 0)
-    assert not quotas.logs_refusal("a", 0)
-    with pytest.raises(Quota):
-        quotas.spend_alert("a", 0, 1)
-    with pytest.raises(Quota):
-        quotas.spend_receipt("a", 0)
+@given(
+    st.integers(1, 100),
+    st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 30)), max_size=60),
+)
+def test_never_twice_the_allowance_in_any_period_and_the_wait_is_exact(
+    allowed: int, steps: list[tuple[int, int]]
+) -> None:
+    purse, now = Purse(allowed), 0
+    granted: list[tuple[int, int]] = []
+    for pause, amount in steps:
+        now += pause
+        before = purse.until
+        wait = purse.take(now, amount)
+        if wait:
+            assert wait <= MINUTE_MS
+            again = Purse(allowed)
+            again.until = before
+            assert again.take(now + wait - 1, amount) == 1
+            assert again.take(now + wait, amount) == 0
+        else:
+            granted.append((now, min(amount, allowed)))
+        recent = sum(taken for at, taken in granted if at > now - MINUTE_MS)
+        assert recent <= 2 * allowed
+
+
+def test_agencies_and_kinds_do_not_share() -> None:
+    engine, quotas = MemoryEngine(), Quotas(receipts_per_minute=1, refusals_per_minute=1)
+    with engine.block(0) as block:
+        block.append(b"entry", Changes(spent=quotas.receipt(block, "a", 10, 0)))
+        assert quotas.refusal(block, "a", 0) is not None
+        assert quotas.receipt(block, "b", 10, 0)
+        with pytest.raises(Quota, match="a may have 1 receipts a minute") as refused:
+            quotas.receipt(block, "a", 10, 0)
+    assert refused.value.retry_after == MINUTE_MS
+
+
+def test_a_refusal_beyond_the_allowance_is_not_worth_an_entry() -> None:
+    engine, quotas = MemoryEngine(), Quotas(receipts_per_minute=1, refusals_per_minute=1)
+    with engine.block(0) as block:
+        block.append(b"entry", Changes(spent=quotas.refusal(block, "a", 0) or ()))
+        assert quotas.refusal(block, "a", 0) is None
+
+
+def test_receipts_have_a_volume_a_day() -> None:
+    engine, quotas = MemoryEngine(), Quotas(receipts_per_minute=1_000, refusals_per_minute=1)
+    with engine.block(0) as block:
+        spent = quotas.receipt(block, "a", RECEIPT_BYTES_PER_DAY, 0)
+        assert {one.kind for one in spent} == {Kind.RECEIPTS, Kind.RECEIPT_BYTES}
+        block.append(b"entry", Changes(spent=spent))
+        with pytest.raises(Quota, match="a gigabyte of receipts"):
+            quotas.receipt(block, "a", 20_000, 0)
 
 
 def test_keys_are_published_a_few_times_a_day() -> None:
+    engine, quotas = MemoryEngine(), Quotas(receipts_per_minute=1, refusals_per_minute=1)
+    with engine.block(0) as block:
+        for _ in range(PUBLICATIONS_PER_DAY):
+            block.append(b"entry", Changes(spent=quotas.publication(block, "a", 0)))
+        with pytest.raises(Quota, match="24 new versions of its keys a day"):
+            quotas.publication(block, "a", 60_000)
+        assert quotas.publication(block, "a", DAY_MS // PUBLICATIONS_PER_DAY)
+
+
+def test_looking_at_keys_that_are_refused_has_an_end_too() -> None:
     quotas = Quotas(receipts_per_minute=1, refusals_per_minute=1)
-    for _ in range(PUBLICATIONS_PER_DAY):
-        quotas.spend_publication("a", 0)
-    with pytest.raises(Quota, match="24 times a day"):
-        quotas.spend_publication("a", 60_000)
-    quotas.spend_publication("a", 3_600_000)
+    for _ in range(PUBLICATION_ATTEMPTS_PER_DAY):
+        quotas.attempt("a", 0)
+    quotas.attempt("b", 0)
+    with pytest.raises(Quota, match="96 times a day"):
+        quotas.attempt("a", 60_000)

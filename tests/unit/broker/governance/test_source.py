@@ -35,14 +35,14 @@ def test_every_fault_is_named_at_once_by_line_and_field(secretariat: Secretariat
     text = secretariat.source()
     text = text.replace("country: HK", "country: QQ").replace("country: SG", "country: SG\n  color: red")
     text = text.replace("status: active", "status: asleep", 1).replace(
-        "alerts_per_minute: 60000", "alerts_per_minute: 0"
+        "alerts_per_minute: {flash: 60000", "alerts_per_minute: {flash: 0"
     )
     found = problems(text)
     assert [(line, field) for line, field, _ in found] == [
         (line_of(text, "status: asleep"), "agencies[0].status"),
         (line_of(text, "country: QQ"), "agencies[1].country"),
         (line_of(text, "color: red"), "agencies[2].color"),
-        (line_of(text, "alerts_per_minute: 0"), "limits.alerts_per_minute"),
+        (line_of(text, "alerts_per_minute: {flash: 0"), "limits.alerts_per_minute.flash"),
     ]
 
 

@@ -10,8 +10,8 @@ from schemas.directory.differences import differences
 from schemas.directory.documents import (
     Auditor,
     Broker,
+    ByPrecedence,
     DirectoryDocument,
-    Limits,
     LogIdentity,
     Operation,
     PurgeOrder,
@@ -21,7 +21,7 @@ from schemas.directory.governed import Governed, governed_by
 from schemas.directory.witnesses import OutsideWitness, Witnesses
 from schemas.ids import key_id
 from schemas.routing.rules import Condition, Rule, Target
-from tests.support.directory import DAY_MS, NOW, make_world, record
+from tests.support.directory import DAY_MS, NOW, PLENTY, make_world, record
 
 RULE = Rule("no-red", "deny", Condition(markings=("red",)), Target(regions=("asia",)), None, "Nothing red to Asia")
 DIRECTORY = make_world(rules=[RULE]).directory
@@ -96,8 +96,11 @@ CASES: dict[str, tuple[Callable[[], Governed], list[str]]] = {
         ["Rule no-red: to is agencies sg-cnb; everyone yes instead of regions asia."],
     ),
     "limits": (
-        lambda: changed(limits=Limits(10, DOCUMENT.limits.body_bytes)),
-        ["Limits: alerts per minute is 10 instead of 60000."],
+        lambda: changed(limits=replace(PLENTY, alerts_per_minute=ByPrecedence(10, 20, 30, 40))),
+        [
+            "Limits: alerts per minute is flash 10, immediate 20, priority 30, routine 40 instead of flash 60000, "
+            "immediate 60000, priority 60000, routine 60000."
+        ],
     ),
     "auditor": (
         lambda: changed(auditors={**DOCUMENT.auditors, "eye": Auditor("eye", "An eye", (bytes(32),))}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.directory.documents import Limits, Operation, PurgeOrder, encode_directory, parse_directory
+from schemas.directory.documents import Operation, PurgeOrder, encode_directory, parse_directory
 from schemas.errors import DirectoryInvalid
 from schemas.limits import CARRIED_DAYS
 from schemas.routing.rules import Condition, Rule, Target
@@ -57,7 +57,7 @@ def test_days_of_an_operation_are_both_included() -> None:
 def test_retention_is_a_month_unless_the_governors_say_otherwise() -> None:
     assert parse_directory(changed(lambda _: None)).limits.retention == 30 * DAY_MS
     shorter = parse_directory(changed(lambda d: d["limits"].update(retention_days=7)))
-    assert shorter.limits == Limits(shorter.limits.alerts_per_minute, shorter.limits.body_bytes, 7)
+    assert shorter.limits.retention_days == 7
     assert parse_directory(encode_directory(shorter)) == shorter
 
 
@@ -102,7 +102,11 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "rule sender region unknown": (lambda d: d["rules"][0]["when"].update(sender_regions=["atlantis"]), "atlantis"),
     "rule operation unknown": (lambda d: d["rules"][1]["when"].update(operations=["mystery"]), "mystery"),
     "rule sender unknown": (lambda d: d["rules"][2]["when"].update(senders=["jp-customs"]), "jp-customs"),
-    "limit zero": (lambda d: d["limits"].update(alerts_per_minute=0), "alerts_per_minute"),
+    "limit zero": (lambda d: d["limits"]["alerts_per_minute"].update(flash=0), "flash"),
+    "a precedence without its limit": (lambda d: d["limits"]["bytes_per_day"].pop("flash"), "flash"),
+    "a limit for what is no precedence": (lambda d: d["limits"]["alerts_per_minute"].update(slow=1), "slow"),
+    "one limit for all": (lambda d: d["limits"].update(alerts_per_minute=600), "alerts_per_minute"),
+    "less a day than one body": (lambda d: d["limits"]["bytes_per_day"].update(routine=1_000_000), "routine"),
     "limit above the format's": (lambda d: d["limits"].update(body_bytes=1 << 30), "body_bytes"),
     "retention of no day": (lambda d: d["limits"].update(retention_days=0), "retention_days"),
     "retention of a century": (lambda d: d["limits"].update(retention_days=36_525), "retention_days"),

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.directory.documents import DirectoryDocument, Limits, PurgeOrder
+from schemas.directory.documents import DirectoryDocument, PurgeOrder
 from schemas.directory.retention import Right, right_to_purge
 from schemas.errors import Retained
 from schemas.limits import DAY_MS
-from tests.support.directory import NOW, make_world
+from tests.support.directory import NOW, PLENTY, make_world
 
 ALERT, OTHER = "01a2f7e4-0000-7000-8000-000000000001", "01a2f7e4-0000-7000-8000-000000000002"
 
@@ -19,7 +19,7 @@ ALERT, OTHER = "01a2f7e4-0000-7000-8000-000000000001", "01a2f7e4-0000-7000-8000-
 def document() -> DirectoryDocument:
     made = make_world(publish=False).document
     orders = {ALERT: PurgeOrder(ALERT, "Order 12/2026")}
-    return replace(made, limits=Limits(600, 1024, retention_days=7), purges=orders)
+    return replace(made, limits=replace(PLENTY, retention_days=7), purges=orders)
 
 
 def test_after_its_retention_a_body_may_go_and_nobody_need_approve(document: DirectoryDocument) -> None:

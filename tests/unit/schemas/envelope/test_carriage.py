@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from schemas.directory.documents import Limits
 from schemas.envelope.carriage import (
     check_carried_directory,
     check_carried_time,
@@ -20,7 +19,7 @@ from schemas.errors import BadSignature, ClockOff, CrossbearingError, DirectoryS
 from schemas.example import example_seed
 from schemas.keys import SealingKey
 from schemas.limits import CARRIED_DAYS, CLOCK_SKEW_MS, DAY_MS, SPREAD_MS
-from tests.support.directory import NOW, World, make_world, record
+from tests.support.directory import NOW, PLENTY, World, make_world, record
 from tests.support.envelope import make_alert, seal_alert
 
 SENDER = "hk-customs"
@@ -70,7 +69,7 @@ def test_it_may_be_as_old_as_the_governors_say() -> None:
     check_carried_time(header, world.directory, NOW - CLOCK_SKEW_MS)
     with pytest.raises(ClockOff):
         check_carried_time(header, world.directory, NOW - CLOCK_SKEW_MS - 1)
-    world.document = replace(world.document, limits=Limits(600, 1024, carried_days=0))
+    world.document = replace(world.document, limits=replace(PLENTY, carried_days=0))
     world.publish("targets")
     check_carried_time(header, world.directory, NOW)
     with pytest.raises(ClockOff):
