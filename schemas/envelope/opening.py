@@ -252,9 +252,9 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
 def _check_disclosed(value: Value, header: Header, directory: Directory) -> None:
     """The header discloses exactly those types of subjects that decide, under the directory it was sealed with."""
     listed = value if isinstance(value, list) else []
-    types = {subject.get("type") for subject in listed if isinstance(subject, dict)}
+    kinds = [subject.get("type") for subject in listed if isinstance(subject, dict)]
     try:
-        query = replace(query_of(header), subjects=tuple(sorted(kind for kind in types if isinstance(kind, str))))
+        query = replace(query_of(header), subjects=tuple(sorted({kind for kind in kinds if isinstance(kind, str)})))
         due = disclosed(directory, query)
     except Refusal as refusal:
         raise InnerMismatch(f"subjects cannot be judged: {refusal.message}", field="subjects") from refusal

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, alert_from_wire, alert_to_wire
 from schemas.codec import Value
 from schemas.directory.history import DirectoryHistory
 from schemas.envelope.body import commitment, seal_body
+from schemas.envelope.carriage import sign_carried
 from schemas.envelope.header import Header, decode_header, encode_header, sign_header
 from schemas.envelope.opener import wrap
 from schemas.envelope.opening import (
@@ -22,6 +26,7 @@ from schemas.envelope.opening import (
     OpenedAlert,
     SecretFor,
     TrustedCheckpoint,
+    alert_inside,
     open_alert,
     trust_checkpoint,
     verify_item,
@@ -117,14 +122,8 @@ class Case:
             r._replace(wrap=wrap(self.pairs[r.agency].secret, self.header.id, committed, key))
             for r in self.header.recipients
         )
-        changed = replace(
-            self.header,
-            commitment=committed,
-            recipients=recipients,
-            body_digest=sha256(body),
-            body_size=len(body),
-            **header,
-        )
+        named = {"body_digest": sha256(body), "body_size": len(body), **header}
+        changed = replace(self.header, commitment=committed, recipients=recipients, **named)
         return self.reopen(changed, body=body)
 
     def inner(self, **changes: Value) -> dict[str, Value]:
@@ -147,6 +146,7 @@ def refused(step: int, code: str, act: Callable[[], object]) -> CrossbearingErro
     with pytest.raises(CrossbearingError) as caught:
         act()
     assert (caught.value.context.get("step"), caught.value.code) == (step, code), caught.value.message
+    assert " " in caught.value.message
     return caught.value
 
 
@@ -154,6 +154,7 @@ def test_an_alert_opens(case: Case) -> None:
     opened = case.open()
     assert opened.alert == case.alert
     assert opened.header == case.header
+    assert opened.entry == alert_entry(case.world, case.sealed)
     assert (opened.index, opened.leaf) == (case.index, leaf_hash(case.log.leaves[case.index]))
     other = case.open(me="au-abf", secret_for=case.secrets("au-abf"))
     assert other.alert == case.alert
@@ -175,7 +176,7 @@ def test_the_steps_are_numbered_without_gap() -> None:
 
 def test_nothing_verified_is_made_by_hand(case: Case) -> None:
     opened = case.open()
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="only as the result of its verification"):
         TrustedCheckpoint(case.log.checkpoint(), case.log.note())
     with pytest.raises(TypeError):
         OpenedAlert(opened.index, opened.entry, opened.header, opened.alert, opened.leaf)
@@ -217,7 +218,8 @@ def trust(case: Case, note: bytes, **changes: Any) -> TrustedCheckpoint:
 
 def test_step_2_the_log_signed_it(case: Case) -> None:
     note, checkpoint = case.log.note(), case.log.checkpoint()
-    assert trust(case, note).checkpoint == checkpoint
+    trusted = trust(case, note)
+    assert (trusted.checkpoint, trusted.note) == (checkpoint, note)
     stranger = SigningKey(b"s" * 32)
     refused(2, "checkpoint-untrusted", lambda: trust(case, sign_checkpoint(checkpoint, stranger)))
     refused(2, "checkpoint-untrusted", lambda: trust(case, note, keys=[]))
@@ -234,7 +236,8 @@ def test_step_2_it_continues_what_was_held(case: Case) -> None:
     proof = prove_consistency(held.size, held.size + 1, case.log.read)
     note = case.log.note()
     assert trust(case, note, held=held, proof=proof).checkpoint.size == held.size + 1
-    refused(2, "fork", lambda: trust(case, note, held=held))
+    error = refused(2, "fork", lambda: trust(case, note, held=held))
+    assert f"of size {held.size + 1} does not continue the one of size {held.size}" in error.message
     refused(2, "fork", lambda: trust(case, note, held=replace(held, root=bytes(32)), proof=proof))
     refused(2, "fork", lambda: trust(case, note, held=replace(case.log.checkpoint(), root=bytes(32))))
     older = sign_checkpoint(held, case.world.log_key)
@@ -256,7 +259,8 @@ def test_step_3_inclusion(case: Case) -> None:
         (99, path),
         (-1, path),
     ):
-        refused(3, "not-included", partial(case.open, index=index, path=faulty))
+        error = refused(3, "not-included", partial(case.open, index=index, path=faulty))
+        assert error.context["index"] == index
     refused(3, "not-included", lambda: verify_item(0, case.log.leaves[case.index], path, case.log.trusted()))
     later = replace(alert_entry(case.world, case.sealed), time=NOW + 1)
     refused(3, "not-included", lambda: case.open(entry=encode_entry(later)))
@@ -306,6 +310,17 @@ def test_step_5_signature(case: Case) -> None:
     refused(5, "bad-signature", lambda: case.reopen(case.header, key=case.world.signing["au-abf"]))
 
 
+def test_step_5_the_word_that_it_was_carried(case: Case) -> None:
+    def carried(word: bytes) -> OpenedAlert:
+        index = case.log.append(replace(alert_entry(case.world, case.sealed), carried=word))
+        return case.open(index=index, entry=case.log.leaves[index], path=case.log.path(index))
+
+    word = sign_carried(case.sealed.header, case.world.signing["hk-customs"])
+    assert carried(word).alert == case.alert
+    refused(5, "bad-signature", lambda: carried(case.sealed.signature))
+    refused(5, "bad-signature", lambda: carried(sign_carried(case.sealed.header, case.world.signing["au-abf"])))
+
+
 def test_step_6_recipient(case: Case) -> None:
     refused(6, "not-recipient", lambda: case.open(me="hk-customs"))
 
@@ -350,6 +365,11 @@ def test_step_9_body(case: Case) -> None:
         refused(9, "body-unreadable", partial(case.open, body=faulty))
     junk = bytes(64)
     refused(9, "body-unreadable", lambda: case.with_body(junk, b"n" * 32))
+    key = b"n" * 32
+    sealed = seal_body(case.inner(), key)
+    assert case.with_body(sealed, key).alert == case.alert
+    refused(9, "body-unreadable", lambda: case.with_body(sealed, key, body_size=len(sealed) + 1))
+    refused(9, "body-unreadable", lambda: case.with_body(sealed, key, body_digest=sha256(b"another")))
     unpadded = ChaCha20Poly1305(b"n" * 32).encrypt(bytes(12), bytes(64), b"crossbearing/1/body\0")
     refused(9, "body-unreadable", lambda: case.with_body(unpadded, b"n" * 32))
 
@@ -398,6 +418,7 @@ REPEATED: dict[str, Value] = {
 def test_step_10_what_the_header_repeats_is_the_same_inside(case: Case, name: str) -> None:
     error = refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: REPEATED[name]})))
     assert name in error.message
+    assert error.context["field"] == name
 
 
 @pytest.fixture
@@ -420,16 +441,16 @@ def test_step_10_the_header_discloses_exactly_what_was_asked_about(asked: Case) 
     assert [recipient.agency for recipient in header.recipients] == ["au-abf", ME]
     for subjects in ((), ("container", "vessel"), ("vessel",)):
         error = refused(10, "inner-mismatch", lambda s=subjects: asked.resealed(asked.inner(), subjects=s))  # type: ignore[misc]  # a value kept, not a parameter
-        assert "subjects" in error.message
+        assert (error.context["field"], "subjects" in error.message) == ("subjects", True)
     person: Value = [{"type": "person", "role": "crew"}]
-    for inside in (person, "none", [7]):
+    for inside in (person, "none", 7, [7]):
         refused(10, "inner-mismatch", lambda i=inside: asked.resealed(asked.inner(subjects=i)))  # type: ignore[misc]  # as above
 
 
 def test_step_10_subjects_that_cannot_be_judged_are_a_mismatch(asked: Case) -> None:
-    assert refused(
-        10, "inner-mismatch", lambda: asked.resealed(asked.inner(operation="gone"), operation="gone")
-    ).message.startswith("subjects cannot be judged")
+    error = refused(10, "inner-mismatch", lambda: asked.resealed(asked.inner(operation="gone"), operation="gone"))
+    assert error.message.startswith("subjects cannot be judged")
+    assert error.context["field"] == "subjects"
 
 
 def test_step_10_the_header_discloses_no_type_that_nobody_asked_about(case: Case) -> None:
@@ -445,10 +466,53 @@ def test_step_10_what_the_header_leaves_out_is_absent_inside(case: Case, name: s
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("modes", "sea"), ("modes", ["sea", 1]), ("attachments", "one"), ("attachments", ["one"]), ("attachments", [{}])],
+    [
+        ("modes", "sea"),
+        ("modes", 1),
+        ("modes", ["sea", 1]),
+        ("attachments", "one"),
+        ("attachments", 1),
+        ("attachments", ["one"]),
+        ("attachments", [{}]),
+    ],
 )
 def test_step_10_lists_of_another_type(case: Case, name: str, value: Value) -> None:
     refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: value})))
+
+
+@pytest.mark.parametrize("name", ["modes", "attachments"])
+def test_step_10_what_is_no_item_of_a_list_is_not_passed_over(case: Case, name: str) -> None:
+    whole = case.inner()["alert"]
+    assert isinstance(whole, dict)
+    listed = whole[name]
+    assert isinstance(listed, list)
+    refused(10, "inner-mismatch", lambda: case.resealed(case.inner(**{name: [*listed, 1]})))
+
+
+@pytest.mark.parametrize("kind", [7, None, b"container", ["container"], {"container": 1}])
+def test_a_subject_whose_type_is_no_text_is_refused_like_any_other_fault(case: Case, kind: Value) -> None:
+    subjects: Value = [{"type": "container", "number": "CSQU3054383"}, {"type": kind}]
+    refused(11, "bad-document", lambda: case.resealed(case.inner(subjects=subjects)))
+
+
+KEYS = st.sampled_from(["type", "number", "digest", "sealed_size", "surprise"])
+LEAVES = st.none() | st.booleans() | st.integers(0, 2**63) | st.text(max_size=8) | st.binary(max_size=8)
+VALUES: st.SearchStrategy[Value] = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6
+)
+RECORDS = st.lists(st.dictionaries(KEYS, VALUES, min_size=1, max_size=2), min_size=1, max_size=2)
+WORLD = make_world()
+GOOD = make_alert(WORLD, "hk-customs", **FIELDS)
+GOOD_HEADER = decode_header(seal_alert(WORLD, GOOD)[0].header)
+
+
+@settings(max_examples=500)
+@given(st.sampled_from([*alert_to_wire(GOOD), "surprise"]), VALUES | RECORDS)
+def test_whatever_a_sender_puts_inside_is_opened_or_refused(name: str, value: Value) -> None:
+    wire = {**alert_to_wire(GOOD), name: value}
+    inner: Value = {"id": GOOD_HEADER.id, "sender": "hk-customs", "alert": wire}
+    with suppress(CrossbearingError):
+        assert alert_from_wire(alert_inside(inner, GOOD_HEADER, WORLD.directory)).id == GOOD.id
 
 
 # -- step 11 -----------------------------------------------------------------------------------------------------------
