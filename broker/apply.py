@@ -6,21 +6,38 @@ from dataclasses import replace
 
 from broker.acknowledgement import AdmittedReceipt
 from broker.admission import AdmittedAlert
+from broker.escalating import AdmittedEscalation
 from broker.purging import AdmittedPurge
-from broker.state import STANDING_OF_STATE, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing, View
+from broker.state import (
+    ESCALATED_BY_OUTCOME,
+    STANDING_OF_STATE,
+    Changes,
+    Delivery,
+    KnownAlert,
+    KnownOpener,
+    Purge,
+    Standing,
+    View,
+)
+from schemas.directory.documents import DirectoryDocument
+from schemas.directory.escalation import escalation_due
 from schemas.envelope.header import PRECEDENCE_RANK
 from schemas.limits import DAY_MS
 
 
-def apply_alert(view: View, index: int, leaf: bytes, admitted: AdmittedAlert, *, time: int) -> Changes:
-    """The alert at `index`, entered at `time` (ms), becomes known and waits for its recipients.
+def apply_alert(
+    view: View, index: int, leaf: bytes, admitted: AdmittedAlert, *, time: int, document: DirectoryDocument
+) -> Changes:
+    """The alert at `index`, entered at `time` (ms) under `document`, becomes known and waits for its recipients.
 
     A recall withdraws what it recalls.
     """
     header = admitted.header
     rank = PRECEDENCE_RANK[header.precedence]
+    due = escalation_due(document, header.precedence, time, header.expires)
     waiting = tuple(
-        Delivery(recipient.agency, index, rank, header.expires, Standing.WAITING, 0) for recipient in header.recipients
+        Delivery(recipient.agency, index, rank, header.expires, Standing.WAITING, 0, due)
+        for recipient in header.recipients
     )
     openers = tuple(
         KnownOpener(recipient.opener_id, header.sender, recipient.agency, _end_of_day(header.expires))
@@ -62,6 +79,13 @@ def apply_receipt(view: View, index: int, admitted: AdmittedReceipt, *, time: in
         if delivery.standing is Standing.WAITING and not view.waits(delivery.index, besides=delivery.agency)
     )
     return Changes(deliveries=moved, notice=admitted.receipt.sender, idle=idle, spent=admitted.spent)
+
+
+def apply_escalation(index: int, admitted: AdmittedEscalation) -> Changes:
+    """How far the recipient's desk was called, and the sender of the alert is to see it."""
+    escalated = ESCALATED_BY_OUTCOME[admitted.outcome]
+    moved = replace(admitted.delivery, escalated=escalated, escalation=index)
+    return Changes(deliveries=(moved,), notice=admitted.alert.sender)
 
 
 def apply_purge(view: View, admitted: AdmittedPurge) -> Changes:

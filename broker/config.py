@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from broker.destinations import Destinations, Network
 from schemas.errors import BadConfig
 from schemas.example import is_loopback
 
@@ -66,6 +68,8 @@ class Config:
     trusted_root: Path
     log_level: str
     settings: Settings
+    destinations: Destinations = field(default_factory=Destinations)
+    """Where the agencies' contacts may be called."""
 
     @property
     def control_socket(self) -> Path:
@@ -111,6 +115,7 @@ def parse_config(data: Path, values: Mapping[str, object]) -> Config:
         trusted_root=directory / reader.text("log", "root"),
         log_level=reader.text("logging", "level", default="info"),
         settings=reader.settings(),
+        destinations=reader.destinations(),
     )
     reader.done()
     if not is_loopback(config.metrics.host):
@@ -130,6 +135,15 @@ def parse_address(text: str, what: str) -> Address:
     if match is None or not int(match[2]) <= 65_535:
         raise BadConfig(f"{what}: {text[:80]!a} is not HOST:PORT")
     return Address(match[1].strip("[]"), int(match[2]))
+
+
+def _network(text: object) -> Network:
+    try:
+        return ipaddress.ip_network(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise BadConfig(
+            f"escalation.networks: {str(text)[:80]!a} is not a network such as 198.51.100.0/24: {error}"
+        ) from error
 
 
 class _Reader:
@@ -154,18 +168,27 @@ class _Reader:
     def settings(self) -> Settings:
         table = self._tables.get("limits", {})
         given: dict[str, int] = {}
-        for field in fields(Settings):
-            if field.name not in table:
+        for known in fields(Settings):
+            if known.name not in table:
                 continue
-            value = table.pop(field.name)
-            if type(value) is not int or not 0 <= value < 2**40 or (value == 0 and field.name != "reserve_bytes"):
-                raise BadConfig(f"limits.{field.name} is not a whole number above zero")
-            given[field.name] = value
+            value = table.pop(known.name)
+            if type(value) is not int or not 0 <= value < 2**40 or (value == 0 and known.name != "reserve_bytes"):
+                raise BadConfig(f"limits.{known.name} is not a whole number above zero")
+            given[known.name] = value
         return Settings(**given)
+
+    def destinations(self) -> Destinations:
+        table = self._tables.get("escalation", {})
+        public, networks = table.pop("public", True), table.pop("networks", [])
+        if not isinstance(public, bool):
+            raise BadConfig("escalation.public is neither true nor false")
+        if not isinstance(networks, list):
+            raise BadConfig("escalation.networks is not a list of networks")
+        return Destinations(public, tuple(_network(network) for network in networks))
 
     def done(self) -> None:
         for name, table in self._tables.items():
             for key in table:
                 raise BadConfig(f"{name}.{key} is not a setting")
-            if name not in {"listen", "tls", "log", "logging", "limits"}:
+            if name not in {"listen", "tls", "log", "logging", "limits", "escalation"}:
                 raise BadConfig(f"{name} is not a table of settings")

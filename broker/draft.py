@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from broker.acknowledgement import admit_receipt
 from broker.admission import AlreadyLogged, admit_alert
-from broker.apply import apply_alert, apply_purge, apply_receipt
+from broker.apply import apply_alert, apply_escalation, apply_purge, apply_receipt
 from broker.engines.port import BlockWriter
+from broker.escalating import Escalate, admit_escalation
 from broker.parcel import Parcel, make_parcel
 from broker.purging import admit_purge
 from broker.quota import Quotas
@@ -18,7 +19,15 @@ from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
 from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
 from schemas.ids import ID_SIZE, sha256
 from schemas.limits import MAX_BASIS, MAX_HEADER
-from schemas.log.entry import AlertEntry, DirectoryEntry, PurgeEntry, ReceiptEntry, RefusalEntry, encode_entry
+from schemas.log.entry import (
+    AlertEntry,
+    DirectoryEntry,
+    EscalationEntry,
+    PurgeEntry,
+    ReceiptEntry,
+    RefusalEntry,
+    encode_entry,
+)
 from schemas.log.merkle import leaf_hash
 from schemas.session.frames import Publish, SendReceipt, Submit
 
@@ -44,7 +53,7 @@ class Work:
     """Something submitted by `agency`; what comes from the hub itself or its operator names none."""
 
     agency: str
-    what: Submit | SendReceipt | NewDirectory | DeleteBody
+    what: Submit | SendReceipt | NewDirectory | DeleteBody | Escalate
 
 
 Verdict = int | CrossbearingError
@@ -74,6 +83,8 @@ def weight(work: Work) -> int:
             return len(bundle)
         case DeleteBody():
             return MAX_BASIS
+        case Escalate():
+            return MAX_BASIS  # about a hundred bytes; no piece of work counts as nothing
 
 
 def reference(submission: Submit | SendReceipt | Publish) -> bytes:
@@ -134,6 +145,8 @@ class Draft:
                     return self._take_directory(work.agency, work.what)
                 case DeleteBody(index=index):
                     return self._take_purge(index)
+                case Escalate():
+                    return self._take_escalation(work.what)
         except Refusal as refusal:
             self._log_refusal(work, refusal)
             return refusal
@@ -169,7 +182,7 @@ class Draft:
         for identity, opener in admitted.openers.items():
             self._block.put_blob(identity, opener)
         leaf, index = leaf_hash(entry), self._next()
-        changes = apply_alert(self._block, index, leaf, admitted, time=self._now)
+        changes = apply_alert(self._block, index, leaf, admitted, time=self._now, document=newest.require_document())
         parcel = make_parcel(index, entry, submission.body, admitted.header)
         return self._append(Entered("alert", index, entry, leaf, changes, parcel))
 
@@ -197,6 +210,14 @@ class Draft:
         entry = encode_entry(PurgeEntry(self._now, newest.version, target, right.basis, right.approvers))
         changes = apply_purge(self._block, admitted)
         return self._append(Entered("purge", self._next(), entry, leaf_hash(entry), changes))
+
+    def _take_escalation(self, wanted: Escalate) -> int:
+        newest = self._newest()
+        admitted = admit_escalation(wanted, view=self._block, newest=newest, now=self._now)
+        alert, contact = admitted.alert, wanted.contact
+        made = EscalationEntry(self._now, newest.version, alert.index, alert.id, wanted.agency, wanted.outcome, contact)
+        entry, index = encode_entry(made), self._next()
+        return self._append(Entered("escalation", index, entry, leaf_hash(entry), apply_escalation(index, admitted)))
 
     def _take_directory(self, agency: str, new: NewDirectory) -> int:
         """An agency may bring its own keys and no more; the operator whatever the governors and agencies signed."""
@@ -226,7 +247,7 @@ class Draft:
         match work.what:
             case Submit(header=sent) | SendReceipt(receipt=sent) | NewDirectory(bundle=sent):
                 pass
-            case DeleteBody():
+            case DeleteBody() | Escalate():
                 return  # this hub asked itself
         spent = self._quotas.refusal(self._block, work.agency, self._now) if work.agency else None
         if spent is None:

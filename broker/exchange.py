@@ -43,7 +43,7 @@ class Subscriber(Protocol):
         """It need not be sent the alert at `index` any more."""
 
     def noticed(self) -> None:
-        """A receipt about one of its alerts was logged."""
+        """A receipt or an escalation about one of its alerts was logged."""
 
     def directory_changed(self) -> None:
         """A new directory version is in force."""
@@ -200,6 +200,9 @@ class Exchange:
             if entered.kind == "receipt":
                 for delivery in entered.changes.deliveries:
                     self.metrics.receipts.labels(delivery.standing.name.lower()).inc()
+            if entered.kind == "escalation":
+                for delivery in entered.changes.deliveries:
+                    self.metrics.escalations.labels(delivery.escalated.name.lower()).inc()
             self.metrics.entries.labels(entered.kind).inc()
         self.metrics.block_entries.observe(len(committed.entered))
         self.metrics.block_seconds.observe(committed.seconds)

@@ -14,9 +14,11 @@ import structlog
 from broker.committer import Committer, Head, LogSigner
 from broker.config import Config
 from broker.control import Control
+from broker.desk import Desks
 from broker.engines.port import Anchor, Engine
 from broker.engines.sqlite import SqliteEngine
 from broker.engines.sqlite_anchor import SqliteAnchor
+from broker.escalation import Escalation
 from broker.exchange import Exchange
 from broker.expiry import ExpiryWatch
 from broker.health import Health
@@ -134,7 +136,14 @@ class Hub:
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
         self.retention = Retention(exchange)
-        self.chores = (self.retention, ExpiryWatch(exchange), self.publication, OutsideWitnesses(exchange, post))
+        self.escalation = Escalation(exchange, Desks(config.destinations).call)
+        self.chores = (
+            self.retention,
+            self.escalation,
+            ExpiryWatch(exchange),
+            self.publication,
+            OutsideWitnesses(exchange, post),
+        )
         self._chores: list[asyncio.Task[None]] = []
         self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
 

@@ -24,6 +24,7 @@ class Metrics:
         self.deliveries = self._counter("deliveries", "Alerts sent to nodes")
         self.receipts = self._counter("receipts", "Alerts receipted, by state", "state")
         self.expired = self._counter("expired_deliveries", "Deliveries dropped because the alert had expired")
+        self.escalations = self._counter("escalations", "Alerts escalated because they were not stored", "outcome")
         self.sessions = self._gauge("sessions", "Nodes connected")
         self.outstanding = self._gauge("outstanding", "Alerts waiting for nodes, by precedence", "precedence")
         self.pending = self._gauge("pending", "Submissions that wait for a block")

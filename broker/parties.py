@@ -1,8 +1,9 @@
 """Whom an entry concerns, and bundles that show an agency only what concerns it.
 
 An agency may read what it sent or was sent, receipts that it gave or that speak of its alerts, refusals of what it
-submitted, deletions of its alerts, and every directory change. Everything else is left empty in its bundles: the tree's
-hashes, which every member may read, stand for what is left out.
+submitted, deletions of its alerts, escalations of what it sent or of what it did not store, and every directory change.
+Everything else is left empty in its bundles: the tree's hashes, which every member may read, stand for what is left
+out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
     Entry,
+    EscalationEntry,
     PurgeEntry,
     ReceiptEntry,
     RefusalEntry,
@@ -47,6 +49,16 @@ def concerns(agency: str, entry: Entry, read: EntryReader) -> bool:
             return agency in (receipt.agency, receipt.sender)
         case RefusalEntry():
             return agency == entry.agency
+        case EscalationEntry():
+            if agency == entry.agency:
+                return True
+            data = read(entry.index)
+            return data is not None and _sent(agency, decode_entry(data))
         case PurgeEntry():
             data = read(entry.index)
             return data is not None and concerns(agency, decode_entry(data), read)
+
+
+def _sent(agency: str, entry: Entry) -> bool:
+    """Whether `agency` sent that alert: what it hears of one recipient is no other recipient's business."""
+    return isinstance(entry, AlertEntry) and decode_header(entry.header).sender == agency

@@ -111,23 +111,24 @@ class Shipping:
 
     def evidence(self, index: int, *, head: Head) -> bytes:
         """The evidence for the alert at `index`; see `schemas.log.evidence`."""
-        stored = self._entry(index)
+        stored = self.entry(index)
         activations = self._engine.activations(0)[: decode_entry(stored).directory]
-        directory = tuple(Included(a.index, self._inclusion(a.index, head.size)) for a in activations)
-        return encode_evidence(Evidence(head.note, stored, self._inclusion(index, head.size), directory))
+        directory = tuple(Included(a.index, self.inclusion(a.index, head.size)) for a in activations)
+        return encode_evidence(Evidence(head.note, stored, self.inclusion(index, head.size), directory))
 
-    def _inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        """The proof that the entry at `index` is in the tree of `size` entries."""
         return tuple(prove_inclusion(index, size, self._tree.read))
 
     def _alert(self, parcel: Parcel, size: int, opener: bytes | None) -> Item:
-        path = self._inclusion(parcel.index, size)
+        path = self.inclusion(parcel.index, size)
         return Item(parcel.index, parcel.entry, path, parcel.body, () if opener is None else (self._blob(opener),))
 
     def _entries(self, indexes: Sequence[int], size: int, body: bytes = b"") -> Iterator[Item]:
         for index in indexes:
-            yield Item(index, self._entry(index), self._inclusion(index, size), body, ())
+            yield Item(index, self.entry(index), self.inclusion(index, size), body, ())
 
-    def _entry(self, index: int) -> bytes:
+    def entry(self, index: int) -> bytes:
         """An entry as stored, provided that the tree was built over it. Raises `StorageTampered`."""
         found = self._engine.entries(index, index + 1)
         if not found or leaf_hash(found[0]) != self._tree.read(0, index):
@@ -144,7 +145,7 @@ class Shipping:
         """What delivering the alert at `index` takes; None when its body was deleted."""
         if (parcel := self._cache.get(index)) is not None:
             return parcel
-        stored = self._entry(index)
+        stored = self.entry(index)
         entry = decode_entry(stored)
         if not isinstance(entry, AlertEntry):
             raise StorageTampered(f"the entry at index {index} is no alert")

@@ -21,6 +21,17 @@ class Standing(IntEnum):
     ACTIONED = 5
 
 
+class Escalated(IntEnum):
+    """How far the hub came in calling a recipient's desk about an alert that waits; it only ever grows."""
+
+    NO = 0
+    DUE = 1
+    UNREACHABLE = 2
+    REACHED = 3
+
+
+ESCALATED_BY_OUTCOME = {"due": Escalated.DUE, "unreachable": Escalated.UNREACHABLE, "reached": Escalated.REACHED}
+
 STANDING_OF_STATE = {
     "refused": Standing.REFUSED,
     "stored": Standing.STORED,
@@ -44,7 +55,10 @@ class KnownAlert:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient's part in an alert. `rank` orders by precedence (0 first), `expires` is in ms."""
+    """One recipient's part in an alert. `rank` orders by precedence (0 first), `expires` is in ms.
+
+    `escalates` is from when on (ms) the recipient's desk is called while the alert waits; None: never.
+    """
 
     agency: str
     index: int
@@ -52,6 +66,9 @@ class Delivery:
     expires: int
     standing: Standing
     receipt: int  # log index of the receipt that gave the standing, 0 when none did
+    escalates: int | None = None
+    escalated: Escalated = Escalated.NO
+    escalation: int = 0  # log index of the entry that says so, 0 when none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,7 @@ class Changes:
     deliveries: tuple[Delivery, ...] = ()
     openers: tuple[KnownOpener, ...] = ()
     attachments: tuple[bytes, ...] = ()  # digests that the alert's parties may fetch
-    notice: str | None = None  # agency that wants to see this receipt
+    notice: str | None = None  # agency that is to see this receipt or escalation
     activation: Activation | None = None
     idle: tuple[tuple[int, int], ...] = ()
     purge: Purge | None = None

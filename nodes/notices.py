@@ -1,4 +1,7 @@
-"""Receipts about this agency's own alerts: checked like anything else from the log, then set against what was sent."""
+"""What the log says of this agency's own alerts: receipts by their recipients, and the hub's word on escalations.
+
+Checked like anything else from the log, then set against what was sent.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from nodes.standing import Standing
-from schemas.errors import BadReceipt, CrossbearingError, DirectoryUnknown, ProtocolError, Refusal
+from schemas.errors import BadEntry, BadReceipt, CrossbearingError, DirectoryUnknown, ProtocolError, Refusal
 from schemas.ids import format_id
-from schemas.log.entry import ReceiptEntry
+from schemas.log.entry import EscalationEntry, ReceiptEntry
 from schemas.log.receipt import Receipt, ReceiptItem, decode_receipt, verify_receipt
 
 if TYPE_CHECKING:
@@ -21,11 +24,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The receipt at `index` of the log: what it says, or why its word is not taken."""
+    """The entry at `index` of the log: what it says, or why its word is not taken."""
 
     index: int
     receipt: Receipt | None
     fault: CrossbearingError | None = None
+    escalation: EscalationEntry | None = None
 
 
 def read_notice(index: int, entry: ReceiptEntry, standing: Standing) -> Notice:
@@ -48,19 +52,54 @@ def read_notice(index: int, entry: ReceiptEntry, standing: Standing) -> Notice:
     return Notice(index, receipt)
 
 
+def read_escalation(index: int, entry: EscalationEntry, standing: Standing) -> Notice:
+    """Check an escalation's directory version; it bears no signature but the log's. Raises as `read_notice` does."""
+    try:
+        standing.history.check_entry(index, entry)
+    except DirectoryUnknown as unknown:
+        raise ProtocolError(
+            f"an escalation came before the directory it was entered under: {unknown.message}"
+        ) from None
+    except Refusal as refusal:
+        return Notice(index, None, refusal)
+    return Notice(index, None, escalation=entry)
+
+
 def apply_notices(tables: Tables, notices: list[Notice], *, now: int) -> None:
-    """Set recipients' states from receipts, and move the cursor past them. Runs in the block's transaction."""
+    """Set recipients' states, and move the cursor past what says so. Runs in the block's transaction."""
     for notice in notices:
         fault = notice.fault
         if notice.receipt is not None:
             for item in notice.receipt.items:
                 fault = _apply(tables, notice.receipt, item, now) or fault
+        if notice.escalation is not None:
+            fault = _escalate(tables, notice.escalation, now)
         if fault is not None:
-            message = f"the receipt at log index {notice.index} is not good: {fault.message}"
+            message = f"the entry at log index {notice.index} about an alert of ours is not good: {fault.message}"
             tables.alarms.raise_("bad-receipt", message, "tell the hub's operator; the log holds the evidence", now=now)
             log.error("bad receipt", index=notice.index, code=fault.code)
     if notices:
         tables.held.set_notices(max(notice.index for notice in notices) + 1)
+
+
+def _escalate(tables: Tables, escalation: EscalationEntry, now: int) -> CrossbearingError | None:
+    """Returns what the escalation contradicts, if anything."""
+    row, name = tables.alerts.get("out", escalation.alert), format_id(escalation.alert)
+    if row is None:
+        return BadEntry(f"this node never sent alert {name}")
+    if row.index is not None and row.index != escalation.index:
+        return BadEntry(f"alert {name} was accepted at index {row.index}, the escalation says {escalation.index}")
+    if row.index is None:  # the hub's own answer was lost on the way
+        tables.outbox.accept(escalation.alert, escalation.index, now=now)
+    known = tables.outbox.note_escalation(
+        escalation.alert,
+        escalation.agency,
+        escalation.outcome,
+        time=escalation.time,
+        contact=escalation.contact,
+        now=now,
+    )
+    return None if known else BadEntry(f"alert {name} was not sent to {escalation.agency}")
 
 
 def _apply(tables: Tables, receipt: Receipt, item: ReceiptItem, now: int) -> CrossbearingError | None:

@@ -1,4 +1,4 @@
-"""Takes in what the hub sends: directory versions, alerts for this agency, receipts about its own alerts.
+"""Takes in what the hub sends: directory versions, alerts for this agency, what became of its own alerts.
 
 A frame is worked through in the order of the opening steps (`schemas.envelope.opening`): its checkpoint first, then
 each item's inclusion, then what the item says. Then everything the frame changed is committed at once, receipts to
@@ -19,7 +19,7 @@ import structlog
 from nodes.cosigning import NodeWitness, time_after
 from nodes.evidence import keep_fork_evidence
 from nodes.identity import Identity
-from nodes.notices import Notice, apply_notices, read_notice
+from nodes.notices import Notice, apply_notices, read_escalation, read_notice
 from nodes.openers import Keyring, own_opener_id
 from nodes.ports import Clock
 from nodes.receipts import Word, sign_words
@@ -45,7 +45,7 @@ from schemas.errors import (
     ReplayDiffers,
 )
 from schemas.ids import format_id
-from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry
+from schemas.log.entry import AlertEntry, DirectoryEntry, EscalationEntry, ReceiptEntry
 from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.receipt import ReceiptItem, decode_receipt
 from schemas.log.witnessed import read_witnessed
@@ -133,8 +133,10 @@ class Receiver:
                 await self._alert(item, entry, trusted, known, changes)
             elif isinstance(entry, ReceiptEntry):
                 changes.notices.append(read_notice(item.index, entry, self._standing))
+            elif isinstance(entry, EscalationEntry):
+                changes.notices.append(read_escalation(item.index, entry, self._standing))
             else:
-                raise ProtocolError("a block carries an entry that is neither an alert nor a receipt")
+                raise ProtocolError("a block carries an entry that is neither an alert nor about one of ours")
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         await self._commit(trusted, changes)

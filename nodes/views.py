@@ -134,7 +134,11 @@ def proof_view(row: AlertRow, proof: ProofRow | None) -> dict[str, Any] | None:
 
 def delivery_view(delivery: Delivery) -> dict[str, Any]:
     """One recipient of a sent alert."""
-    return asdict(delivery)
+    escalation = None
+    if delivery.escalated is not None:
+        escalation = {"time": delivery.escalated, "outcome": delivery.outcome, "contact": delivery.contact}
+    named = ("agency", "state", "time", "code", "officer")
+    return {name: getattr(delivery, name) for name in named} | {"escalation": escalation}
 
 
 def resealing_view(resealing: Resealing | None) -> dict[str, Any] | None:

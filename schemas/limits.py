@@ -94,6 +94,13 @@ RETENTION_DAYS: Final = 30
 recipient can still fetch what it lost."""
 MAX_RETENTION_DAYS: Final = 3_660
 """Ten years: the longest that governors can ask for."""
+FLASH_SECONDS: Final = 120
+"""For so long a recipient may leave a flash alert unstored, unless the governors say otherwise, before its duty desk is
+called: a node that is up stores within a second, and one that restarts within a minute."""
+MIN_FLASH_SECONDS: Final = 10
+"""The shortest that governors can ask for: less would call desks because of a reconnecting line."""
+MAX_FLASH_SECONDS: Final = 86_400
+"""A day; an alert that can wait longer is no flash."""
 MAX_PURGE_ORDERS: Final = 256
 """Deletions that one version of the directory orders; an order that was carried out can be taken out again."""
 

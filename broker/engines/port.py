@@ -81,6 +81,13 @@ class Engine(View, Protocol):
         Those beyond `after` (a rank and an index) are given, at indexes under `below`, at most `limit`.
         """
 
+    def escalations(self, agency: str, now: int, limit: int, *, logged: bool) -> list[Delivery]:
+        """Deliveries that wait for `agency`, have not expired, and are to be escalated by `now` (ms).
+
+        Those of which no entry says so yet, or with `logged` those of which one does and whose desk was not reached
+        yet; the longest overdue first, at most `limit`.
+        """
+
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """How many deliveries wait and have not expired, for each rank of precedence that has any."""
 

@@ -8,13 +8,14 @@ import apsw
 
 from broker.engines.sqlite_files import certain_failures
 from broker.engines.sqlite_purge import purge
-from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Standing
+from broker.state import Activation, Changes, Delivery, Escalated, KnownAlert, KnownOpener, Standing
 
 SCHEMA_VERSION = 3
 APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
 
-# The number 0 below is `Standing.WAITING`: a partial index serves only queries that spell it the same way. `used` of an
-# attachment is 0 until an alert names it, 1 then, 2 once it is purged, 3 when its pieces are gone too.
+# The number 0 below is `Standing.WAITING`, and 3 `Escalated.REACHED`: a partial index serves only queries that spell it
+# the same way. `used` of an attachment is 0 until an alert names it, 1 then, 2 once it is purged, 3 when its pieces are
+# gone too.
 SCHEMA = f"""
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE newest_block (one INTEGER PRIMARY KEY CHECK (one = 1), start INTEGER NOT NULL) STRICT;
@@ -27,9 +28,13 @@ CREATE TABLE alert (
 CREATE INDEX alert_held ON alert (idle_since) WHERE idle_since IS NOT NULL;
 CREATE TABLE delivery (
     idx INTEGER NOT NULL, agency TEXT NOT NULL, rank INTEGER NOT NULL, expires INTEGER NOT NULL,
-    standing INTEGER NOT NULL, receipt INTEGER NOT NULL, PRIMARY KEY (idx, agency)
+    standing INTEGER NOT NULL, receipt INTEGER NOT NULL, escalates INTEGER, escalated INTEGER NOT NULL,
+    escalation INTEGER NOT NULL,
+    PRIMARY KEY (idx, agency)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_waiting ON delivery (agency, rank, idx) WHERE standing = 0;
+CREATE INDEX delivery_escalates ON delivery (agency, escalated, escalates, idx)
+    WHERE standing = 0 AND escalated < 3 AND escalates IS NOT NULL;
 CREATE TABLE opener (
     id BLOB PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL, until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -59,9 +64,10 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 _ALERT = "SELECT idx, id, sender, fingerprint, leaf, idle_since FROM alert"
-_DELIVERY = "SELECT agency, idx, rank, expires, standing, receipt FROM delivery"
+_DELIVERY = "SELECT agency, idx, rank, expires, standing, receipt, escalates, escalated, escalation FROM delivery"
 _PUT_DELIVERY = (
-    "INSERT OR REPLACE INTO delivery (agency, idx, rank, expires, standing, receipt) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO delivery (agency, idx, rank, expires, standing, receipt, escalates, escalated, escalation) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _WAITING_BY_RANK = "SELECT rank, count(*) FROM delivery WHERE standing = 0 AND expires > ? GROUP BY rank"
 _ACTIVATION = "SELECT version, idx, role, role_version, digest FROM activation"
@@ -122,14 +128,26 @@ class SqliteIndex:
             limit,
         )
 
+    def escalations(self, agency: str, now: int, limit: int, *, logged: bool) -> list[Delivery]:
+        """See `Engine`."""
+        how_far = "escalated IN (1, 2)" if logged else "escalated = 0"
+        return self._deliveries(
+            f"{_DELIVERY} WHERE agency = ? AND standing = 0 AND {how_far} AND escalated < 3 AND escalates IS NOT NULL"
+            " AND escalates <= ? AND expires > ? ORDER BY escalates, idx LIMIT ?",
+            agency,
+            now,
+            now,
+            limit,
+        )
+
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """See `Engine`."""
         return dict(self._rows(_WAITING_BY_RANK, now))
 
     def _deliveries(self, sql: str, *values: object) -> list[Delivery]:
         return [
-            Delivery(agency, index, rank, expires, Standing(standing), receipt)
-            for agency, index, rank, expires, standing, receipt in self._rows(sql, *values)
+            Delivery(agency, index, rank, expires, Standing(standing), receipt, due, Escalated(escalated), entry)
+            for agency, index, rank, expires, standing, receipt, due, escalated, entry in self._rows(sql, *values)
         ]
 
     def opener(self, opener_id: bytes) -> KnownOpener | None:
@@ -204,7 +222,7 @@ class SqliteIndex:
         if changes.deliveries:
             self._db.executemany(
                 _PUT_DELIVERY,
-                [(d.agency, d.index, d.rank, d.expires, int(d.standing), d.receipt) for d in changes.deliveries],
+                [_delivery_row(delivery) for delivery in changes.deliveries],
             )
         for opener in changes.openers:
             values = (opener.id, opener.sender, opener.recipient, opener.until)
@@ -226,3 +244,8 @@ class SqliteIndex:
             self._db.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", share)
         if changes.purge is not None:
             purge(self._db, changes.purge)
+
+
+def _delivery_row(d: Delivery) -> tuple[object, ...]:
+    facts = (d.agency, d.index, d.rank, d.expires, int(d.standing), d.receipt)
+    return (*facts, d.escalates, int(d.escalated), d.escalation)

@@ -14,6 +14,7 @@ from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
     Entry,
+    EscalationEntry,
     PurgeEntry,
     ReceiptEntry,
     RefusalEntry,
@@ -140,6 +141,9 @@ def _entry_lines(entry: Entry, header: Header | None) -> Iterator[str]:
             yield f"Directory   {plain(entry.role)} version {entry.version}, file {entry.digest.hex()}"
         case RefusalEntry():
             yield f"Refusal     of what {entry.agency} sent, with the code {plain(entry.code)}"
+        case EscalationEntry():
+            reached = "" if entry.contact is None else f", contact {entry.contact}"
+            yield f"Escalation  of entry {entry.index:,} for {entry.agency}: {entry.outcome}{reached}"
         case PurgeEntry():
             yield f"Deletion    of the body of entry {entry.index:,}: {plain(entry.basis)}"
             yield f"Approved    {', '.join(plain(name) for name in entry.approvers) or 'by nobody'}"

@@ -97,6 +97,11 @@ CHECKS = (
         frozenset({"entry-malformed", "time-backwards", "refusal-malformed"}),
     ),
     Check(
+        "Was help called when urgent alerts were not taken?",
+        "It was worked out which flash alerts waited too long for whom, and compared with what the hub says it did.",
+        frozenset({"escalation-unfounded", "escalation-missing"}),
+    ),
+    Check(
         "Was only deleted what may be?",
         "Every deletion was checked for its reason, for who approved it, and for the time that had to pass before.",
         frozenset({"purge-malformed", "purge-early", "body-missing", "body-altered"}),

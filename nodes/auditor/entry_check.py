@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from nodes.auditor import findings as found
 from nodes.auditor.alert_check import Problem, relation_problems
 from nodes.auditor.directories import Directories
+from nodes.auditor.escalation_check import escalation_problems, missing_escalations
 from nodes.auditor.findings import BROKER, COPY, Finding, Findings, Kind
 from nodes.auditor.ledger import Ledger
 from nodes.auditor.purge_check import purge_problems
 from nodes.auditor.receipt_check import item_problems
 from nodes.auditor.survey import AlertFacts, ReceiptFacts, Survey
 from nodes.auditor.text import plain, when
+from schemas.directory.escalation import escalation_due
 from schemas.ids import format_id
-from schemas.log.entry import PurgeEntry, RefusalEntry
+from schemas.log.entry import EscalationEntry, PurgeEntry, RefusalEntry
 
 AGENCY_KINDS = {
     found.RECEIPT_TIME,
@@ -93,6 +95,8 @@ class Judge:
                 self._say(survey, survey.problems, (refusal.agency,))
             case PurgeEntry() as purge if survey.in_force:
                 self._purge(survey, purge)
+            case EscalationEntry() as escalation if survey.in_force:
+                self._escalation(survey, escalation)
             case None if survey.in_force:
                 self._say(survey, survey.problems)
 
@@ -138,7 +142,7 @@ class Judge:
         self._say(survey, [(kind, f"{what}: {message}") for kind, message in problems], parties)
         if alert.relation is not None and alert.relation.type == "recall" and alert.signed:
             self.ledger.recall(alert.relation.alert, alert.sender, survey.time)
-        earlier = self.ledger.add(survey.number, alert, survey.time)
+        earlier = self.ledger.add(survey.number, alert, survey.time, self._due(survey, alert))
         if earlier is not None:
             message = f"{what} had been entered before, as entry {earlier}"
             self._say(survey, [(found.DUPLICATE_ALERT, message)], parties)
@@ -164,6 +168,40 @@ class Judge:
             problems += purge_problems(purge, alert, document)
         self._say(survey, problems, (alert.sender, *alert.recipients))
         self.ledger.purge(alert)
+
+    def _due(self, survey: Survey, alert: AlertFacts) -> int | None:
+        if not survey.in_force or self.lost:
+            return None
+        document = self.directories.history.version(survey.directory).require_document()
+        return escalation_due(document, alert.precedence, survey.time, alert.expires)
+
+    def _escalation(self, survey: Survey, escalation: EscalationEntry) -> None:
+        if escalation.index in self.damaged:
+            return
+        alert = self.ledger.alert(escalation.index)
+        known = alert is not None and alert.alert_id == escalation.alert
+        if alert is None or not known or escalation.agency not in alert.recipients:
+            message = f"entry {escalation.index} is no alert for {escalation.agency}, for which it was escalated"
+            self._say(survey, [(found.ESCALATION_UNFOUNDED, message)], (escalation.agency,))
+            return
+        if not self.damaged:  # otherwise what it continues may not be here
+            directory = self.directories.history.version(survey.directory)
+            problems = list(escalation_problems(escalation, alert, directory))
+            self._say(survey, problems, (alert.sender, escalation.agency))
+        self.ledger.escalate(alert, escalation.agency, escalation.outcome, survey.time)
+
+    def finish(self) -> None:
+        """After the last entry: what ought to have been entered and was not."""
+        if not self.whole or self.damaged or self.lost:
+            return
+        history = self.directories.history
+        for alert in self.ledger.alerts():
+            for agency, message in missing_escalations(alert, history, self.last_time):
+                if self.party is not None and self.party not in (alert.sender, agency):
+                    self.elsewhere += 1
+                    continue
+                held = BROKER if self.proven else COPY
+                self.findings.add(Finding(found.ESCALATION_MISSING, held, plain(message), entry=alert.index))
 
     # -- common --------------------------------------------------------------------------------------------------------
 

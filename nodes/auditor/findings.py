@@ -227,6 +227,16 @@ PURGE_EARLY = _kind(
     "a body was deleted before its retention was over, and the governors had not ordered that",
     "Ask the hub's operator why, and a recipient for the alert. " + _EVIDENCE,
 )
+ESCALATION_UNFOUNDED = _kind(
+    "escalation-unfounded",
+    "a logged escalation is of no alert that waited, comes too early, or does not continue the one before it",
+    _HUB_ADMITTED,
+)
+ESCALATION_MISSING = _kind(
+    "escalation-missing",
+    "a flash alert was not stored in its time, and for five more minutes the hub called nobody",
+    "Ask the hub's operator whether it was down then. If it ran, it kept silent about an alert that was not delivered.",
+)
 BODY_MISSING = _kind(
     "body-missing",
     "the hub does not hold a body that it must hold, and no entry in the copy says that it was deleted",

@@ -37,6 +37,12 @@ class Logged:
     """When its sender took it back."""
     operation: str | None
     precedence: str
+    due: int | None
+    """From when on it is escalated for a recipient that gave no receipt (ms); None: never, or not known."""
+    escalated: tuple[int | None, ...]
+    """When the log first says of each recipient that it was (ms)."""
+    outcomes: tuple[str, ...]
+    """And how far that came: an outcome, or `UNRECEIPTED`."""
 
 
 class Ledger:
@@ -62,7 +68,10 @@ class Ledger:
                 expires INTEGER NOT NULL,
                 recalled INTEGER,
                 operation TEXT,
-                precedence TEXT NOT NULL
+                precedence TEXT NOT NULL,
+                due INTEGER,
+                escalated TEXT NOT NULL,
+                outcomes TEXT NOT NULL
             );
             CREATE INDEX alerts_by_id ON alerts (id);
             BEGIN;
@@ -77,13 +86,16 @@ class Ledger:
     ) -> None:
         self._database.close()
 
-    def add(self, index: int, alert: AlertFacts, entered: int) -> int | None:
-        """Remember an alert that was entered at a time (ms). Returns the index of an earlier one with the same id."""
+    def add(self, index: int, alert: AlertFacts, entered: int, due: int | None = None) -> int | None:
+        """Remember an alert that was entered at a time (ms), and from when on it is escalated.
+
+        Returns the index of an earlier one with the same id.
+        """
         earlier = self._database.execute("SELECT min(position) FROM alerts WHERE id = ?", (alert.id,)).fetchone()[0]
         nothing = " ".join([UNRECEIPTED] * len(alert.recipients))
         self._database.execute(
             "INSERT INTO alerts (position, id, sender, leaf, recipients, states, answered, signed, entered, expires,"
-            " operation, precedence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " operation, precedence, due, escalated, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 index,
                 alert.id,
@@ -97,6 +109,9 @@ class Ledger:
                 alert.expires,
                 alert.operation,
                 alert.precedence,
+                due,
+                nothing,
+                nothing,
             ),
         )
         return None if earlier is None else int(earlier)
@@ -118,9 +133,21 @@ class Ledger:
         states[place] = state
         if answered[place] is None:
             answered[place] = time
-        times = " ".join(UNRECEIPTED if when is None else str(when) for when in answered)
         self._database.execute(
-            "UPDATE alerts SET states = ?, answered = ? WHERE position = ?", (" ".join(states), times, alert.index)
+            "UPDATE alerts SET states = ?, answered = ? WHERE position = ?",
+            (" ".join(states), _times(answered), alert.index),
+        )
+
+    def escalate(self, alert: Logged, agency: str, outcome: str, time: int) -> None:
+        """Remember what became of calling a recipient's desk, as an entry of `time` (ms) says."""
+        place = alert.recipients.index(agency)
+        escalated, outcomes = list(alert.escalated), list(alert.outcomes)
+        outcomes[place] = outcome
+        if escalated[place] is None:
+            escalated[place] = time
+        self._database.execute(
+            "UPDATE alerts SET escalated = ?, outcomes = ? WHERE position = ?",
+            (_times(escalated), " ".join(outcomes), alert.index),
         )
 
     def recall(self, alert_id: bytes, sender: str, time: int) -> None:
@@ -141,17 +168,18 @@ class Ledger:
 
 _SELECT = (
     "SELECT position, id, sender, leaf, recipients, states, answered, signed, purged, entered, expires, recalled,"
-    " operation, precedence FROM alerts"
+    " operation, precedence, due, escalated, outcomes FROM alerts"
 )
 
 
-Row: TypeAlias = tuple[int, bytes, str, bytes, str, str, str, int, int, int, int, int | None, str | None, str]
+Row: TypeAlias = tuple[
+    int, bytes, str, bytes, str, str, str, int, int, int, int, int | None, str | None, str, int | None, str, str
+]
 
 
 def _logged(row: Row) -> Logged:
     index, alert_id, sender, leaf, recipients, states, answered, signed, purged = row[:9]
-    entered, expires, recalled, operation, precedence = row[9:]
-    times = tuple(None if text == UNRECEIPTED else int(text) for text in answered.split())
+    entered, expires, recalled, operation, precedence, due, escalated, outcomes = row[9:]
     return Logged(
         index,
         alert_id,
@@ -159,7 +187,7 @@ def _logged(row: Row) -> Logged:
         leaf,
         tuple(recipients.split()),
         tuple(states.split()),
-        times,
+        _moments(answered),
         bool(signed),
         bool(purged),
         entered,
@@ -167,4 +195,15 @@ def _logged(row: Row) -> Logged:
         recalled,
         operation,
         precedence,
+        due,
+        _moments(escalated),
+        tuple(outcomes.split()),
     )
+
+
+def _times(moments: list[int | None]) -> str:
+    return " ".join(UNRECEIPTED if moment is None else str(moment) for moment in moments)
+
+
+def _moments(text: str) -> tuple[int | None, ...]:
+    return tuple(None if word == UNRECEIPTED else int(word) for word in text.split())

@@ -271,6 +271,7 @@ def kinds_text(entries: Counter[str]) -> str:
         "directory": "directory changes",
         "refusal": "refusals",
         "purge": "deletions",
+        "escalation": "escalations",
     }
     singles = {"directory": "directory change", "purge": "deletion"}
     parts = [

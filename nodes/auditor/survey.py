@@ -20,6 +20,7 @@ from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
     Entry,
+    EscalationEntry,
     PurgeEntry,
     ReceiptEntry,
     RefusalEntry,
@@ -35,6 +36,7 @@ KIND_NAMES: dict[type[Entry], str] = {
     DirectoryEntry: "directory",
     RefusalEntry: "refusal",
     PurgeEntry: "purge",
+    EscalationEntry: "escalation",
 }
 SENDER_KINDS = {found.SENDER_UNKNOWN, found.SENDER_KEY, found.SENDER_SIGNATURE}
 """What takes away the proof that the named sender sent an alert."""
@@ -65,7 +67,7 @@ class ReceiptFacts(NamedTuple):
     items: tuple[ReceiptItem, ...]
 
 
-Facts: TypeAlias = AlertFacts | ReceiptFacts | RefusalEntry | PurgeEntry
+Facts: TypeAlias = AlertFacts | ReceiptFacts | RefusalEntry | PurgeEntry | EscalationEntry
 
 
 class Survey(NamedTuple):

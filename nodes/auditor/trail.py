@@ -27,7 +27,7 @@ from schemas.envelope.header import Header, decode_header
 from schemas.errors import CrossbearingError, LogTampered
 from schemas.ids import format_id
 from schemas.log.checkpoint import Checkpoint
-from schemas.log.entry import AlertEntry, Entry, PurgeEntry, ReceiptEntry, decode_entry
+from schemas.log.entry import AlertEntry, Entry, EscalationEntry, PurgeEntry, ReceiptEntry, decode_entry
 from schemas.log.receipt import decode_receipt
 from schemas.log.tiles import TILE_WIDTH
 from schemas.routing.resolve import Decision, query_of, resolve
@@ -36,6 +36,11 @@ RELATION_EVENTS = {"recall": "recalled", "correct": "corrected", "reply": "answe
 HUB = "the hub"
 
 _PURGE_MARK = mark_of("purge")
+ESCALATIONS = {
+    "due": "{} had not stored it in time, so its duty desk is called",
+    "unreachable": "no contact of {} could be reached",
+    "reached": "contact {contact} of {} was reached",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,8 @@ class Event:
     """One thing that happened to the alert. Times in ms."""
 
     what: str
-    """accepted, stored, read, actioned, refused, recalled, corrected, answered, followed up, deleted or expired"""
+    """accepted, stored, read, actioned, refused, recalled, corrected, answered, followed up, escalated, deleted or
+    expired"""
     time: int
     """When it was entered in the log, by the hub's clock; of an expiry, when it expired."""
     by: str
@@ -145,7 +151,7 @@ def _grounds(folder: LogFolder, question: Question, progress: Progress) -> tuple
 def _mentions(
     folder: LogFolder, alert_id: bytes, index: int, size: int, progress: Progress
 ) -> Iterator[tuple[int, bytes, Entry]]:
-    """Yield the entries that speak of an alert: itself, its receipts, what relates to it, and deletions."""
+    """Yield the entries that speak of an alert: itself, its receipts, what relates to it, escalations and deletions."""
     total = -(-size // TILE_WIDTH)
     for bundle, width in bundles_of(size, start=index):
         progress("following the alert", bundle, total)
@@ -196,6 +202,9 @@ def _events(index: int, entry: Entry, header: Header, faults: tuple[str, ...]) -
                         step=item.step,
                         faults=faults,
                     )
+        case EscalationEntry():
+            note = ESCALATIONS[entry.outcome].format(entry.agency, contact=entry.contact)
+            yield Event(what="escalated", time=entry.time, by=HUB, index=index, note=note, faults=faults)
         case PurgeEntry():
             approved = f"{entry.basis}; approved by {', '.join(entry.approvers) or 'nobody'}"
             yield Event(what="deleted", time=entry.time, by=HUB, index=index, note=approved, faults=faults)

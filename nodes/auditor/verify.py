@@ -100,6 +100,7 @@ def audited(folder: LogFolder, question: Question, progress: Progress) -> Iterat
             directories, ledger, findings, proven, tree.damaged, whole=folder.party is None, party=question.party
         )
         _judge_all(grounds, size, judge, question.workers, progress)
+        judge.finish()
         _check_keys(held, keys, judge, findings)
         _check_stray_files(folder, size, judge, findings)
         history = directories.history

@@ -84,13 +84,21 @@ class ProofRow:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient of a sent alert: `waiting`, `accepted`, `stored`, `read`, `actioned`, `refused` or `expired`."""
+    """One recipient of a sent alert: `waiting`, `accepted`, `escalated`, `stored`, `read`, `actioned`, `refused`,
+    `expired` or `recalled`.
+
+    `escalated` is when the hub says that it was not stored in time (ms), whatever came of it since, `outcome` how far
+    it came in calling the recipient's desk, and `contact` who took that call.
+    """
 
     agency: str
     state: str
     time: int
     code: str | None
     officer: str | None
+    escalated: int | None = None
+    outcome: str | None = None
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,9 @@ class Alerts:
     def deliveries(self, alert: int) -> list[Delivery]:
         """Each recipient's state, by agency."""
         rows = self._db.execute(
-            "SELECT agency, state, time, code, officer FROM delivery WHERE number = ? ORDER BY agency", (alert,)
+            "SELECT agency, state, time, code, officer, escalated, outcome, contact FROM delivery "
+            "WHERE number = ? ORDER BY agency",
+            (alert,),
         )
         return [Delivery(*row) for row in rows]
 

@@ -4,9 +4,13 @@ Events are what `GET /v1/events` streams and what handlers act on. They are writ
 they tell of. Types and data:
 
 * `alert`: an alert arrived: `alert` (id text), `sender`, `kind`, `precedence`, `marking`, `status`, `operation`
-* `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one; if it was
-  sealed again for a changed directory also `directory`, and the recipients `added` and `dropped`
+* `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one; if it expired,
+  the `agencies` that never had it; if it was sealed again for a changed directory, `directory`, and the recipients
+  `added` and `dropped`
 * `receipt`: a recipient's word on an alert this agency sent: `alert`, `agency`, `state`, `code`, `officer`
+* `escalation`: the hub's word on a recipient that did not store an alert in time: `alert`, `agency`, `outcome` (`due`,
+  `unreachable`, `reached`), and the `contact` that was reached
+* `overdue`: this node's own word on the same: `alert`, `agency`, and `telephone`, the contact line in the directory
 * `alarm`: something an operator must look at: `code`, `message`; `cleared` true when it is over
 * `link`: the connection to the hub: `connected`, and `code` and `message` when it ended in an error
 """
@@ -23,7 +27,7 @@ from nodes.store.rows import number
 from nodes.store.topics import Topics
 from schemas import codec
 
-EventType = Literal["alert", "state", "receipt", "alarm", "link"]
+EventType = Literal["alert", "state", "receipt", "escalation", "overdue", "alarm", "link"]
 _MAX_EVENT = 65_536  # bytes of one event's data; ours are a few hundred
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
 import apsw
@@ -204,22 +205,66 @@ class Outbox:
         )
         return True
 
+    def note_escalation(
+        self, alert_id: bytes, agency: str, outcome: str, *, time: int, contact: str | None, now: int
+    ) -> bool:
+        """The hub's word, entered at `time` (ms), that a recipient did not store it in time, and how far it came since.
+
+        False when the alert has no such recipient.
+        """
+        number = self._number(alert_id)
+        self._db.execute(
+            "UPDATE delivery SET escalated = coalesce(escalated, ?), outcome = ?, contact = ? "
+            "WHERE number = ? AND agency = ?",
+            (time, outcome, contact, number, agency),
+        )
+        if not self._db.changes():
+            return False
+        self._db.execute(
+            "UPDATE delivery SET state = 'escalated', time = ? WHERE number = ? AND agency = ? AND state = 'accepted'",
+            (time, number, agency),
+        )
+        data = {"alert": ids.format_id(alert_id), "agency": agency, "outcome": outcome, "contact": contact}
+        self._events.add("escalation", data, now=now)
+        return True
+
     def expire(self, *, now: int) -> None:
-        """Recipients of whom nothing was heard before an alert expired are not sent it any more."""
+        """Recipients of whom nothing was heard before an alert expired are not sent it any more.
+
+        One that never left this node goes nowhere at all. One that may have, and whose answer was lost, is left to the
+        hub's answer.
+        """
         rows = self._db.execute(
-            "SELECT DISTINCT number, id FROM delivery JOIN alert USING (number) "
-            "WHERE delivery.state = 'accepted' AND expires <= ?",
+            "SELECT id FROM alert JOIN outgoing USING (number) WHERE body IS NULL AND expires <= ?", (now,)
+        ).fetchall()
+        for (alert_id,) in rows:
+            text = "the alert expired before it could be sent"
+            self.refuse(
+                cast(bytes, alert_id),
+                "alert-expired",
+                text,
+                "send it again if it still matters",
+                now=now,
+                state="expired",
+            )
+        rows = self._db.execute(
+            "SELECT number, id, agency FROM delivery JOIN alert USING (number) "
+            "WHERE delivery.state IN ('accepted', 'escalated') AND expires <= ? ORDER BY number, agency",
             (now,),
         ).fetchall()
-        for number, alert_id in rows:
+        for (number, alert_id), group in groupby(rows, key=lambda row: row[:2]):
+            agencies: list[codec.Value] = [str(row[2]) for row in group]
             self._db.execute(
-                "UPDATE delivery SET state = 'expired', time = ? WHERE number = ? AND state = 'accepted'", (now, number)
+                "UPDATE delivery SET state = 'expired', time = ? "
+                "WHERE number = ? AND state IN ('accepted', 'escalated')",
+                (now, number),
             )
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(cast(bytes, alert_id)),
                 "direction": "out",
-                "state": "accepted",
+                "state": "expired",
                 "code": "alert-expired",
+                "agencies": agencies,
             }
             self._events.add("state", data, now=now)
 
@@ -236,8 +281,8 @@ class Outbox:
         mark_related(self._db, self._events, relation, target, by, direction="out", now=now)
         if relation == "recall":
             self._db.execute(
-                "UPDATE delivery SET state = 'recalled', time = ? WHERE state = 'accepted' AND number = "
-                "(SELECT number FROM alert WHERE direction = 'out' AND id = ?)",
+                "UPDATE delivery SET state = 'recalled', time = ? WHERE state IN ('accepted', 'escalated') "
+                "AND number = (SELECT number FROM alert WHERE direction = 'out' AND id = ?)",
                 (now, target),
             )
 
@@ -274,12 +319,13 @@ class Outbox:
 _ORDER = {
     "waiting": 0,
     "accepted": 1,
-    "expired": 2,
-    "recalled": 2,
-    "refused": 3,
-    "stored": 4,  # a recipient may refuse what it cannot open, and open it after all
-    "read": 5,
-    "actioned": 6,
+    "escalated": 2,
+    "expired": 3,
+    "recalled": 3,
+    "refused": 4,
+    "stored": 5,  # a recipient may refuse what it cannot open, and open it after all
+    "read": 6,
+    "actioned": 7,
 }
 
 

@@ -180,4 +180,13 @@ CREATE TABLE resealed (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE delivery ADD COLUMN escalated INTEGER;
+ALTER TABLE delivery ADD COLUMN outcome TEXT;
+ALTER TABLE delivery ADD COLUMN contact TEXT;
+ALTER TABLE delivery ADD COLUMN overdue INTEGER;
+DROP INDEX delivery_open;
+CREATE INDEX delivery_open ON delivery (number) WHERE state IN ('waiting', 'accepted', 'escalated');
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)

@@ -1,4 +1,4 @@
-"""``agencies/<id>.json``: an agency's keys and standing requests, signed by that agency's own administrators."""
+"""``agencies/<id>.json``: an agency's keys, requests and contacts, signed by that agency's own administrators."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, cast
 
 from schemas.codec import Fields, Value
+from schemas.directory.contacts import MAX_CONTACTS, Contact, contact_to_json, parse_contacts
 from schemas.directory.strict_json import FORMAT, check_format, dump_json, hex_digests, load_json
 from schemas.errors import CrossbearingError, DirectoryInvalid, Malformed
 from schemas.ids import check_agency_id, key_id
@@ -55,7 +56,7 @@ class WitnessRecord:
 
 @dataclass(frozen=True, slots=True)
 class AgencyKeys:
-    """What one agency publishes of itself: all its public keys, and what it asks to be copied on."""
+    """What one agency publishes of itself: its public keys, what it asks to be copied on, how its desk is reached."""
 
     agency: str
     signing: tuple[KeyRecord, ...]
@@ -67,6 +68,8 @@ class AgencyKeys:
     witness: tuple[WitnessRecord, ...] = ()
     """Keys that cosign checkpoints, and do nothing else."""
     requests: tuple[StandingRequest, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    """Called in this order when its node does not store an urgent alert in time."""
 
 
 def parse_agency_keys(data: bytes, agency: str) -> AgencyKeys:
@@ -94,11 +97,13 @@ def encode_agency_keys(keys: AgencyKeys) -> bytes:
     }
     if keys.requests:
         value["requests"] = [request_to_json(request) for request in keys.requests]
+    if keys.contacts:
+        value["contacts"] = [contact_to_json(contact) for contact in keys.contacts]
     return dump_json(value)
 
 
 def _agency_keys(value: dict[str, Value]) -> AgencyKeys:
-    reader = Fields({"requests": [], **value}, "agency keys")
+    reader = Fields({"requests": [], "contacts": [], **value}, "agency keys")
     check_format(reader)
     keys = AgencyKeys(
         agency=check_agency_id(reader.text("agency")),
@@ -107,6 +112,7 @@ def _agency_keys(value: dict[str, Value]) -> AgencyKeys:
         tls=hex_digests(reader.texts("tls", max_items=MAX_KEYS), "tls"),
         witness=tuple(_witness(value) for value in reader.items("witness", max_items=MAX_KEYS)),
         requests=parse_requests(reader.items("requests", max_items=MAX_REQUESTS)),
+        contacts=parse_contacts(reader.items("contacts", max_items=MAX_CONTACTS)),
     )
     reader.done()
     if len(set(keys.witness)) != len(keys.witness):

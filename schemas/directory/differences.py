@@ -295,6 +295,13 @@ def _keys(before: AgencyKeys, after: AgencyKeys) -> Iterator[str]:
     yield from _listed(old, new, f"{who} certificate {{}} is new.", f"{who} certificate {{}} is dropped.")
     old, new = ([f"{w.type} {w.public.hex()[:64]}" for w in keys.witness] for keys in (before, after))
     yield from _listed(old, new, f"{who} witness key {{}} is new.", f"{who} witness key {{}} is dropped.")
+    yield from _items(
+        {contact.id: contact for contact in before.contacts},
+        {contact.id: contact for contact in after.contacts},
+        lambda contact: f"{who} contact {contact.id} is new, at {contact.url} with the key {contact.pin.hex()}.",
+        lambda contact: f"{who} contact {contact.id} is dropped.",
+        lambda was, now: _fields(was, now, f"{who} contact {now.id}:", ("url", "pin")),
+    )
 
 
 def _records(what: str, before: Sequence[KeyRecord], after: Sequence[KeyRecord]) -> Iterator[str]:
@@ -335,4 +342,6 @@ def _plain(value: Value | ByPrecedence) -> str:
             return "; ".join(f"{name} {_plain(v)}" for name, v in value.items()) or "anything"
         case list():
             return ", ".join(map(_plain, value))
+        case bytes():
+            return value.hex()
     return str(value)

@@ -25,14 +25,17 @@ from schemas.keys import X_WING_PUBLIC_SIZE
 from schemas.limits import (
     CARRIED_DAYS,
     DAY_MS,
+    FLASH_SECONDS,
     MAX_ALERTS_PER_MINUTE,
     MAX_BASIS,
     MAX_BODY,
     MAX_BYTES_PER_DAY,
     MAX_CARRIED_DAYS,
+    MAX_FLASH_SECONDS,
     MAX_PURGE_ORDERS,
     MAX_RETENTION_DAYS,
     MIN_BYTES_PER_DAY,
+    MIN_FLASH_SECONDS,
     RETENTION_DAYS,
 )
 from schemas.log.note import parse_vkey
@@ -132,6 +135,8 @@ class Limits:
     """For how long it keeps the body of an alert that no recipient waits for any more."""
     carried_days: int = CARRIED_DAYS
     """For how long after its sealing an alert is taken from removable media; 0: not at all."""
+    flash_seconds: int = FLASH_SECONDS
+    """After how long it escalates a flash alert that a recipient has not stored."""
 
     @property
     def retention(self) -> int:
@@ -351,13 +356,19 @@ def _operation_to_json(operation: Operation) -> dict[str, Value]:
 def _limits(value: Value) -> Limits:
     if not isinstance(value, dict):
         raise Malformed("limits is not an object")
-    reader = Fields({"retention_days": RETENTION_DAYS, "carried_days": CARRIED_DAYS, **value}, "limits")
+    usual: dict[str, Value] = {
+        "retention_days": RETENTION_DAYS,
+        "carried_days": CARRIED_DAYS,
+        "flash_seconds": FLASH_SECONDS,
+    }
+    reader = Fields({**usual, **value}, "limits")
     limits = Limits(
         _by_precedence(reader, "alerts_per_minute", low=1, high=MAX_ALERTS_PER_MINUTE),
         _by_precedence(reader, "bytes_per_day", low=MIN_BYTES_PER_DAY, high=MAX_BYTES_PER_DAY),
         reader.integer("body_bytes", low=1024, high=MAX_BODY),
         reader.integer("retention_days", low=1, high=MAX_RETENTION_DAYS),
         reader.integer("carried_days", low=0, high=MAX_CARRIED_DAYS),
+        reader.integer("flash_seconds", low=MIN_FLASH_SECONDS, high=MAX_FLASH_SECONDS),
     )
     reader.done()
     return limits
@@ -380,6 +391,8 @@ def _limits_to_json(limits: Limits) -> dict[str, Value]:
         shown["retention_days"] = limits.retention_days
     if limits.carried_days != CARRIED_DAYS:
         shown["carried_days"] = limits.carried_days
+    if limits.flash_seconds != FLASH_SECONDS:
+        shown["flash_seconds"] = limits.flash_seconds
     return shown
 
 

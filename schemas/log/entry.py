@@ -7,11 +7,11 @@ when it was entered (for a directory entry the version it creates). An entry obj
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, cast, get_args
 
 from schemas.codec import Fields, Value, decode, encode
 from schemas.errors import BadEntry, BadId, EncodingRefusal
-from schemas.ids import DIGEST_SIZE, check_agency_id, check_slug
+from schemas.ids import DIGEST_SIZE, check_agency_id, check_id, check_slug
 from schemas.limits import (
     MAX_APPROVERS,
     MAX_BASIS,
@@ -23,6 +23,7 @@ from schemas.limits import (
 )
 
 SIGNATURE_SIZE = 64
+Outcome = Literal["due", "unreachable", "reached"]
 _MAX_BUNDLE = 2 * MAX_METADATA + 16
 """A directory bundle: metadata and target, each at most MAX_METADATA, and the list around them."""
 
@@ -119,7 +120,34 @@ class PurgeEntry:
             _check_code(name)
 
 
-Entry: TypeAlias = AlertEntry | ReceiptEntry | DirectoryEntry | RefusalEntry | PurgeEntry
+@dataclass(frozen=True, slots=True)
+class EscalationEntry:
+    """``alert``, the one at ``index``, was not stored by ``agency`` in its time, and what the hub did about it.
+
+    ``due``: its desk is being called; ``unreachable``: no contact answered, or there is none; ``reached``: the one
+    named ``contact`` did.
+    """
+
+    time: int
+    directory: int
+    index: int
+    alert: bytes
+    agency: str
+    outcome: Outcome
+    contact: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_common(self.time, self.directory)
+        _check(0 <= self.index <= MAX_INDEX, "the index is out of range")
+        _check_alert(self.alert)
+        _check_agency(self.agency)
+        _check(self.outcome in get_args(Outcome), "the outcome is not due, unreachable or reached")
+        _check((self.contact is not None) == (self.outcome == "reached"), "a contact is named if it was reached")
+        if self.contact is not None:
+            _check_code(self.contact)
+
+
+Entry: TypeAlias = AlertEntry | ReceiptEntry | DirectoryEntry | RefusalEntry | PurgeEntry | EscalationEntry
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -138,6 +166,9 @@ def encode_entry(entry: Entry) -> bytes:
             wire |= {"kind": "refusal", "agency": entry.agency, "code": entry.code, "digest": entry.digest}
         case PurgeEntry():
             wire |= {"kind": "purge", "index": entry.index, "basis": entry.basis, "approvers": list(entry.approvers)}
+        case EscalationEntry():
+            wire |= {"kind": "escalation", "index": entry.index, "alert": entry.alert, "agency": entry.agency}
+            wire |= {"outcome": entry.outcome, "contact": entry.contact}
     data = encode(wire)
     _check(len(data) <= MAX_ENTRY, f"the entry has more than {MAX_ENTRY} bytes")
     return data
@@ -175,6 +206,10 @@ def _read(fields: Fields) -> Entry:
         case "purge":
             index, basis = fields.integer("index"), fields.text("basis")
             return PurgeEntry(time, directory, index, basis, fields.texts("approvers"))
+        case "escalation":
+            index, alert, agency = fields.integer("index"), fields.blob("alert"), fields.text("agency")
+            outcome, contact = cast(Outcome, fields.text("outcome")), fields.optional_text("contact")
+            return EscalationEntry(time, directory, index, alert, agency, outcome, contact)
     raise BadEntry("the entry is of no known kind")
 
 
@@ -186,6 +221,13 @@ def _check(holds: bool, otherwise: str) -> None:
 def _check_common(time: int, directory: int) -> None:
     _check(0 <= time <= MAX_TIME_MS, "the time is out of range")
     _check(1 <= directory <= MAX_INDEX, "the directory version is out of range")
+
+
+def _check_alert(alert: bytes) -> None:
+    try:
+        check_id(alert)
+    except BadId as error:
+        raise BadEntry(error.message) from None
 
 
 def _check_agency(agency: str) -> None:

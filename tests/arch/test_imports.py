@@ -16,6 +16,7 @@ AIOHTTP_ADAPTERS = {
     "broker/server.py",
     "broker/websocket.py",
     "broker/log_http.py",
+    "broker/desk.py",
     "broker/witness_client.py",
     "broker/health.py",
     "nodes/link.py",

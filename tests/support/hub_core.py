@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from broker.committer import Committed, Committer, LogSigner
 from broker.draft import DeleteBody, NewDirectory, Verdict, Work
+from broker.escalating import Escalate
 from broker.quota import Quotas
 from broker.recovery import recover
 from broker.tree import Tree
@@ -22,6 +23,8 @@ from tests.support.directory import NOW, World
 from tests.support.envelope import make_alert, seal_alert
 from tests.support.hub import TestClock
 from tests.support.memory_engine import MemoryAnchor, MemoryEngine
+
+What = Submit | SendReceipt | NewDirectory | DeleteBody | Escalate
 
 
 def ticks() -> Iterator[float]:
@@ -72,17 +75,17 @@ class HubCore:
         """One block of these."""
         return self.committer.commit(works)
 
-    def verdict(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> Verdict:
+    def verdict(self, agency: str, what: What) -> Verdict:
         """What becomes of one submission in a block of its own."""
         return self.commit(Work(agency, what)).verdicts[0]
 
-    def refused(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> CrossbearingError:
+    def refused(self, agency: str, what: What) -> CrossbearingError:
         """The refusal of one submission; fails the test when it is accepted."""
         verdict = self.verdict(agency, what)
         assert isinstance(verdict, CrossbearingError), f"accepted at {verdict}"
         return verdict
 
-    def accepted(self, agency: str, what: Submit | SendReceipt | NewDirectory | DeleteBody) -> int:
+    def accepted(self, agency: str, what: What) -> int:
         """The index of one submission; fails the test when it is refused."""
         verdict = self.verdict(agency, what)
         assert isinstance(verdict, int), f"refused: {verdict.code} {verdict}"

@@ -19,7 +19,17 @@ from schemas.envelope.seal import PairKey, Sealed, seal
 from schemas.errors import Missing
 from schemas.ids import format_id, uuid7
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
-from schemas.log.entry import AlertEntry, Entry, PurgeEntry, ReceiptEntry, RefusalEntry, decode_entry, encode_entry
+from schemas.log.entry import (
+    AlertEntry,
+    Entry,
+    EscalationEntry,
+    Outcome,
+    PurgeEntry,
+    ReceiptEntry,
+    RefusalEntry,
+    decode_entry,
+    encode_entry,
+)
 from schemas.log.merkle import leaf_hash
 from schemas.log.note import NoteKey, note_key
 from schemas.log.receipt import Receipt, ReceiptItem, State, sign_receipt
@@ -171,6 +181,16 @@ class LogBuilder:
     def purge(self, index: int, basis: str = "retention", approvers: tuple[str, ...] = ()) -> int:
         """Enter that the body of the alert at `index` was deleted."""
         return self.append(PurgeEntry(self.now, self.world.directory.version, index, basis, approvers))
+
+    def escalation(
+        self, index: int, agency: str = "sg-cnb", outcome: Outcome = "due", contact: str | None = None
+    ) -> int:
+        """Enter that the alert at `index` was escalated for `agency`; one at no alert's place under a made-up id."""
+        alert = decode_entry(self.entries[index]) if index < self.size else None
+        alert_id = self.header(index).id if isinstance(alert, AlertEntry) else uuid7(self.now, bytes)
+        return self.append(
+            EscalationEntry(self.now, self.world.directory.version, index, alert_id, agency, outcome, contact)
+        )
 
     def header(self, index: int) -> Header:
         """The header of the alert at `index`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from broker.engines.port import BlockWriter, Held
-from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing
+from broker.state import Activation, Changes, Delivery, Escalated, KnownAlert, KnownOpener, Purge, Standing
 from schemas.errors import BodyMismatch, CrossbearingError, Fork, NotAParty, Purged, StorageInDoubt
 
 
@@ -206,6 +206,16 @@ class MemoryEngine(MemoryView):
             if d.agency == agency and d.standing is Standing.WAITING and d.index < below and d.expires > now
         ]
         return sorted((d for d in found if (d.rank, d.index) > after), key=lambda d: (d.rank, d.index))[:limit]
+
+    def escalations(self, agency: str, now: int, limit: int, *, logged: bool) -> list[Delivery]:
+        found = [
+            (d.escalates, d.index, d)
+            for d in self.contents.deliveries.values()
+            if d.agency == agency and d.standing is Standing.WAITING
+            if d.escalated is not Escalated.REACHED and (d.escalated is not Escalated.NO) == logged
+            if d.escalates is not None and d.escalates <= now < d.expires
+        ]
+        return [delivery for _, _, delivery in sorted(found, key=lambda item: item[:2])][:limit]
 
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         counts: dict[int, int] = {}

@@ -171,6 +171,8 @@ def documents(world: World) -> Iterator[Case]:
     code = "directory-invalid"
     directory = encode_directory(world.document)
     keys = encode_agency_keys(world.keys["hk-customs"])
+    contact = {"id": "desk", "kind": "webhook", "url": "https://desk.example/page", "pin": "00" * 32}
+    http = {**contact, "url": "http://desk.example/page"}
     for name, sentence, role, document in (
         ("document-unknown-field", "A field is unknown.", "targets", edited(directory, note="x")),
         ("document-other-format", "The format is unknown.", "targets", edited(directory, format=2)),
@@ -184,6 +186,8 @@ def documents(world: World) -> Iterator[Case]:
         ("keys-of-another-agency", "The file names another agency.", "hk-customs", edited(keys, agency="sg-cnb")),
         ("keys-sealing-key-short", "A sealing key lacks its X25519 half.", "hk-customs", short_sealing(keys)),
         ("keys-in-capitals", "A key is in capital hex.", "hk-customs", capital_signing(keys)),
+        ("contact-without-tls", "A contact is not reached by https.", "hk-customs", edited(keys, contacts=[http])),
+        ("contact-twice", "Two contacts have one id.", "hk-customs", edited(keys, contacts=[contact, contact])),
     ):
         yield name, sentence, code, world.bundle(role, document=document), {}
 

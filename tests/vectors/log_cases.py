@@ -38,6 +38,7 @@ KINDS: dict[str, Wire] = {
     "directory": {"role": "targets", "version": 1, "digest": bytes(32), "size": 4096},
     "refusal": {"agency": "sg-cnb", "code": "quota", "digest": bytes(32)},
     "purge": {"index": 10, "basis": "retention over", "approvers": ["governor-1", "governor-2"]},
+    "escalation": {"index": 10, "alert": IDS[0], "agency": "sg-cnb", "outcome": "reached", "contact": "duty-desk"},
 }
 """The fields of each kind of entry beside `kind`, `time` and `directory`."""
 
@@ -92,6 +93,7 @@ def _entries() -> Iterator[Case]:
     unsorted = dict(reversed(entry_wire("alert").items()))
     long_number = alert.replace(pack("directory") + b"\x06", pack("directory") + b"\xcc\x06")
     long_text = alert.replace(pack("alert"), b"\xd9\x05alert")
+    due = entry_wire("escalation", outcome="due")
     doubled = bytes([alert[0] + 1]) + alert[1:] + pack("time") + pack(NOW)
     assert alert not in (long_text, long_number)
     shapes = {
@@ -129,6 +131,15 @@ def _entries() -> Iterator[Case]:
         "basis-empty": ("There is no basis.", pack(entry_wire("purge", basis=""))),
         "basis-with-newline": ("The basis has a control character.", pack(entry_wire("purge", basis="a\nb"))),
         "purge-index-negative": ("The index is negative.", pack(entry_wire("purge", index=-1))),
+        "outcome-unknown": ("The outcome is none there is.", pack(entry_wire("escalation", outcome="called"))),
+        "contact-before-reached": ("A contact is named, and none was reached.", pack(due)),
+        "contact-missing": (
+            "One was reached, and none is named.",
+            pack({**due, "outcome": "reached", "contact": None}),
+        ),
+        "contact-with-space": ("The contact's id is no word.", pack(entry_wire("escalation", contact="duty desk"))),
+        "escalation-of-no-id": ("The alert's id is no UUIDv7.", pack(entry_wire("escalation", alert=bytes(16)))),
+        "escalation-of-nobody": ("The agency's id is none.", pack(entry_wire("escalation", agency="sg"))),
     }
     for name, (sentence, data) in shapes.items():
         yield name, sentence, {"entry": data.hex()}, {"code": BAD_ENTRY}

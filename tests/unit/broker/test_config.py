@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import fields
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from broker.config import Address, Settings, load_config, parse_address, parse_config
+from broker.destinations import Destinations
 from schemas.errors import BadConfig
 
 EXPLAINED = Path(__file__).resolve().parents[3] / "deploy" / "config" / "broker.toml"
@@ -24,6 +26,13 @@ def test_the_explained_example_is_valid_and_shows_the_defaults(tmp_path: Path) -
     assert config.settings == Settings()
     assert config.listen == Address("127.0.0.1", 7443)
     assert config.log == tmp_path / "log.db"
+    assert config.destinations == Destinations()
+
+
+def test_an_operator_says_where_desks_may_be_called(tmp_path: Path) -> None:
+    values = tables() | {"escalation": {"public": False, "networks": ["10.1.0.0/16", "fd00::/8"]}}
+    allowed = parse_config(tmp_path, values).destinations
+    assert allowed == Destinations(public=False, networks=(ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
 
 
 def test_the_explained_example_names_every_limit() -> None:
@@ -52,6 +61,11 @@ WRONG = [
     ("limits", "block_entries", "many"),
     ("limits", "block_entries", True),
     ("limits", "unheard", 1),
+    ("escalation", "public", "yes"),
+    ("escalation", "networks", "10.0.0.0/8"),
+    ("escalation", "networks", ["10.0.0.1/8"]),
+    ("escalation", "networks", [10]),
+    ("escalation", "unheard", 1),
     ("extra", "anything", 1),
 ]
 

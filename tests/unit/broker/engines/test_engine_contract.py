@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from broker.engines.port import Engine
 from broker.engines.sqlite import SqliteEngine, create_log
-from broker.state import Activation, Changes, Delivery, KnownAlert, KnownOpener, Purge, Standing
+from broker.state import Activation, Changes, Delivery, Escalated, KnownAlert, KnownOpener, Purge, Standing
 from schemas.errors import BodyMismatch, NotAParty, Purged, StorageInDoubt
 from schemas.ids import sha256
 from tests.support.memory_engine import MemoryEngine
@@ -134,6 +136,32 @@ def test_a_delivery_that_moves_on_waits_no_more(engine: Engine) -> None:
     assert engine.notices("hk-customs", 2, 9, 9) == []
     assert engine.notices("hk-customs", 0, 1, 9) == []
     assert engine.notices("sg-cnb", 0, 9, 9) == []
+
+
+def escalating(index: int, due: int | None, **changes: object) -> Changes:
+    made = Delivery("sg-cnb", index, 0, LATER, Standing.WAITING, 0, due)
+    return Changes(deliveries=(replace(made, **changes),))  # type: ignore[arg-type]  # replace checks the names
+
+
+def test_escalations_are_due_by_their_time_and_end_with_the_wait(engine: Engine) -> None:
+    for index, due in enumerate((NOW + 2, NOW + 1, None, NOW + 3)):
+        log_one(engine, b"e", escalating(index, due))
+    found = partial(engine.escalations, "sg-cnb", limit=9)
+    assert keys(found(now=NOW, logged=False)) == []
+    assert keys(found(now=NOW + 2, logged=False)) == [(0, 1), (0, 0)]
+    assert keys(engine.escalations("sg-cnb", NOW + 9, 1, logged=False)) == [(0, 1)]
+    assert found(now=LATER, logged=False) == []
+    assert engine.escalations("au-abf", NOW + 9, 9, logged=False) == []
+    log_one(engine, b"x", escalating(1, NOW + 1, escalated=Escalated.DUE, escalation=4))
+    log_one(engine, b"x", escalating(0, NOW + 2, escalated=Escalated.UNREACHABLE, escalation=5))
+    assert keys(found(now=NOW + 9, logged=False)) == [(0, 3)]
+    assert [(d.index, d.escalated, d.escalation) for d in found(now=NOW + 9, logged=True)] == [
+        (1, Escalated.DUE, 4),
+        (0, Escalated.UNREACHABLE, 5),
+    ]
+    log_one(engine, b"x", escalating(1, NOW + 1, escalated=Escalated.REACHED, escalation=6))
+    log_one(engine, b"r", escalating(0, NOW + 2, escalated=Escalated.UNREACHABLE, standing=Standing.STORED))
+    assert found(now=NOW + 9, logged=True) == []
 
 
 def test_openers_and_activations(engine: Engine) -> None:

@@ -29,6 +29,9 @@ def test_alerts_are_remembered_with_their_states() -> None:
             recalled=None,
             operation="marker",
             precedence="flash",
+            due=None,
+            escalated=(None, None),
+            outcomes=("-", "-"),
         )
         assert alert is not None
         ledger.set_state(alert, "sg-cnb", "stored", 2000)
@@ -37,6 +40,18 @@ def test_alerts_are_remembered_with_their_states() -> None:
         assert after is not None
         assert (after.states, after.answered, after.purged) == (("-", "stored"), (None, 2000), True)
         assert ledger.alert(6) is None
+
+
+def test_what_became_of_calling_a_desk_is_remembered_with_the_time_of_the_first_entry() -> None:
+    with Ledger() as ledger:
+        ledger.add(5, facts("au-abf", "sg-cnb"), 1000, due=1500)
+        for outcome, time in (("due", 2000), ("reached", 3000)):
+            alert = ledger.alert(5)
+            assert alert is not None
+            ledger.escalate(alert, "sg-cnb", outcome, time)
+        after = ledger.alert(5)
+        assert after is not None
+        assert (after.due, after.escalated, after.outcomes) == (1500, (None, 2000), ("-", "reached"))
 
 
 def test_the_first_answer_gives_the_time_and_the_last_the_state() -> None:

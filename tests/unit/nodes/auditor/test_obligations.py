@@ -35,6 +35,9 @@ def alert(
         recalled=None if recalled is None else entered + recalled,
         operation=operation,
         precedence="flash",
+        due=None,
+        escalated=(None,) * len(agencies),
+        outcomes=("-",) * len(agencies),
     )
 
 

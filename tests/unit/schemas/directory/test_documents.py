@@ -61,6 +61,13 @@ def test_retention_is_a_month_unless_the_governors_say_otherwise() -> None:
     assert parse_directory(encode_directory(shorter)) == shorter
 
 
+def test_a_flash_may_wait_two_minutes_unless_the_governors_say_otherwise() -> None:
+    assert parse_directory(changed(lambda _: None)).limits.flash_seconds == 120
+    hasty = parse_directory(changed(lambda d: d["limits"].update(flash_seconds=30)))
+    assert hasty.limits.flash_seconds == 30
+    assert parse_directory(encode_directory(hasty)) == hasty
+
+
 def test_deletions_are_ordered_with_their_basis() -> None:
     ordering = parse_directory(changed(lambda d: d.update(purges=[ORDER])))
     assert ordering.purges == {ORDER["alert"]: PurgeOrder(ORDER["alert"], ORDER["basis"])}
@@ -110,6 +117,8 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "limit above the format's": (lambda d: d["limits"].update(body_bytes=1 << 30), "body_bytes"),
     "retention of no day": (lambda d: d["limits"].update(retention_days=0), "retention_days"),
     "retention of a century": (lambda d: d["limits"].update(retention_days=36_525), "retention_days"),
+    "flash that nobody can store": (lambda d: d["limits"].update(flash_seconds=9), "flash_seconds"),
+    "flash that can wait": (lambda d: d["limits"].update(flash_seconds=86_401), "flash_seconds"),
     "retention as text": (lambda d: d["limits"].update(retention_days="30"), "retention_days"),
     "carried for two months": (lambda d: d["limits"].update(carried_days=62), "carried_days"),
     "broker as text": (lambda d: d.update(brokers=["hub"]), "broker"),

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from schemas.codec import Value, decode, encode
 from schemas.errors import BadEntry
+from schemas.ids import uuid7
 from schemas.limits import MAX_APPROVERS, MAX_BASIS, MAX_ENTRY, MAX_HEADER, MAX_INDEX, MAX_METADATA, MAX_TIME_MS
 from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
     Entry,
+    EscalationEntry,
     PurgeEntry,
     ReceiptEntry,
     RefusalEntry,
@@ -28,10 +30,12 @@ ENTRIES: dict[str, Entry] = {
     "directory": DirectoryEntry(TIME, 3, "hk-customs", 1, bytes(32), 2048),
     "refusal": RefusalEntry(TIME, 33, "sg-cnb", "routing-mismatch", bytes(32)),
     "purge": PurgeEntry(TIME, 33, 40, "Privacy Act, section 26", ("governor-1", "governor-2")),
+    "escalation": EscalationEntry(TIME, 33, 40, uuid7(TIME, bytes), "sg-cnb", "reached", "duty-desk"),
 }
 
 times = st.integers(0, MAX_TIME_MS)
 versions = st.integers(1, MAX_INDEX)
+ids = st.integers(0, 9).map(lambda number: uuid7(TIME + number, bytes))
 digests = st.binary(min_size=32, max_size=32)
 signatures = st.binary(min_size=64, max_size=64)
 agencies = st.sampled_from(["hk-customs", "sg-cnb", "au-abf"])
@@ -57,6 +61,16 @@ entries: st.SearchStrategy[Entry] = st.one_of(
         st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100),
         st.sets(slugs, max_size=5).map(lambda names: tuple(sorted(names))),
     ),
+    st.builds(
+        EscalationEntry,
+        times,
+        versions,
+        st.integers(0, MAX_INDEX),
+        ids,
+        agencies,
+        st.sampled_from(["due", "unreachable"]),
+    ),
+    st.builds(EscalationEntry, times, versions, st.integers(0, MAX_INDEX), ids, agencies, st.just("reached"), slugs),
 )
 
 
@@ -142,6 +156,13 @@ def test_no_field_is_added(kind: str) -> None:
         ("purge", {"approvers": ("a", "a")}),
         ("purge", {"approvers": ("A",)}),
         ("purge", {"approvers": tuple(f"a{n:02}" for n in range(MAX_APPROVERS + 1))}),
+        ("escalation", {"index": -1}),
+        ("escalation", {"alert": bytes(16)}),
+        ("escalation", {"agency": "sg"}),
+        ("escalation", {"outcome": "called"}),
+        ("escalation", {"outcome": "due"}),
+        ("escalation", {"contact": None}),
+        ("escalation", {"contact": "Duty desk"}),
     ],
 )
 def test_impossible_entries_cannot_be_made(kind: str, changes: dict[str, Any]) -> None:
