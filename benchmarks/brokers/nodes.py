@@ -1,0 +1,44 @@
+"""A process with production nodes in it, and all they do: stores, checks, witnesses, local APIs.
+
+    python -m benchmarks.brokers.nodes ROOT AGENCY…
+
+It ends with SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from deploy.demo.exchange import PASSPHRASE
+from nodes.config import load_config
+from nodes.daemon import run_node
+from nodes.keystore import read_keystore
+
+
+async def run(root: Path, agencies: Sequence[str]) -> None:
+    """Run the nodes of these agencies until told to stop."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with asyncio.TaskGroup() as nodes:
+        for agency in agencies:
+            config = load_config(root / "nodes" / agency)
+            seeds = await asyncio.to_thread(read_keystore, config.keystore, PASSPHRASE.encode())
+            nodes.create_task(run_node(config, seeds, stop=stop))
+
+
+def main() -> None:
+    """Run what the command line names."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    uvloop.run(run(Path(sys.argv[1]), sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()
