@@ -23,11 +23,11 @@ from broker.evidence import keep_against_log, keep_contradiction
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
 from broker.sequencer import Sequencer
-from broker.shipping import Shipping
+from broker.shipping import RESTORE, Shipping
 from broker.state import Changes, Standing
 from broker.witnessing import Witnessing
 from schemas.directory.history import DirectoryHistory
-from schemas.errors import CrossbearingError, DirectoryConflict, StorageFailed
+from schemas.errors import CrossbearingError, DirectoryConflict, StorageFailed, StorageTampered
 
 log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -133,8 +133,16 @@ class Exchange:
         return self._sequencer.submit(work)
 
     async def read(self, function: Callable[[], _T]) -> _T:
-        """Run a function of the reading kind in the thread that reads."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+        """Run a function of the reading kind in the thread that reads.
+
+        Damage that it meets is the trouble of whoever asked, and an alarm; the others are served on.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+        except StorageTampered as fault:
+            self.metrics.damage.inc()
+            log.critical("the storage is damaged", code=fault.code, reason=fault.message, hint=RESTORE)
+            raise
 
     async def write(self, function: Callable[[], _T]) -> _T:
         """Run a function that writes beside the log in the thread that writes."""

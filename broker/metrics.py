@@ -25,6 +25,7 @@ class Metrics:
         self.receipts = self._counter("receipts", "Alerts receipted, by state", "state")
         self.expired = self._counter("expired_deliveries", "Deliveries dropped because the alert had expired")
         self.escalations = self._counter("escalations", "Alerts escalated because they were not stored", "outcome")
+        self.damage = self._counter("damage", "Times that something stored was read and found missing or altered")
         self.sessions = self._gauge("sessions", "Nodes connected")
         self.outstanding = self._gauge("outstanding", "Alerts waiting for nodes, by precedence", "precedence")
         self.pending = self._gauge("pending", "Submissions that wait for a block")

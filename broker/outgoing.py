@@ -173,10 +173,12 @@ class Outgoing:
         if shipment.notices_to < head.size:
             self._notices_due = True
         exchange.metrics.expired.inc(len(shipment.gone))
+        exchange.metrics.damage.inc(len(shipment.damaged))
         if shipment.frame is None:
             return None
         self._proven = head.size
-        exchange.metrics.deliveries.inc(len(keys) - len(shipment.left) - len(shipment.gone))
+        left_out = len(shipment.left) + len(shipment.gone) + len(shipment.damaged)
+        exchange.metrics.deliveries.inc(len(keys) - left_out)
         return shipment.frame
 
     async def _refill(self) -> None:

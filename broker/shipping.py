@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from broker.committer import Head
 from broker.delivery import Key
 from broker.engines.port import Engine
@@ -12,12 +14,16 @@ from broker.parcel import Parcel, ParcelCache, make_parcel
 from broker.tree import Tree
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
+from schemas.ids import sha256
 from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.evidence import Evidence, Included, encode_evidence
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency, prove_inclusion, root
 from schemas.session.frames import Block, DirectoryUpdate, Item
 
 NOTICES = 256  # receipts in one frame
+RESTORE = "Check the disk. Put back log.db from a backup, or have the sender send it again."
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,13 @@ class Shipment:
     frame: Block | None  # None when there is nothing to send
     left: tuple[Key, ...]  # did not fit
     gone: tuple[int, ...]  # expired, or without a body any more
+    damaged: tuple[int, ...]  # cannot be delivered: the disk lost or changed the body or the opener
     openers: tuple[bytes, ...]  # ids of those inside
     notices_to: int  # every receipt below this log index was sent
+
+
+class _DamagedError(Exception):
+    """A body, an opener or a bundle is not what was stored. The log itself is not touched by that."""
 
 
 class Shipping:
@@ -74,18 +85,26 @@ class Shipping:
         """
         items: list[Item] = []
         gone: list[int] = []
+        damaged: list[int] = []
         sent: list[bytes] = []
         room, taken = self._budget, 0
         while taken < len(keys) and room > 0:
             index = keys[taken][1]
             taken += 1
-            parcel = self._parcel(index)
-            if parcel is None or parcel.expires <= now:
-                gone.append(index)
+            try:
+                parcel = self._parcel(index)
+                if parcel is None or parcel.expires <= now:
+                    gone.append(index)
+                    continue
+                opener = parcel.openers[agency]
+                new = opener not in openers and opener not in sent
+                items.append(self._alert(parcel, head.size, opener if new else None))
+            except _DamagedError as error:
+                log.critical(
+                    "an alert cannot be delivered", agency=agency, index=index, reason=str(error), hint=RESTORE
+                )
+                damaged.append(index)
                 continue
-            opener = parcel.openers[agency]
-            new = opener not in openers and opener not in sent
-            items.append(self._alert(parcel, head.size, opener if new else None))
             sent += [opener] if new else []
             room -= _weight(items[-1])
         notices_to = notices_from
@@ -94,7 +113,7 @@ class Shipping:
             items += self._entries(indexes, head.size)
             notices_to = head.size if len(indexes) < NOTICES else indexes[-1] + 1
         frame = Block(head.note, self._consistency(proven, head.size), tuple(items)) if items else None
-        return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(sent), notices_to)
+        return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(damaged), tuple(sent), notices_to)
 
     def directory(self, after: int, *, head: Head, proven: int) -> tuple[DirectoryUpdate, int]:
         """Directory entries of versions above `after`, as many as fit, and the last version among them."""
@@ -103,7 +122,7 @@ class Shipping:
         for activation in self._engine.activations(after):
             if room <= 0 or activation.version > head.directory:
                 break
-            bundle = self._blob(activation.digest)
+            bundle = self._bundle(activation.digest)
             (item,) = self._entries([activation.index], head.size, bundle)
             items.append(item)
             room, last = room - _weight(item), activation.version
@@ -135,10 +154,20 @@ class Shipping:
             raise StorageTampered(f"the entry at index {index} is missing or was altered")
         return found[0]
 
+    def _bundle(self, digest: bytes) -> bytes:
+        try:
+            return self._blob(digest)
+        except _DamagedError as error:
+            raise StorageTampered(str(error)) from error
+
     def _blob(self, digest: bytes) -> bytes:
-        data = self._engine.blob(digest)
-        if data is None:
-            raise StorageTampered(f"the blob {digest.hex()} is missing")
+        """A blob as it was stored. Its name is the beginning of its SHA-256, or all of it."""
+        try:
+            data = self._engine.blob(digest)
+        except StorageTampered as error:
+            raise _DamagedError(f"the blob {digest.hex()} cannot be read: {error.message}") from error
+        if data is None or sha256(data)[: len(digest)] != digest:
+            raise _DamagedError(f"the blob {digest.hex()} is missing or was altered")
         return data
 
     def _parcel(self, index: int) -> Parcel | None:
@@ -150,10 +179,10 @@ class Shipping:
         if not isinstance(entry, AlertEntry):
             raise StorageTampered(f"the entry at index {index} is no alert")
         header = decode_header(entry.header)
-        body = self._engine.blob(header.body_digest)
-        if body is None:
+        known = self._engine.alert_at(index)
+        if known is not None and known.idle_since is None:
             return None
-        parcel = make_parcel(index, stored, body, header)
+        parcel = make_parcel(index, stored, self._blob(header.body_digest), header)
         self._cache.put(parcel)
         return parcel
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
 from broker.exchange import Exchange
-from schemas.errors import CrossbearingError, Malformed, Purged, Quota, TooLarge
+from broker.shipping import RESTORE
+from schemas.errors import CrossbearingError, Malformed, Purged, Quota, StorageFailed, StorageTampered, TooLarge
 from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE, MAX_RETRY_MS
 from schemas.log.evidence import INDEX_SIZE
 from schemas.session.frames import Blob, Fetch, ResultItem, Upload, Uploaded
+
+log = structlog.get_logger()
 
 REFERENCE_SIZE = 16
 SMALLEST_PIECE = 16_384  # but for the last one: tiny pieces would cost more than they carry
@@ -48,8 +53,8 @@ class Transfers:
         """The piece asked for; total 0 when there is none, or none for this agency; a refusal when it was deleted."""
         try:
             data, total = await self._exchange.read(partial(self._read, frame))
-        except Purged as purged:
-            return refused(frame.digest[:REFERENCE_SIZE], purged)
+        except (Purged, StorageFailed) as refusal:
+            return refused(frame.digest[:REFERENCE_SIZE], refusal)
         return Blob(frame.digest, frame.offset if total else 0, total, data)
 
     def _read(self, frame: Fetch) -> tuple[bytes, int]:
@@ -60,13 +65,31 @@ class Transfers:
             opener = engine.opener(frame.digest)
             if opener is None or self._agency not in {opener.sender, opener.recipient}:
                 return b"", 0
-            data = engine.blob(frame.digest) or b""
+            data = self._opener(frame.digest)
             return data[frame.offset :], len(data)
         if not engine.party(self._agency, frame.digest):
             return b"", 0
         if engine.purged(frame.digest):
             raise Purged("the attachment was deleted with the alert that named it")
-        return engine.piece(frame.digest, frame.offset)
+        return self._piece(frame)
+
+    def _opener(self, identity: bytes) -> bytes:
+        """An opener. One that the disk lost is refused, so that no recipient takes its alerts for unreadable."""
+        try:
+            return self._exchange.engine.blob(identity) or b""
+        except StorageTampered as fault:
+            self._exchange.metrics.damage.inc()
+            log.critical("an opener is damaged", opener=identity.hex(), reason=fault.message, hint=RESTORE)
+            raise StorageFailed(f"the hub lost the opener {identity.hex()}") from fault
+
+    def _piece(self, frame: Fetch) -> tuple[bytes, int]:
+        """A piece of an attachment. One that the disk lost is not there; the rest goes on."""
+        try:
+            return self._exchange.engine.piece(frame.digest, frame.offset)
+        except StorageTampered as fault:
+            self._exchange.metrics.damage.inc()
+            log.critical("an attachment is damaged", digest=frame.digest.hex(), reason=fault.message, hint=RESTORE)
+            return b"", 0
 
     def _evidence(self, index: int, offset: int) -> tuple[bytes, int]:
         """Evidence of an alert that this agency sent or received; always whole, as the log grows between requests."""

@@ -1,4 +1,10 @@
-"""Opening an SQLite file as durable storage: settings, the lock of its one user, and how its errors are named."""
+"""Opening an SQLite file as durable storage: settings, the lock of its one user, and how its errors are named.
+
+Every page carries an authentication tag (ChaCha20-Poly1305 of SQLite3 Multiple Ciphers), checked whenever it is read.
+So a page that the disk lost, mixed up or changed in a single bit is named, whatever it held: SQLite alone notices
+damage to a page's structure, and takes any change of a value for the value. The key is public. It hides nothing, and
+stops nobody who rewrites the file on purpose: that is what the log's tree and its witnesses are for.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +17,9 @@ from pathlib import Path
 import apsw
 
 from schemas.errors import BadConfig, StorageFailed, StorageFull, StorageLocked, StorageTampered
+from schemas.ids import sha256
+
+PAGE_KEY = sha256(b"crossbearing hub pages: against damage, not a secret")
 
 
 @contextmanager
@@ -29,6 +38,7 @@ def certain_failures() -> Iterator[None]:
 def open_connection(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     """A connection to a file that exists, with WAL and an fsync at every commit."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    db.pragma("key", "raw:" + PAGE_KEY.hex())
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     return db

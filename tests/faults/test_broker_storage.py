@@ -19,6 +19,7 @@ from broker.committer import Committer, LogSigner
 from broker.draft import Work
 from broker.engines.sqlite import SqliteEngine
 from broker.engines.sqlite_anchor import SqliteAnchor
+from broker.engines.sqlite_files import create, open_connection
 from broker.quota import Quotas
 from broker.recovery import Recovered, recover
 from schemas.errors import (
@@ -224,7 +225,7 @@ def test_an_anchor_swapped_by_another_is_a_fork(disk: Disk) -> None:
 
 def change_log(disk: Disk, sql: str) -> None:
     """Change the stored log as an intruder would."""
-    db = apsw.Connection(str(disk.folder / "log.db"))
+    db = open_connection(disk.folder / "log.db")
     db.execute(sql)
     db.close()
 
@@ -287,8 +288,11 @@ def test_another_programs_file_is_refused(tmp_path: Path) -> None:
     db = apsw.Connection(str(tmp_path / "log.db"))
     db.execute("CREATE TABLE t (x)")
     db.close()
-    with pytest.raises(BadConfig):
+    with pytest.raises(StorageTampered):
         SqliteEngine(tmp_path / "log.db")
+    create(tmp_path / "anchor.db", "CREATE TABLE t (x);")
+    with pytest.raises(BadConfig):
+        SqliteAnchor(tmp_path / "anchor.db")
     (tmp_path / "noise.db").write_bytes(b"no database at all" * 500)
     with pytest.raises(StorageTampered):
         SqliteEngine(tmp_path / "noise.db")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import apsw
 import pytest
 
+from broker.engines.sqlite_files import open_connection
 from deploy.demo.exchange import Exchange, script
 from schemas.errors import Unreachable
 from tests.scenarios.conftest import StartExchange
@@ -57,7 +57,7 @@ def restore_log(data: Path, backup: Path) -> None:
 
 
 def truncate_log(data: Path, _backup: Path) -> None:
-    with apsw.Connection(str(data / "log.db")) as db:
+    with open_connection(data / "log.db") as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     with (data / "log.db").open("r+b") as file:
@@ -65,7 +65,7 @@ def truncate_log(data: Path, _backup: Path) -> None:
 
 
 def flip_a_bit(data: Path, _backup: Path) -> None:
-    db = apsw.Connection(str(data / "log.db"))
+    db = open_connection(data / "log.db")
     ((entry,),) = db.execute("SELECT data FROM entry WHERE idx = 35")
     altered = bytes((*entry[:-1], entry[-1] ^ 1))
     db.execute("UPDATE entry SET data = ? WHERE idx = 35", (altered,))
@@ -73,7 +73,7 @@ def flip_a_bit(data: Path, _backup: Path) -> None:
 
 
 def drop_the_last_entries(data: Path, _backup: Path) -> None:
-    db = apsw.Connection(str(data / "log.db"))
+    db = open_connection(data / "log.db")
     db.execute("DELETE FROM entry WHERE idx >= 35")
     db.close()
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 from click.testing import CliRunner, Result
 
 from broker.cli import main
 from broker.config import load_config
+from broker.engines.sqlite_files import open_connection
 from schemas.example import example_seed
 from schemas.keys import SigningKey
 from schemas.log.note import ED25519, parse_vkey, vkey
@@ -243,7 +243,7 @@ def test_a_key_that_others_can_read_is_refused(world: World, tmp_path: Path, nam
 
 def test_a_log_that_contradicts_its_anchor_is_refused(world: World, tmp_path: Path) -> None:
     init(world, tmp_path)
-    db = apsw.Connection(str(tmp_path / "hub" / "log.db"))
+    db = open_connection(tmp_path / "hub" / "log.db")
     db.execute("DELETE FROM entry WHERE idx = 4")
     db.close()
     assert run_to_the_end(tmp_path)["code"] == "storage-tampered"

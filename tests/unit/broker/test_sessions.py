@@ -678,9 +678,10 @@ async def test_a_failure_to_serve_one_session_ends_that_session_only(
     def fail(agency: str, *_: object, **__: object) -> Shipment:
         if agency == RECIPIENT:
             raise error
-        return Shipment(None, (), (), (), 0)
+        return Shipment(None, (), (), (), (), 0)
 
     monkeypatch.setattr(scene.hub.exchange.shipping, "block", fail)
     await send(sender, scene.alert(1))
     assert await goodbye(recipient) == code
+    assert scene.hub.exchange.metrics.damage._value.get() == (1 if code == "storage-tampered" else 0)
     await send(sender, scene.alert(2))

@@ -83,11 +83,40 @@ def test_expired_and_purged_alerts_are_gone() -> None:
     alert = dock.core.alert()
     index = dock.core.accepted(SENDER, alert)
     header = decode_header(alert.header)
-    assert dock.block(index, now=header.expires) == Shipment(None, (), (index,), (), dock.head().size)
-    fresh = Shipping(dock.core.engine, dock.core.tree, ParcelCache(1), budget=1_000)
+    assert dock.block(index, now=header.expires) == Shipment(None, (), (index,), (), (), dock.head().size)
+    known = dock.core.engine.contents.alerts
+    known[index] = replace(known[index], idle_since=None)
     dock.core.engine.lose_blob(header.body_digest)
+    fresh = replace_cache(dock)
     shipment = fresh.block(RECIPIENT, [(3, index)], head=dock.head(), proven=0, now=NOW, openers=(), notices_from=0)
-    assert (shipment.frame, shipment.gone) == (None, (index,))
+    assert (shipment.frame, shipment.gone, shipment.damaged) == (None, (index,), ())
+
+
+@pytest.mark.parametrize("what", ["body", "opener"])
+@pytest.mark.parametrize("how", ["lost", "altered"])
+def test_what_the_disk_lost_or_altered_is_withheld_and_the_next_goes_on(what: str, how: str) -> None:
+    """The recipient would sign a refusal of what it cannot open, and the alert would be settled for ever."""
+    dock = Dock()
+    first, second = (dock.core.alert(number=number) for number in (1, 2))
+    indexes = [dock.core.accepted(SENDER, alert) for alert in (first, second)]
+    header = decode_header(first.header)
+    (opener,) = (r.opener_id for r in header.recipients if r.agency == RECIPIENT)
+    digest, blobs = (header.body_digest if what == "body" else opener), dock.core.engine.contents.blobs
+    blobs[digest] = bytes(10)
+    if how == "lost":
+        dock.core.engine.lose_blob(digest)
+    keys = [(3, index) for index in indexes]
+    shipment = replace_cache(dock).block(
+        RECIPIENT, keys, head=dock.head(), proven=0, now=NOW, openers=(), notices_from=0
+    )
+    assert (shipment.damaged, shipment.gone) == ((indexes[0],), ())
+    assert shipment.frame is not None
+    assert [item.index for item in shipment.frame.items] == indexes[1:]
+
+
+def replace_cache(dock: Dock) -> Shipping:
+    """Shipping as after a restart."""
+    return Shipping(dock.core.engine, dock.core.tree, ParcelCache(1), budget=1_000_000)
 
 
 def test_many_receipts_come_in_turns() -> None:
@@ -111,7 +140,7 @@ def test_many_receipts_come_in_turns() -> None:
 
 def test_nothing_to_send_is_no_frame() -> None:
     dock = Dock()
-    assert dock.block() == Shipment(None, (), (), (), 5)
+    assert dock.block() == Shipment(None, (), (), (), (), 5)
 
 
 def test_directory_versions_come_in_order_and_in_turns() -> None:
