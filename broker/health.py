@@ -6,8 +6,9 @@ from aiohttp import web
 
 from broker.config import Address
 from broker.exchange import Exchange
+from broker.front import Front
+from broker.gate import Bounds
 from broker.metrics import CONTENT_TYPE, PRECEDENCES
-from schemas.errors import BadConfig
 
 
 class Health:
@@ -16,27 +17,21 @@ class Health:
     def __init__(self, exchange: Exchange, address: Address) -> None:
         self._exchange = exchange
         self.address = address
-        self._runner: web.AppRunner | None = None
+        self._front: Front | None = None
         self.ready = False
 
     async def start(self) -> None:
         """Listen. Raises `BadConfig` when the address cannot be had."""
         app = web.Application()
-        app.add_routes(
-            [web.get("/healthz", self._alive), web.get("/readyz", self._readiness), web.get("/metrics", self._metrics)]
-        )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self.address.host, self.address.port).start()
-        except OSError as error:
-            raise BadConfig(f"cannot listen on {self.address}: {error.strerror}") from error
-        self.address = Address(self.address.host, self._runner.addresses[0][1])
+        served = {"/healthz": self._alive, "/readyz": self._readiness, "/metrics": self._metrics}
+        app.add_routes([web.get(path, handler, allow_head=False) for path, handler in served.items()])
+        self._front = Front(app, metrics=self._exchange.metrics, bounds=Bounds(), shutdown_seconds=1.0)
+        self.address = await self._front.start(self.address)
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._front is not None:
+            await self._front.stop()
 
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.json_response({"alive": True})

@@ -141,11 +141,12 @@ def _index(request: web.Request) -> int:
 def log_routes(exchange: Exchange, publication: Publication, party: web.RequestKey[Party]) -> list[web.RouteDef]:
     """The routes of the log."""
     handlers = LogHttp(exchange, publication, party)
-    return [
-        web.get("/checkpoint", handlers.checkpoint),
-        web.get("/witnessed", handlers.witnessed),
-        web.get("/tile/{path:.+}", handlers.tile),
-        web.get("/party/{agency}/{path:tile/.+}", handlers.party),
-        web.get("/directory/{digest}", handlers.directory),
-        web.get("/body/{index}", handlers.body),
-    ]
+    served = {
+        "/checkpoint": handlers.checkpoint,
+        "/witnessed": handlers.witnessed,
+        "/tile/{path:.+}": handlers.tile,
+        "/party/{agency}/{path:tile/.+}": handlers.party,
+        "/directory/{digest}": handlers.directory,
+        "/body/{index}": handlers.body,
+    }
+    return [web.get(path, handler, allow_head=False) for path, handler in served.items()]

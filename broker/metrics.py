@@ -21,6 +21,7 @@ class Metrics:
         self.entries = self._counter("entries", "Entries logged, by kind", "kind")
         self.accepted = self._counter("accepted", "Submissions accepted, by kind", "kind")
         self.refused = self._counter("refused", "Submissions refused, by kind and code", "kind", "code")
+        self.turned_away = self._counter("turned_away", "Connections and requests not served, by reason", "why")
         self.deliveries = self._counter("deliveries", "Alerts sent to nodes")
         self.receipts = self._counter("receipts", "Alerts receipted, by state", "state")
         self.expired = self._counter("expired_deliveries", "Deliveries dropped because the alert had expired")

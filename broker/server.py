@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-import structlog
 from aiohttp import web
 
-from broker.config import Address, Config
+from broker.config import Config
 from broker.exchange import Exchange
+from broker.front import Front, Handler
+from broker.gate import Bounds
 from broker.identity import Party, identify
 from broker.log_http import log_routes
 from broker.publication import Publication
@@ -19,9 +19,7 @@ from broker.roster import Roster
 from broker.websocket import WebSocketChannel
 from schemas.errors import BadConfig, CrossbearingError, NotPinned
 
-log = structlog.get_logger()
 PARTY = web.RequestKey("party", Party)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def tls_context(config: Config) -> ssl.SSLContext:
@@ -46,23 +44,24 @@ class Server:
         self._publication = publication
         self._config = config
         self.address = config.listen
+        self.bounds = Bounds()
         self._roster = Roster(exchange)
-        self._runner: web.AppRunner | None = None
+        self.front: Front | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises `BadConfig` when the address cannot be had."""
         app = web.Application(middlewares=[self._identified])
-        app.add_routes([web.get("/session", self._session), *log_routes(self._exchange, self._publication, PARTY)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0, handle_signals=False)
-        await self._runner.setup()
-        listen = self.address
-        site = web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls_context(self._config))
-        try:
-            await site.start()
-        except OSError as error:
-            raise BadConfig(f"cannot listen on {listen}: {error.strerror}") from error
-        self.address = Address(listen.host, self._runner.addresses[0][1])
+        session = web.get("/session", self._session, allow_head=False)
+        app.add_routes([session, *log_routes(self._exchange, self._publication, PARTY)])
+        self.front = Front(
+            app,
+            metrics=self._exchange.metrics,
+            bounds=self.bounds,
+            tls=tls_context(self._config),
+            identify=self._known,
+        )
+        self.address = await self.front.start(self.address)
         self._keeper = asyncio.create_task(self._roster.keep())
 
     async def stop(self, reason: CrossbearingError) -> None:
@@ -70,25 +69,26 @@ class Server:
         if self._keeper is not None:
             self._keeper.cancel()
         await self._roster.end(reason)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self.front is not None:
+            await self.front.stop()
 
     @web.middleware
     async def _identified(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Find out who asks, and turn errors into JSON."""
-        try:
-            request[PARTY] = self._identify(request)
-            return await handler(request)
-        except CrossbearingError as error:
-            log.info("request refused", path=request.path, code=error.code)
-            response = web.json_response({"error": error.as_dict()}, status=_STATUS.get(error.code, 500))
-            response.force_close()
-            return response
+        """Find out who asks."""
+        request[PARTY] = self._identify(request)
+        return await handler(request)
 
     def _identify(self, request: web.Request) -> Party:
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
         return identify(tls.getpeercert(binary_form=True) if tls else None, self._exchange.history.latest)
+
+    def _known(self, certificate: bytes | None) -> str | None:
+        """Whose connection it is, as far as counting goes; what is wrong with it is said to its first request."""
+        try:
+            return identify(certificate, self._exchange.history.latest).id
+        except CrossbearingError:
+            return None
 
     def _still(self, request: web.Request, party: Party) -> None:
         """Raises `NotPinned` or `Suspended` once the connection is no longer that party's."""
@@ -103,6 +103,3 @@ class Server:
         await channel.accept()
         await self._roster.serve(party.id, channel, partial(self._still, request, party))
         return channel.response
-
-
-_STATUS = {"not-pinned": 403, "suspended": 403, "not-a-party": 403, "missing": 404, "not-found": 404, "purged": 410}

@@ -515,6 +515,16 @@ class ShuttingDown(
     """The peer is going down in good order."""
 
 
+class NotServed(SessionRefusal, code="not-served", hint="docs/spec/session.md lists what is served, and in what form."):
+    """A request for something that the listener does not serve, or in a form that it does not take."""
+
+
+class TooManyConnections(
+    SessionRefusal, code="too-many-connections", hint="Close connections that are not used; a node needs one."
+):
+    """The holder of one certificate has more connections open than it may."""
+
+
 class LogRestored(
     SessionRefusal,
     code="log-restored",

@@ -147,6 +147,31 @@ DEFAULT_CREDIT: Final = 256
 MAX_CREDIT: Final = 65_536
 """The most a node can grant, so that credit cannot turn flow control off."""
 
+# -- listeners ---------------------------------------------------------------------------------------------------------
+
+MAX_HANDSHAKES: Final = 256
+"""TLS handshakes under way at a hub: all of 31 nodes eight times over, and 25 MB at most."""
+MAX_HANDSHAKES_PER_ADDRESS: Final = 64
+"""Of them from one address: 31 nodes may come back at once from behind one."""
+HANDSHAKE_MS: Final = 10_000
+"""A handshake takes two round trips; over a bad line, seconds."""
+REQUEST_MS: Final = 10_000
+"""A request's head is a few hundred bytes; so long, too, a connection without a request is kept."""
+ANSWER_MS: Final = 120_000
+"""The largest answer is a full bundle of entries, 16 MiB: over a line of a megabit it takes this long."""
+MAX_PARTY_CONNECTIONS: Final = 8
+"""Connections with certificates of one party: a session, its successor, and a few of an auditor's tool."""
+MAX_STRANGER_CONNECTIONS: Final = 32
+"""Connections with certificates that the directory pins for nobody, all together: they are only told so."""
+MAX_REQUEST_LINE: Final = 512
+"""Bytes of a request's first line; the longest path that is served has 120."""
+MAX_REQUEST_FIELD: Final = 2_048
+"""Bytes of one header field of a request; an ordinary client's longest has 100."""
+MAX_REQUEST_FIELDS: Final = 32
+"""Header fields of a request; an ordinary client sends ten."""
+MAX_LOG_LINES: Final = 120
+"""Lines a minute that one event may put into the log; the rest are counted, so that no peer can fill the disk."""
+
 # -- directory ---------------------------------------------------------------------------------------------------------
 
 MAX_METADATA: Final = 1_048_576

@@ -13,6 +13,7 @@ PROJECT = {"broker", "nodes", "schemas"}
 IMPURE = {"aiohttp", "apsw", "asyncio", "logging", "random", "secrets", "socket", "sqlite3", "structlog", "time"}
 CLOCKS = {"now", "utcnow", "today", "urandom"}
 AIOHTTP_ADAPTERS = {
+    "broker/front.py",
     "broker/server.py",
     "broker/websocket.py",
     "broker/log_http.py",

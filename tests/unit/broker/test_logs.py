@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from broker.draft import Work
-from broker.logs import configure_logs
+from broker.logs import Ration, configure_logs
 from schemas.errors import CrossbearingError
 from tests.support.alerts import SECRET_WORDS
 from tests.support.directory import make_world
@@ -64,3 +64,26 @@ async def test_nothing_of_an_alert_is_logged(tmp_path: Path, capsys: pytest.Capt
     assert "ready" in said
     for secret in (SECRET_WORDS, world.log_key.public.hex(), sealed.body.hex()[:32], alert.title):
         assert secret not in said
+
+
+def test_one_event_cannot_fill_the_disk_and_what_was_left_out_is_told() -> None:
+    now = [600.0]
+    ration = Ration(3, lambda: now[0])
+
+    def told(event: str) -> dict[str, object] | None:
+        try:
+            return dict(ration(None, "info", {"event": event}))
+        except structlog.DropEvent:
+            return None
+
+    assert [told("turned away") is not None for _ in range(10)] == [True] * 3 + [False] * 7
+    assert told("another event") == {"event": "another event"}
+    now[0] += 60
+    assert told("turned away") == {"event": "turned away", "left_out": 7}
+    assert told("turned away") == {"event": "turned away"}
+
+
+def test_lines_of_libraries_are_rationed_by_their_logger() -> None:
+    ration = Ration(2, lambda: 0.0)
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "something else each time", (), None)
+    assert [ration.filter(record) for _ in range(3)] == [True, True, False]
