@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 
-.PHONY: bench help install demo demo-stop test lint unit scenarios kill fuzz vectors reference certs lock clean
+.PHONY: bench help install demo demo-stop test lint unit scenarios mutation kill fuzz vectors reference certs lock clean
 
 help:
 	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
@@ -16,6 +16,7 @@ help:
 	@echo "make unit       the fast tests only"
 	@echo "make kill       load, and SIGKILL on hub and nodes: HOURS=8 or MINUTES=10, NODES=6, SEED=7; then all counts must be equal"
 	@echo "make fuzz       fuzz every decoder, SECONDS=600 in all"
+	@echo "make mutation break the core, thousands of times, each time a little: a test must fail; MODULE=broker/admission.py"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
 	@echo "make bench      the brokers that a user would pick instead, side by side with this one; BENCH='--rounds 3'"
 	@echo "make lock       renew the hash-pinned requirement files"
@@ -63,6 +64,11 @@ bench: $(READY)
 	@command -v redis-server mosquitto rabbitmqctl >/dev/null || apt-get install -qqy redis-server mosquitto rabbitmq-server
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.brokers $(BENCH)
+
+# About a second for each of some thousand mutants: whatever survives unexplained is printed, and fails.
+mutation: $(READY)
+	$(BIN)/python -m tests.mutation.removals $(MODULE)
+	$(BIN)/python -m tests.mutation.run $(MODULE)
 
 vectors: $(READY)
 	$(BIN)/python -m tests.vectors.generate

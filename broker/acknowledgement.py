@@ -25,26 +25,12 @@ from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.receipt import Receipt, ReceiptItem, decode_receipt, verify_receipt
 from schemas.session.frames import SendReceipt
 
-STEPS = {
-    1: "the receipt decodes strictly",
-    2: "the agency is that of the TLS certificate",
-    3: "the agency is active",
-    4: "the signing key is known and valid",
-    5: "the signature verifies",
-    6: "the receipt is not from the future",
-    7: "every item names an alert in the log",
-    8: "the agency is a recipient of every alert",
-    9: "the receipt says something new",
-    10: "the agency is within its allowance",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class AdmittedReceipt:
     """A receipt that may enter the log; only `admit_receipt` makes one. `deliveries` are those it moves forward."""
 
     receipt: Receipt
-    submission: SendReceipt
     deliveries: tuple[Delivery, ...]
     spent: tuple[Spent, ...] = ()
 
@@ -77,14 +63,13 @@ def admit_receipt(
         if receipt.time > now + CLOCK_SKEW_MS:
             raise ClockOff(f"the receipt is from {receipt.time - now} ms in the future", offset=receipt.time - now)
     deliveries = [_delivery(receipt, item, view) for item in receipt.items]
-    with step(9):
-        standing = STANDING_OF_STATE[receipt.state]
-        moved = tuple(delivery for delivery in deliveries if delivery.standing < standing)
-        if not moved:
-            return AlreadyLogged(max(delivery.receipt for delivery in deliveries))
+    standing = STANDING_OF_STATE[receipt.state]
+    moved = tuple(delivery for delivery in deliveries if delivery.standing < standing)
+    if not moved:  # step 9, which refuses nothing
+        return AlreadyLogged(max(delivery.receipt for delivery in deliveries))
     with step(10):
         spent = afford()
-    return AdmittedReceipt(receipt, submission, moved, spent)
+    return AdmittedReceipt(receipt, moved, spent)
 
 
 def _delivery(receipt: Receipt, item: ReceiptItem, view: View) -> Delivery:

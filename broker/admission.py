@@ -49,20 +49,6 @@ from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
 from schemas.routing.resolve import query_of, resolve
 from schemas.session.frames import Submit
 
-STEPS = {
-    1: "the header decodes strictly",
-    2: "the sender is the agency of the TLS certificate",
-    3: "the id is new",
-    4: "the sender is active",
-    5: "the signing key is known and valid",
-    6: "the signature verifies",
-    7: "the times are right",
-    8: "the directory version is current",
-    9: "the recipients are those that the rules give",
-    10: "body, openers and attachments match the header",
-    11: "the sender is within its allowance",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class AdmittedAlert:
@@ -73,7 +59,6 @@ class AdmittedAlert:
     """
 
     header: Header
-    submission: Submit
     fingerprint: bytes
     openers: dict[bytes, bytes]
     held: dict[bytes, KnownOpener]
@@ -139,7 +124,7 @@ def admit_alert(
             raise AlertExpired(f"the alert expired {now - header.expires} ms ago")
     with step(8):
         if late:
-            check_carried_directory(header, _sealed_under(header, newest, directories), newest, now)
+            check_carried_directory(header, directories(header.directory), newest, now)
         else:
             _check_version(header, newest, now)
     with step(9):
@@ -151,7 +136,7 @@ def admit_alert(
         _check_attachments(header, view)
     with step(11):
         spent = afford(header)
-    return AdmittedAlert(header, submission, fingerprint, openers, held, submission.carried if late else b"", spent)
+    return AdmittedAlert(header, fingerprint, openers, held, submission.carried if late else b"", spent)
 
 
 def _same_again(header: Header, submission: Submit, fingerprint: bytes, known: bytes, index: int) -> AlreadyLogged:
@@ -164,11 +149,6 @@ def _check_time(header: Header, _newest: Directory, now: int) -> None:
     offset = header.created - now
     if abs(offset) > CLOCK_SKEW_MS:
         raise ClockOff(f"the alert was made {abs(offset)} ms {'after' if offset > 0 else 'before'} now", offset=offset)
-
-
-def _sealed_under(header: Header, newest: Directory, directories: Callable[[int], Directory]) -> Directory:
-    """The version that the header names; the newest stands for one that is not there yet, and is refused for it."""
-    return directories(header.directory) if header.directory < newest.version else newest
 
 
 def _check_version(header: Header, newest: Directory, now: int) -> None:

@@ -38,9 +38,9 @@ DIGEST = bytes(32)
 
 
 def test_a_quiet_session() -> None:
-    Playbook.new().says("node", HELLO).stands("greeted", 3).says("hub", WELCOME).stands("open", 3).says(
-        "node", Bye("", "")
-    ).stands("closed", 3)
+    Playbook.new().stands("start", 0).says("node", HELLO).stands("greeted", 3).says("hub", WELCOME).stands(
+        "open", 3
+    ).says("node", Bye("", "")).stands("closed", 3)
 
 
 def test_a_node_catches_up_delivers_and_is_answered() -> None:
@@ -100,25 +100,36 @@ def test_receipts_and_directory_items_cost_no_credit() -> None:
 
 def test_the_hub_cannot_send_beyond_the_credit() -> None:
     book = Playbook.opened().says("hub", block(2))
-    with pytest.raises(SessionMisuse):
+    with pytest.raises(SessionMisuse, match="a block of 2 alerts exceeds the credit of 1"):
         book.hub.send(block(2))
     book.stands("open", 1).says("hub", block(1)).stands("open", 0)
 
 
 def test_a_node_refuses_what_goes_beyond_its_credit() -> None:
     book = Playbook.opened()
-    with pytest.raises(CreditExceeded):
+    with pytest.raises(CreditExceeded, match="a block of 4 alerts exceeds the credit of 3"):
         book.node.receive(encode_frame(block(4)))
 
 
-@pytest.mark.parametrize("frame", [Credit(0), Credit(MAX_CREDIT)], ids=["nothing", "too much"])
-def test_a_grant_beyond_bounds_is_refused(frame: Credit) -> None:
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (Credit(0), "a grant of no credit means nothing"),
+        (Credit(MAX_CREDIT - 2), f"a credit of {MAX_CREDIT + 1} exceeds the limit of {MAX_CREDIT}"),
+    ],
+    ids=["nothing", "too much"],
+)
+def test_a_grant_beyond_bounds_is_refused(frame: Credit, words: str) -> None:
     book = Playbook.opened()
-    with pytest.raises(CreditExceeded):
+    with pytest.raises(CreditExceeded, match=f"^{words}$"):
         book.hub.receive(encode_frame(frame))
-    with pytest.raises(SessionMisuse):
+    with pytest.raises(SessionMisuse, match=f"^{words}$"):
         book.node.send(frame)
     book.stands("open", 3)
+
+
+def test_a_grant_up_to_the_limit_is_taken() -> None:
+    Playbook.opened().says("node", Credit(MAX_CREDIT - 3)).stands("open", MAX_CREDIT)
 
 
 def test_a_hello_with_too_much_credit_is_refused() -> None:
@@ -171,7 +182,8 @@ def test_each_frame_passes_in_the_states_of_the_table_and_no_other(state: str, s
     if type(frame) in allowed:
         assert receiver.receive(sender.send(frame)) == frame
         return
-    with pytest.raises(SessionMisuse):
+    name = type(frame).__name__
+    with pytest.raises(SessionMisuse, match=f"^a {side} may not send {name} while the session is {state}$"):
         sender.send(frame)
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match=f"^the {side} sent {name} while the session is {state}$"):
         receiver.receive(encode_frame(frame))

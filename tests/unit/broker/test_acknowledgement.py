@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from broker.acknowledgement import STEPS
 from broker.draft import Work
 from broker.state import Standing
 from schemas.codec import encode
@@ -34,7 +33,7 @@ def index(core: HubCore) -> int:
 
 def check(refusal: CrossbearingError, code: str, step: int) -> None:
     assert (refusal.code, refusal.context.get("step")) == (code, step), refusal.message
-    assert step in STEPS
+    assert " " in refusal.message
 
 
 def standing(core: HubCore, index: int, agency: str = RECIPIENT) -> Standing:
@@ -98,8 +97,13 @@ def test_step_5_refuses_a_bad_signature(core: HubCore, index: int) -> None:
 
 def test_step_6_refuses_a_receipt_from_the_future_but_not_from_the_past(core: HubCore, index: int) -> None:
     future = core.receipt(RECIPIENT, index, time=NOW + CLOCK_SKEW_MS + 1)
-    check(core.refused(RECIPIENT, core.signed(future)), "clock-off", 6)
+    refusal = core.refused(RECIPIENT, core.signed(future))
+    check(refusal, "clock-off", 6)
+    assert refusal.context["offset"] == CLOCK_SKEW_MS + 1
+    assert f"{CLOCK_SKEW_MS + 1} ms in the future" in refusal.message
     core.accepted(RECIPIENT, core.signed(core.receipt(RECIPIENT, index, time=NOW - 30 * DAY_MS)))
+    bearable = core.receipt(RECIPIENT, index, state="read", time=NOW + CLOCK_SKEW_MS)
+    core.accepted(RECIPIENT, core.signed(bearable))
 
 
 def test_step_7_refuses_items_that_name_no_alert_of_that_sender(core: HubCore, index: int) -> None:
@@ -112,11 +116,15 @@ def test_step_7_refuses_items_that_name_no_alert_of_that_sender(core: HubCore, i
         replace(good, items=(replace(item, leaf=bytes(32)),)),
         replace(good, sender="au-abf"),
     ):
-        check(core.refused(RECIPIENT, core.signed(changed)), "bad-receipt", 7)
+        refusal = core.refused(RECIPIENT, core.signed(changed))
+        check(refusal, "bad-receipt", 7)
+        assert refusal.context["index"] == changed.items[0].index
 
 
 def test_step_8_refuses_a_receipt_for_others_alerts(core: HubCore, index: int) -> None:
-    check(core.refused("au-abf", core.signed(core.receipt("au-abf", index))), "not-a-party", 8)
+    refusal = core.refused("au-abf", core.signed(core.receipt("au-abf", index)))
+    check(refusal, "not-a-party", 8)
+    assert refusal.context["index"] == index
 
 
 def test_step_9_gives_the_same_acceptance_for_what_is_known(core: HubCore, index: int) -> None:

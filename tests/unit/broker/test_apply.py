@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from broker.state import Standing
-from schemas.envelope.header import Relation, decode_header
+from broker.acknowledgement import AdmittedReceipt
+from broker.admission import AdmittedAlert
+from broker.apply import apply_alert, apply_receipt
+from broker.state import Changes, Delivery, KnownAlert, KnownOpener, Spent, Standing
+from schemas.envelope.header import AttachmentRef, Relation, decode_header
+from schemas.limits import DAY_MS
 from schemas.session.frames import Submit
 from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore, altered
@@ -62,3 +68,66 @@ def test_other_relations_withdraw_nothing(core: HubCore, kind: str) -> None:
     relation = Relation(kind, decode_header(alert.header).id)
     core.accepted(SENDER, altered(core.world, core.alert(number=2), relation=relation))
     assert set(standings(core, index).values()) == {Standing.WAITING}
+
+
+SPENT = (Spent(SENDER, 3, 7),)
+LEAF, MARK = b"l" * 32, b"f" * 32
+
+
+def test_the_changes_of_an_alert_are_these_and_no_others(core: HubCore) -> None:
+    picture = AttachmentRef(b"d" * 32, 9)
+    header = replace(decode_header(core.alert(precedence="priority").header), attachments=(picture,))
+    ends = -(-header.expires // DAY_MS) * DAY_MS
+    assert header.expires < ends < header.expires + DAY_MS
+    admitted = AdmittedAlert(header, MARK, {}, {}, b"", SPENT)
+    assert apply_alert(core.engine, 7, LEAF, admitted, time=NOW, document=core.world.document) == Changes(
+        alert=KnownAlert(7, header.id, SENDER, MARK, LEAF, header.expires),
+        deliveries=tuple(Delivery(name, 7, 2, header.expires, Standing.WAITING, 0) for name in ("au-abf", "sg-cnb")),
+        openers=tuple(KnownOpener(r.opener_id, SENDER, r.agency, ends) for r in header.recipients),
+        attachments=(picture.digest,),
+        spent=SPENT,
+    )
+
+
+@pytest.mark.parametrize(("until", "renewed"), [(-1, True), (0, False), (1, False)])
+def test_an_opener_serves_as_long_as_the_longest_alert_that_names_it(core: HubCore, until: int, renewed: bool) -> None:
+    header = decode_header(core.alert().header)
+    held = {r.opener_id: KnownOpener(r.opener_id, SENDER, r.agency, header.expires + until) for r in header.recipients}
+    changes = apply_alert(
+        core.engine, 7, LEAF, AdmittedAlert(header, MARK, {}, held), time=NOW, document=core.world.document
+    )
+    assert [opener.id for opener in changes.openers] == [r.opener_id for r in header.recipients if renewed]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_recall_ends_the_waiting_at_its_own_time_or_when_it_had_expired(core: HubCore, late: bool) -> None:
+    alert = core.alert(number=1)
+    index = core.accepted(SENDER, alert)
+    header = decode_header(recall(core, alert).header)
+    expires = decode_header(alert.header).expires
+    time = expires + 5 if late else NOW + 5
+    changes = apply_alert(
+        core.engine, 9, LEAF, AdmittedAlert(header, MARK, {}, {}), time=time, document=core.world.document
+    )
+    assert changes.idle == ((index, expires if late else time),)
+    assert [(d.agency, d.index, d.standing, d.expires) for d in changes.deliveries if d.index == index] == [
+        (name, index, Standing.WITHDRAWN, expires) for name in ("au-abf", "sg-cnb")
+    ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_changes_of_a_receipt_are_these_and_no_others(core: HubCore, late: bool) -> None:
+    index = core.accepted(SENDER, core.alert())
+    receipt = core.receipt("sg-cnb", index, state="read")
+    mine = core.engine.delivery("sg-cnb", index)
+    assert mine is not None
+    time = mine.expires + 5 if late else NOW + 5
+    admitted = AdmittedReceipt(receipt, (mine,), SPENT)
+    read = Delivery("sg-cnb", index, mine.rank, mine.expires, Standing.READ, 9)
+    one_waits = Changes(deliveries=(read,), notice=SENDER, spent=SPENT)
+    assert apply_receipt(core.engine, 9, admitted, time=time) == one_waits
+    core.accepted("au-abf", core.signed(core.receipt("au-abf", index)))
+    none_waits = replace(one_waits, idle=((index, mine.expires if late else time),))
+    assert apply_receipt(core.engine, 9, admitted, time=time) == none_waits
+    again = AdmittedReceipt(receipt, (replace(mine, standing=Standing.STORED, receipt=8),), SPENT)
+    assert apply_receipt(core.engine, 9, again, time=time) == one_waits, "it was idle already"

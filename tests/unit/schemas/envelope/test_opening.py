@@ -506,7 +506,7 @@ GOOD = make_alert(WORLD, "hk-customs", **FIELDS)
 GOOD_HEADER = decode_header(seal_alert(WORLD, GOOD)[0].header)
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.sampled_from([*alert_to_wire(GOOD), "surprise"]), VALUES | RECORDS)
 def test_whatever_a_sender_puts_inside_is_opened_or_refused(name: str, value: Value) -> None:
     wire = {**alert_to_wire(GOOD), name: value}

@@ -16,7 +16,7 @@ from schemas.routing.rules import Rule
 from tests.support.routing import AGENCIES, QUERIES, SETTINGS, Setting, plainly, rule_sets
 
 Item = TypeVar("Item")
-MANY = settings(max_examples=600)
+MANY = settings(max_examples=6 * settings().max_examples)
 
 
 def outcome(setting: Setting, asked: RoutingQuery) -> Resolution | str:
