@@ -132,8 +132,8 @@ def admit_alert(
         _check_relation(header, view)
     with step(10):
         _check_body(header, submission.body, newest, view)
-        openers, held = _check_openers(header, submission.openers, view)
-        _check_attachments(header, view)
+        openers, held = check_openers(header, submission.openers, view)
+        check_attachments(header, view)
     with step(11):
         spent = afford(header)
     return AdmittedAlert(header, fingerprint, openers, held, submission.carried if late else b"", spent)
@@ -191,9 +191,10 @@ def _check_body(header: Header, body: bytes, newest: Directory, view: View) -> N
         raise BodyMismatch("the body is that of another entry, with which it would be deleted")
 
 
-def _check_openers(
+def check_openers(
     header: Header, openers: tuple[bytes, ...], view: View
 ) -> tuple[dict[bytes, bytes], dict[bytes, KnownOpener]]:
+    """The openers given that are not held yet, and those named that are. Raises `OpenerMissing` or `OpenerMismatch`."""
     given = {opener_id(opener): opener for opener in openers if len(opener) == OPENER_SIZE}
     if len(given) != len(openers):
         raise OpenerMismatch(f"an opener is given twice or has not {OPENER_SIZE} bytes")
@@ -215,7 +216,8 @@ def _check_openers(
     return given, known
 
 
-def _check_attachments(header: Header, view: View) -> None:
+def check_attachments(header: Header, view: View) -> None:
+    """Whether the attachments named are held whole. Raises `AttachmentMissing`."""
     for digest, size in header.attachments:
         if view.attachment(digest) != size:
             raise AttachmentMissing(f"the attachment {digest.hex()} of {size} bytes is not held whole")

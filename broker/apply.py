@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from broker.acknowledgement import AdmittedReceipt
@@ -21,7 +22,7 @@ from broker.state import (
 )
 from schemas.directory.documents import DirectoryDocument
 from schemas.directory.escalation import escalation_due
-from schemas.envelope.header import PRECEDENCE_RANK
+from schemas.envelope.header import PRECEDENCE_RANK, Header
 from schemas.limits import DAY_MS
 
 
@@ -39,10 +40,13 @@ def apply_alert(
         Delivery(recipient.agency, index, rank, header.expires, Standing.WAITING, 0, due)
         for recipient in header.recipients
     )
-    openers = tuple(
-        KnownOpener(recipient.opener_id, header.sender, recipient.agency, _end_of_day(header.expires))
-        for recipient in header.recipients
-        if (held := admitted.held.get(recipient.opener_id)) is None or held.until < header.expires
+    openers = openers_of(
+        header,
+        [
+            recipient.opener_id
+            for recipient in header.recipients
+            if (held := admitted.held.get(recipient.opener_id)) is None or held.until < header.expires
+        ],
     )
     withdrawn = _withdrawn(view, admitted)
     return Changes(
@@ -52,6 +56,15 @@ def apply_alert(
         openers=openers,
         attachments=tuple(digest for digest, _ in header.attachments),
         spent=admitted.spent,
+    )
+
+
+def openers_of(header: Header, ids: Collection[bytes]) -> tuple[KnownOpener, ...]:
+    """What is known of the openers with these ids that a header names."""
+    return tuple(
+        KnownOpener(recipient.opener_id, header.sender, recipient.agency, _end_of_day(header.expires))
+        for recipient in header.recipients
+        if recipient.opener_id in ids
     )
 
 

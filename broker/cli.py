@@ -16,12 +16,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _ANY = click.Path(path_type=Path)
 
+_BACKUP = ("backup", "verify-backup", "restore", "restore-status", "complete", "resume")
+
 
 class _Commands(click.Group):
     """The hub's commands, and those of the governors, which are loaded when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "directory", "route"])
+        return sorted([*super().list_commands(ctx), "directory", "route", *_BACKUP])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "directory":
@@ -32,6 +34,11 @@ class _Commands(click.Group):
             from broker.route_cli import route
 
             return route
+        if cmd_name in _BACKUP:
+            from broker import backup_cli
+
+            command: click.Command = getattr(backup_cli, cmd_name.replace("-", "_"))
+            return command
         return super().get_command(ctx, cmd_name)
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from broker.draft import Draft, Entered, Verdict, Work
+from broker.draft import Draft, Entered, Supplied, Verdict, Work
 from broker.engines.port import Anchor, Engine
 from broker.quota import Quotas
 from broker.tree import Tree
 from schemas.directory.history import Directory, DirectoryHistory
-from schemas.errors import DirectoryLockout
+from schemas.errors import DirectoryLockout, LogRestored
 from schemas.keys import MlDsaKey, SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.cosignature import Tree as SignedTree
@@ -40,13 +40,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a batch. `head` is None when nothing was logged; `seconds` is what the block took."""
+    """What became of a batch. `head` is None when nothing was logged; `seconds` is what the block took.
+
+    `supplied` are alerts of the log whose lost body came back, each with the deliveries that wait for it.
+    """
 
     verdicts: tuple[Verdict, ...]
     head: Head | None
     entered: tuple[Entered, ...]
     directories: tuple[tuple[int, Directory], ...]
     seconds: float
+    supplied: tuple[Supplied, ...] = ()
 
 
 class _NothingToLogError(Exception):
@@ -115,15 +119,30 @@ class Committer:
         self._quotas = quotas
         self._clock = clock
         self._stopwatch = stopwatch
+        restorations = anchor.restorations()
+        self._unsettled = bool(restorations) and not restorations[-1].settled
         newest = engine.entry(head.size - 1) if head is not None and head.size else None
         self._time = decode_entry(newest).time if newest is not None else 0
+
+    def disown(self) -> None:
+        """Sign nothing more, from now on and after any restart: the storage went back. Raises `StorageInDoubt`."""
+        self._unsettled = True
+        self._anchor.restored(self._tree.size, self._clock())
+
+    def settle(self) -> None:
+        """Sign again: what is here is all that was signed. Raises `StorageInDoubt`."""
+        self._anchor.settle()
+        self._unsettled = False
 
     def commit(self, batch: Sequence[Work]) -> Committed:
         """Log what of `batch` may enter, as one block.
 
         Raises `StorageFull` or `StorageFailed` when nothing was kept, and `StorageInDoubt`, `StorageTampered` or
-        `Fork` when something is wrong with what is durable: then nothing more may be signed.
+        `Fork` when something is wrong with what is durable: then nothing more may be signed. `LogRestored` while it is
+        not settled what was signed before.
         """
+        if self._unsettled:
+            raise LogRestored("the log was restored, and nobody has settled yet that nothing newer was signed")
         started = self._stopwatch()
         position = self._tree.size
         now = max(self._clock(), self._time)  # the log's times never go back, whatever the clock does
@@ -140,13 +159,16 @@ class Committer:
                     check_directory=self._signer.check_directory,
                 )
                 verdicts = tuple(draft.take(work) for work in batch)
-                if not draft.entered:
+                if not draft.entered and not draft.supplied:
                     raise _NothingToLogError
                 growth = self._tree.extend([entered.leaf for entered in draft.entered])
                 for level, index, data in growth.tiles:
                     block.put_tile(level, index, data)
         except _NothingToLogError:
             return Committed(verdicts, None, (), (), self._stopwatch() - started)
+        supplied = tuple(draft.supplied)
+        if not draft.entered:
+            return Committed(verdicts, None, (), (), self._stopwatch() - started, supplied)
         checkpoint = Checkpoint(self._signer.origin, growth.size, growth.root())
         note = self._signer.sign(checkpoint)
         self._anchor.swap(self._head.note if self._head else None, note)
@@ -156,4 +178,4 @@ class Committer:
             self._history.add(index, directory)
         self._head = Head(note, checkpoint, len(self._history))
         seconds = self._stopwatch() - started
-        return Committed(verdicts, self._head, tuple(draft.entered), tuple(draft.directories), seconds)
+        return Committed(verdicts, self._head, tuple(draft.entered), tuple(draft.directories), seconds, supplied)

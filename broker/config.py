@@ -77,6 +77,11 @@ class Config:
         return self.data / "broker.sock"
 
     @property
+    def heard(self) -> Path:
+        """Where signed checkpoints are kept that go beyond a restored log."""
+        return self.data / "heard"
+
+    @property
     def evidence(self) -> Path:
         """Where proof of wrongdoing by those who sign directories is kept."""
         return self.data / "evidence"

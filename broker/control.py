@@ -4,6 +4,8 @@ One request per connection: four bytes of length, a canonical map; the answer ha
 
     {"command": "status"}
     {"command": "directory"}
+    {"command": "restored"}
+    {"command": "resume", "despite": [text, …]}
     {"command": "publish", "bundle": bytes, "role": text, "version": number}
 
 A directory bundle proves itself by its signatures, so whoever may use the socket still cannot change the directory.
@@ -80,6 +82,15 @@ class Control:
                 case "directory":
                     request.done()
                     return {"roles": dict(self._exchange.history.latest.versions())}
+                case "restored":
+                    request.done()
+                    listening = self._exchange.listening
+                    return {"restored": listening.as_dict() if listening is not None else None}
+                case "resume":
+                    despite = request.texts("despite")
+                    request.done()
+                    await self._exchange.resume(despite)
+                    return self._status()
                 case "publish":
                     return await self._publish(request)
             raise Malformed("there is no such command")
@@ -97,10 +108,16 @@ class Control:
             "origin": exchange.head.checkpoint.origin,
             "pending": exchange.pending,
             "ready": exchange.ready,
+            "restored": self._obstacles(),
             "root": exchange.head.checkpoint.root.hex(),
             "sessions": list(exchange.connected),
             "size": exchange.head.size,
         }
+
+    def _obstacles(self) -> list[Value]:
+        """Why a restored log is not signed yet; nothing in ordinary service."""
+        listening = self._exchange.listening
+        return [*(listening.obstacles() or ["not resumed yet"])] if listening is not None else []
 
     async def _publish(self, request: Fields) -> dict[str, Value]:
         new = NewDirectory(request.text("role"), request.integer("version"), request.blob("bundle"))

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.acknowledgement import admit_receipt
-from broker.admission import AlreadyLogged, admit_alert
-from broker.apply import apply_alert, apply_escalation, apply_purge, apply_receipt
+from broker.admission import AlreadyLogged, admit_alert, check_attachments, check_openers
+from broker.apply import apply_alert, apply_escalation, apply_purge, apply_receipt, openers_of
 from broker.engines.port import BlockWriter
 from broker.escalating import Escalate, admit_escalation
 from broker.parcel import Parcel, make_parcel
 from broker.purging import admit_purge
 from broker.quota import Quotas
-from broker.state import Activation, Changes, Spent
+from broker.state import Activation, Changes, Delivery, Spent
 from schemas.codec import decode
 from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
+from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
 from schemas.ids import ID_SIZE, sha256
 from schemas.limits import MAX_BASIS, MAX_HEADER
@@ -58,6 +59,10 @@ class Work:
 
 Verdict = int | CrossbearingError
 """The log index where a submission stands, or why it does not."""
+
+
+Supplied = tuple[Parcel, tuple[Delivery, ...]]
+"""An alert of the log whose lost body came back, and the deliveries that wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,7 @@ class Draft:
         self._trusted_root = trusted_root
         self._check_directory = check_directory
         self.entered: list[Entered] = []
+        self.supplied: list[Supplied] = []
         self.directories: list[tuple[int, Directory]] = []  # versions that this block creates, and where
 
     def take(self, work: Work) -> Verdict:
@@ -174,6 +180,7 @@ class Draft:
             ),
         )
         if isinstance(admitted, AlreadyLogged):
+            self._supply(admitted.index, submission)
             return admitted.index
         entry = encode_entry(
             AlertEntry(self._now, newest.version, submission.header, submission.signature, admitted.carried)
@@ -185,6 +192,30 @@ class Draft:
         changes = apply_alert(self._block, index, leaf, admitted, time=self._now, document=newest.require_document())
         parcel = make_parcel(index, entry, submission.body, admitted.header)
         return self._append(Entered("alert", index, entry, leaf, changes, parcel))
+
+    def _supply(self, index: int, submission: Submit) -> None:
+        """Take from an alert submitted again what the hub lost of it: body and openers; ask for lost attachments.
+
+        Raises `OpenerMissing`, `OpenerMismatch` or `AttachmentMissing` for what the sender is to bring along.
+        """
+        block = self._block
+        known = block.alert_at(index)
+        if known is None or known.idle_since is None:
+            return  # deleted, by right
+        header = decode_header(submission.header)
+        if not block.holds(header.body_digest):
+            given, _ = check_openers(header, submission.openers, block)
+            block.put_blob(header.body_digest, submission.body)
+            for identity, opener in given.items():
+                block.put_blob(identity, opener)
+            openers = openers_of(header, given)
+            block.supply(index, Changes(openers=openers))
+            stored = block.entry(index)
+            if stored is not None:
+                self.supplied.append((make_parcel(index, stored, submission.body, header), block.waiting(index)))
+        if header.attachments:
+            check_attachments(header, block)
+            block.supply(index, Changes(attachments=tuple(digest for digest, _ in header.attachments)))
 
     def _take_receipt(self, agency: str, submission: SendReceipt) -> int:
         newest = self._newest()

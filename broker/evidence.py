@@ -48,6 +48,16 @@ def keep_contradiction(folder: Path, witness: str, when: int, files: Mapping[str
     return case
 
 
+def keep_heard(folder: Path, who: str, note: bytes) -> Path:
+    """Keep a signed checkpoint of this log that goes beyond it, as `who` holds it. Raises `StorageFailed`."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_durably(folder / who, note, mode=0o600)
+    except OSError as error:
+        raise StorageFailed(f"the checkpoint of {who} cannot be kept in {folder}: {error}") from error
+    return folder / who
+
+
 def keep_against_log(engine: Engine, folder: Path, new: NewDirectory) -> Path | None:
     """Keep a bundle that conflicts with one in the log beside that one. Raises `StorageFailed`."""
     for activation in engine.activations(0):

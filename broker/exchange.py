@@ -6,8 +6,9 @@ Three threads share the work. The event loop talks to nodes; one thread writes b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,16 +19,17 @@ from broker.committer import Committed, Committer, Head, LogSigner
 from broker.config import Settings
 from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work
-from broker.engines.port import Engine
-from broker.evidence import keep_against_log, keep_contradiction
+from broker.engines.port import Engine, Restoration
+from broker.evidence import keep_against_log, keep_contradiction, keep_heard
 from broker.metrics import Metrics
 from broker.parcel import ParcelCache
+from broker.restored import Listening, Report
 from broker.sequencer import Sequencer
 from broker.shipping import RESTORE, Shipping
 from broker.state import Changes, Standing
 from broker.witnessing import Witnessing
 from schemas.directory.history import DirectoryHistory
-from schemas.errors import CrossbearingError, DirectoryConflict, StorageFailed, StorageTampered
+from schemas.errors import BadConfig, CrossbearingError, DirectoryConflict, LogRestored, StorageFailed, StorageTampered
 
 log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -69,6 +71,8 @@ class Exchange:
         metrics: Metrics,
         clock: Callable[[], int],
         evidence: Path,
+        restorations: Sequence[Restoration] = (),
+        heard: Path | None = None,
     ) -> None:
         self.engine = engine
         self.shipping = shipping
@@ -82,6 +86,14 @@ class Exchange:
         self.stopping = False
         self.grown = asyncio.Event()
         self.witnessing = Witnessing(lambda: self.history.latest, self.grown.set)
+        self.restorations = tuple(restorations)
+        self.listening: Listening | None = None
+        self.resumed = asyncio.Event()
+        if self.restorations and not self.restorations[-1].settled:
+            self.listening = Listening(self.restorations[-1], head, lambda: self.history.latest)
+        else:
+            self.resumed.set()
+        self._heard = heard
         self._evidence = evidence
         self._contradictions: dict[str, int] = {}
         self._committer = committer
@@ -93,6 +105,7 @@ class Exchange:
             self._commit, self._publish, max_entries=settings.block_entries, max_bytes=settings.block_bytes
         )
         self._show_head(head)
+        self.metrics.restored.set(self.listening is not None)
 
     async def run(self) -> None:
         """Form blocks until `stop`. Raises the fault that ends the hub, which `fault` then names too."""
@@ -116,6 +129,11 @@ class Exchange:
     @property
     def ready(self) -> bool:
         """Whether submissions are taken."""
+        return self.serving and self.listening is None
+
+    @property
+    def serving(self) -> bool:
+        """Whether nodes may greet: a hub over a restored log hears them, and takes nothing."""
         return self.fault is None and not self.stopping
 
     @property
@@ -130,6 +148,10 @@ class Exchange:
 
     def submit(self, work: Work) -> asyncio.Future[Verdict]:
         """Have `work` logged; see `Sequencer.submit`."""
+        if self.listening is not None:
+            answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+            answer.set_result(LogRestored("the log was restored and takes nothing in yet"))
+            return answer
         return self._sequencer.submit(work)
 
     async def read(self, function: Callable[[], _T]) -> _T:
@@ -180,6 +202,53 @@ class Exchange:
         except StorageFailed as fault:
             log.critical("a witness holds another history", witness=witness, what=what, lost=fault.message, hint=hint)
 
+    def lost_since(self, worked_through: int) -> tuple[int, int]:
+        """Time of the newest restoration, and from which index on something may be lost to a node that has worked
+        through those up to the time `worked_through`; 0 and 0 when there is nothing to work through."""
+        if not self.restorations or self.restorations[-1].time == worked_through:
+            return worked_through, 0
+        news = [each for each in self.restorations if each.time > worked_through] or self.restorations
+        return self.restorations[-1].time, min(each.size for each in news)
+
+    async def hear(self, report: Report, note: bytes = b"") -> LogRestored:
+        """Take what somebody holds while the log is not settled; returns what to tell them."""
+        listening = self.listening
+        if listening is not None and listening.hear(report):
+            words = {"who": report.who, "size": report.size, "proven": report.proven, "agrees": report.agrees}
+            log.warning("heard", here=self.head.size, obstacles=listening.obstacles(), **words)
+            if note and self._heard is not None and (report.size > self.head.size or not report.agrees):
+                try:
+                    await self.read(partial(keep_heard, self._heard, report.who, note))
+                except StorageFailed as fault:
+                    log.error("not kept", who=report.who, reason=fault.message)
+        return LogRestored(f"the log was restored from a backup of {self.head.size} entries and is not settled yet")
+
+    async def resume(self, despite: Collection[str] = ()) -> None:
+        """Sign again, on the operator's word that nothing newer was signed. Raises `LogRestored` with what is against
+        it, and `BadConfig` when there is nothing to settle."""
+        if self.listening is None:
+            raise BadConfig("this log is not waiting to be resumed", hint="See `bearing-broker status`.")
+        if obstacles := self.listening.obstacles(despite):
+            raise LogRestored("; ".join(obstacles), hint="`bearing-broker restore-status` says what to do.")
+        await self.write(self._committer.settle)
+        log.warning("resumed", size=self.head.size, confirmed=list(self.listening.confirming), despite=list(despite))
+        self.restorations = tuple(replace(each, settled=True) for each in self.restorations)
+        self.listening = None
+        self.metrics.restored.set(0)
+        self.resumed.set()
+
+    async def disown(self, what: str) -> None:
+        """The log's own signature shows that this storage went back: sign nothing more, here or after a restart."""
+        fault = StorageTampered(
+            f"{what}, signed by this log itself: its storage went back",
+            hint="Start the hub again: it then listens and signs nothing. docs/operations.md, restore a hub.",
+        )
+        self.fault = fault
+        try:
+            await self.write(self._committer.disown)
+        finally:
+            self._sequencer.fail(fault)
+
     async def _commit(self, batch: Sequence[Work]) -> Committed:
         committed = await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
         for work, verdict in zip(batch, committed.verdicts, strict=True):
@@ -196,6 +265,10 @@ class Exchange:
             log.error("evidence lost", role=new.role, version=new.version, reason=fault.message)
 
     def _publish(self, committed: Committed) -> None:
+        for parcel, waiting in committed.supplied:
+            self._cache.put(parcel)
+            self._tell(Changes(deliveries=waiting))
+            log.info("body supplied", index=parcel.index)
         if committed.head is None:
             return
         self.head = committed.head

@@ -35,6 +35,7 @@ NO_ROOM_SECONDS: Final = 1.0
 """Before the next look, when the system has no descriptor or memory left for a connection."""
 STATUS: Final = {
     "internal": 500,
+    "log-restored": 503,
     "malformed": 400,
     "missing": 404,
     "not-a-party": 403,

@@ -9,6 +9,7 @@ from broker.exchange import Exchange
 from broker.front import Front
 from broker.gate import Bounds
 from broker.metrics import CONTENT_TYPE, PRECEDENCES
+from schemas.errors import LogRestored
 
 
 class Health:
@@ -40,6 +41,10 @@ class Health:
         exchange = self._exchange
         if exchange.fault is not None:
             return web.json_response({"ready": False, "reason": exchange.fault.as_dict()}, status=503)
+        if exchange.listening is not None:
+            message = "; ".join(exchange.listening.obstacles()) or "not resumed yet"
+            reason = {"code": LogRestored.code, "message": message}
+            return web.json_response({"ready": False, "reason": reason}, status=503)
         if not self.ready or not exchange.ready:
             what = "stopping" if exchange.stopping else "starting"
             return web.json_response({"ready": False, "reason": {"code": "not-ready", "message": what}}, status=503)

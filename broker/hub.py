@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ from broker.escalation import Escalation
 from broker.exchange import Exchange
 from broker.expiry import ExpiryWatch
 from broker.health import Health
+from broker.heard import read_heard
 from broker.identity import certificate_pin
 from broker.keyfiles import check_example_keys, read_private, read_seed
 from broker.metrics import Metrics
@@ -123,6 +125,8 @@ def make_exchange(storage: Storage, config: Config, clock: Clock) -> Exchange:
         metrics=Metrics(),
         clock=clock,
         evidence=config.evidence,
+        restorations=storage.anchor.restorations(),
+        heard=config.heard,
     )
 
 
@@ -131,19 +135,15 @@ class Hub:
 
     def __init__(self, exchange: Exchange, config: Config) -> None:
         self.exchange = exchange
+        self._config = config
         self.publication = Publication(exchange)
         self.server = Server(exchange, config, self.publication)
         self.health = Health(exchange, config.metrics)
         self.control = Control(exchange, config.control_socket)
         self.retention = Retention(exchange)
         self.escalation = Escalation(exchange, Desks(config.destinations).call)
-        self.chores = (
-            self.retention,
-            self.escalation,
-            ExpiryWatch(exchange),
-            self.publication,
-            OutsideWitnesses(exchange, post),
-        )
+        self.chores = (self.retention, self.escalation, ExpiryWatch(exchange), self.publication)
+        self.outside = OutsideWitnesses(exchange, post)
         self._chores: list[asyncio.Task[None]] = []
         self.failed: asyncio.Task[None] = asyncio.create_task(exchange.run())
 
@@ -152,15 +152,30 @@ class Hub:
         await self.health.start()
         await self.control.start()
         await self.server.start()
-        self._chores = [asyncio.create_task(chore.run()) for chore in self.chores]
+        self._chores = [asyncio.create_task(self._work()), asyncio.create_task(self.outside.run())]
         self.health.ready = True
+        listening = self.exchange.listening
+        if listening is not None:
+            await self._listen()
+            log.warning("restored: nothing is signed until it is settled", obstacles=listening.obstacles())
         log.info(
-            "ready",
+            "ready" if listening is None else "listening",
             listen=str(self.server.address),
             metrics=str(self.health.address),
             size=self.exchange.head.size,
             directory=self.exchange.head.directory,
         )
+
+    async def _work(self) -> None:
+        """All that may write, once the log is settled."""
+        await self.exchange.resumed.wait()
+        await asyncio.gather(*(chore.run() for chore in self.chores))
+
+    async def _listen(self) -> None:
+        """Ask outside witnesses, and read what is in DATA/heard."""
+        self.exchange.witnessing.begin(self.exchange.head, both=False)
+        for report, note in await self.exchange.read(partial(read_heard, self.exchange, self._config.heard)):
+            await self.exchange.hear(report, note)
 
     async def stop(self) -> None:
         """Take no more work, log what is pending, tell the nodes, and stop listening."""

@@ -14,7 +14,7 @@ from broker.parties import party_bundle
 from broker.publication import Publication
 from broker.tree import TILE_WIDTH
 from schemas.envelope.header import decode_header
-from schemas.errors import CrossbearingError, Missing, NotAParty, NotFound, Purged
+from schemas.errors import CrossbearingError, LogRestored, Missing, NotAParty, NotFound, Purged
 from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.tiles import entry_bundle, parse_tile_path
 
@@ -37,11 +37,13 @@ class LogHttp:
     async def checkpoint(self, request: web.Request) -> web.Response:
         """`GET /checkpoint`: the newest signed tree head."""
         del request
+        self._settled_only()
         return _note(await self._publication.checkpoint())
 
     async def witnessed(self, request: web.Request) -> web.Response:
         """`GET /witnessed`: the newest that enough witnesses cosigned, which may be an older one."""
         del request
+        self._settled_only()
         note = self._publication.witnessed()
         if note is None:
             raise Missing("no checkpoint has the cosignatures of a quorum yet")
@@ -120,6 +122,11 @@ class LogHttp:
         if data is None:
             raise NotFound("no directory entry names that bundle")
         return data
+
+    def _settled_only(self) -> None:
+        """A restored log may lack what was signed; showing how far it goes would look as if that were all."""
+        if self._exchange.listening is not None:
+            raise LogRestored(f"the log was restored from a backup of {self._exchange.head.size} entries, not settled")
 
     def _auditors_only(self, request: web.Request) -> None:
         party = request[self._party]

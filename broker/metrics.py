@@ -30,6 +30,7 @@ class Metrics:
         self.sessions = self._gauge("sessions", "Nodes connected")
         self.outstanding = self._gauge("outstanding", "Alerts waiting for nodes, by precedence", "precedence")
         self.pending = self._gauge("pending", "Submissions that wait for a block")
+        self.restored = self._gauge("restored", "1 while a restored log is not settled and nothing is taken in")
         self.log_size = self._gauge("log_size", "Entries in the signed log")
         self.directory = self._gauge("directory_version", "Directory version in force")
         self.directory_expiry = self._gauge(

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from broker.exchange import Exchange
+from broker.restored import Report
 from broker.witness_client import Answer
 from broker.witnessing import Round
 from schemas.directory.witnesses import OutsideWitness
@@ -97,11 +98,13 @@ class OutsideWitnesses:
                 read_answer(answer.body, asked.head.note, [witness.key])  # before anything of it counts
                 self._exchange.witnessing.add(asked.size, answer.body, [witness.key])
                 standing.size = asked.size
+                await self._exchange.hear(Report(witness.id, asked.size, proven=True, agrees=True))
                 return
             if answer.status != Status.CONFLICT or not answer.body:
                 break
             held = parse_size(answer.body)
             if held > asked.size:
+                await self._exchange.hear(Report(witness.id, held, proven=False, agrees=True))
                 break
             standing.size = held
         await self._refused(witness, asked, request, answer)

@@ -3,6 +3,7 @@
 log as large as the anchor says, same root     go on
 log larger by its newest block, same root      the hub died between the two writes: sign that block now
 log larger by more                             somebody wrote to it: refuse
+log larger, and restored from a backup         completing it was interrupted: refuse until it is completed again
 log smaller, or another root at that size      rolled back or altered: refuse
 """
 
@@ -65,6 +66,11 @@ def recover(engine: Engine, anchor: Anchor, signer: LogSigner, trusted_root: byt
         raise StorageTampered(f"the log's first {signed.size} entries are not those that were signed for")
     if size == signed.size and note is not None:
         return Recovered(tree, history, Head(note, signed, len(history)), resigned=False)
+    restorations = anchor.restorations()
+    if restorations and not restorations[-1].settled:
+        raise NotReady(
+            "completing the restored log was interrupted", hint="Run `bearing-broker complete` again, as before."
+        )
     if engine.last_block() != signed.size:
         raise StorageTampered(f"the log has entries from {signed.size} on that are not one block")
     checkpoint = Checkpoint(signer.origin, size, tree.root())

@@ -58,7 +58,7 @@ class Roster:
 
     async def _admit(self, newcomer: Session) -> CrossbearingError | None:
         """Make `newcomer` its agency's session, unless an older one still answers."""
-        if not self._exchange.ready:
+        if not self._exchange.serving:
             return ShuttingDown("the hub takes no sessions now")
         async with self._arrivals.setdefault(newcomer.agency, asyncio.Lock()):
             older = self._sessions.get(newcomer.agency)

@@ -44,6 +44,7 @@ class Sequencer:
         self._queues: OrderedDict[str, deque[_Pending]] = OrderedDict()
         self._wake = asyncio.Event()
         self._closing: CrossbearingError | None = None
+        self._fault: CrossbearingError | None = None
 
     @property
     def pending(self) -> int:
@@ -66,12 +67,19 @@ class Sequencer:
             self._closing = ShuttingDown("the hub is shutting down")
         self._wake.set()
 
+    def fail(self, fault: CrossbearingError) -> None:
+        """Form no block any more: `run` raises `fault`."""
+        self._fault = fault
+        self._wake.set()
+
     async def run(self) -> None:
         """Form blocks until closed. Raises the fault that ends the hub, after refusing what is pending."""
         try:
             while True:
-                while batch := self._take():
+                while self._fault is None and (batch := self._take()):
                     await self._settle(batch)
+                if self._fault is not None:
+                    raise self._fault
                 if self._closing is not None:
                     return
                 self._wake.clear()
@@ -111,8 +119,7 @@ class Sequencer:
         except Exception:
             await self._settle_alone(batch)
         else:
-            if committed.head is not None:
-                self._publish(committed)
+            self._publish(committed)
             self._answer_all(batch, committed.verdicts)
 
     async def _settle_alone(self, batch: list[_Pending]) -> None:

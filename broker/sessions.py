@@ -19,16 +19,19 @@ from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work, reference, weight
 from broker.exchange import Exchange
 from broker.outgoing import Outgoing
+from broker.restored import Report
 from broker.transfers import Transfers, refused
 from schemas.errors import (
     CrossbearingError,
     DirectoryUnknown,
     Fork,
     IdleTimeout,
+    LogRestored,
     NotReady,
     WrongSender,
 )
 from schemas.limits import MAX_MESSAGE
+from schemas.log.checkpoint import verify_checkpoint
 from schemas.session.frames import (
     PROTOCOL,
     Blob,
@@ -219,14 +222,21 @@ class Session:
         exchange, head = self._exchange, self._exchange.head
         if hello.agency != self.agency:
             raise WrongSender(f"the hello names {hello.agency[:80]}, the certificate {self.agency}")
+        within = hello.size <= head.size
+        agrees = within and await exchange.read(partial(exchange.shipping.root_at, hello.size)) == hello.root
+        if exchange.listening is not None:
+            proven = self._proven(hello)
+            report = Report(self.agency, hello.size, proven, agrees or not within, hello.known)
+            raise await exchange.hear(report, hello.note if proven else b"")
+        if not within:
+            await self._forked(hello, f"the node holds a checkpoint of {hello.size} entries, the log has {head.size}")
+        if not agrees:
+            await self._forked(hello, f"the node holds another history of {hello.size} entries")
         if hello.directory > head.directory:
             raise DirectoryUnknown(f"the node holds directory version {hello.directory}, the log {head.directory}")
-        if hello.size > head.size:
-            await self._forked(hello, f"the node holds a checkpoint of {hello.size} entries, the log has {head.size}")
-        if await exchange.read(partial(exchange.shipping.root_at, hello.size)) != hello.root:
-            await self._forked(hello, f"the node holds another history of {hello.size} entries")
         self._check()  # the directory may have changed since the connection was accepted
-        await self._send(Welcome(PROTOCOL, head.checkpoint.origin, head.directory, head.size, self._exchange.clock()))
+        origin, restored = head.checkpoint.origin, exchange.lost_since(hello.restored)
+        await self._send(Welcome(PROTOCOL, origin, head.directory, head.size, exchange.clock(), *restored))
         outgoing = self._outgoing = Outgoing(exchange, hello, self._wake.set)
         exchange.subscribe(self.agency, self)
         self._check()  # again, for a change while the welcome was sent was told to subscribers only
@@ -235,9 +245,26 @@ class Session:
         return outgoing
 
     async def _forked(self, hello: Hello, what: str) -> NoReturn:
+        """The node stands on another history than this log. Its note, if the log signed it, settles who went back."""
         claim = f"{hello.agency}\n{hello.size}\n{hello.root.hex()}\n".encode()
-        await self._exchange.contradicted(self.agency, what, {"hello": claim})
+        proven = self._proven(hello)
+        files = {"hello": claim, "held.checkpoint": hello.note} if proven else {"hello": claim}
+        await self._exchange.contradicted(self.agency, what, files)
+        if proven:
+            await self._exchange.disown(what)
+        if proven and hello.size > self._exchange.head.size:
+            raise LogRestored(f"{what}; the hub stops until its operator has settled it")
         raise Fork(what)
+
+    def _proven(self, hello: Hello) -> bool:
+        """Whether the log's own signature bears out the checkpoint that the node says it holds."""
+        exchange = self._exchange
+        try:
+            keys = exchange.history.latest.log_keys()
+            held = verify_checkpoint(hello.note, exchange.head.checkpoint.origin, keys)
+        except CrossbearingError:
+            return False
+        return (held.size, held.root) == (hello.size, hello.root)
 
     async def _handle(self, frame: Frame, outgoing: Outgoing) -> None:
         match frame:

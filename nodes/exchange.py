@@ -32,6 +32,7 @@ PROVEN_AFTER: Final = 10_000
 SESSION_ALARMS: Final = frozenset(
     {
         "not-pinned",
+        "log-restored",
         "duplicate-session",
         "checkpoint-untrusted",
         "bad-checkpoint",

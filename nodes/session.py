@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
@@ -56,6 +56,9 @@ from schemas.session.frames import (
 )
 from schemas.session.machine import SessionMachine
 
+if TYPE_CHECKING:
+    from nodes.store.database import Tables
+
 WELCOME_TIMEOUT: Final = 30.0
 """Seconds for the hub to answer `Hello`."""
 CLOCK_RETRY: Final = 60.0
@@ -77,6 +80,22 @@ class Parts:
     random: Random
     evidence: Path
     publications: Publications = field(default_factory=Publications)
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """What the store says of where this node stands; see `Hello`."""
+
+    notices: int
+    note: bytes
+    known: int
+    restored: int
+
+
+def _position(tables: Tables) -> _Position:
+    held = tables.held.checkpoint
+    vouched = held.note if held is not None and tables.held.recovering is None else b""
+    return _Position(tables.held.notices, vouched, tables.outbox.known(), tables.held.log_restored)
 
 
 class Session:
@@ -120,7 +139,7 @@ class Session:
         """
         standing = self._parts.standing
         checkpoint = standing.checkpoint
-        notices = await self._parts.store.read(lambda tables: tables.held.notices)
+        standing_at = await self._parts.store.read(_position)
         await self._send(
             Hello(
                 PROTOCOL,
@@ -128,8 +147,11 @@ class Session:
                 standing.version,
                 checkpoint.size,
                 checkpoint.root,
-                notices,
+                standing_at.notices,
                 DEFAULT_CREDIT,
+                standing_at.note,
+                standing_at.known,
+                standing_at.restored,
             )
         )
         try:

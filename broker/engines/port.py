@@ -30,6 +30,9 @@ class BlockWriter(View, Protocol):
     def append(self, entry: bytes, changes: Changes) -> int:
         """Add an entry with what it changes; returns its index."""
 
+    def supply(self, index: int, changes: Changes) -> None:
+        """Note for the alert at `index`, which is in the log, openers and attachments that came after it."""
+
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         """Add a full hash tile (8,192 bytes)."""
 
@@ -117,6 +120,15 @@ class Engine(View, Protocol):
         """Let go of the storage."""
 
 
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """The log came back from a copy of `size` entries at `time` (ms). Until `settled`, newer entries may be signed."""
+
+    time: int
+    size: int
+    settled: bool
+
+
 class Anchor(Protocol):
     """The newest signed checkpoint, kept apart from the log so that rolling back one of the two shows."""
 
@@ -128,6 +140,15 @@ class Anchor(Protocol):
 
         Raises `Fork` when another note is there, `StorageInDoubt` when the outcome is unknown.
         """
+
+    def restorations(self) -> tuple[Restoration, ...]:
+        """Every time the log came back from a copy, the newest last. Nothing is signed until that one is settled."""
+
+    def restored(self, size: int, now: int) -> Restoration:
+        """Note durably that the log may have come back from a copy of `size` entries. Raises `StorageInDoubt`."""
+
+    def settle(self) -> None:
+        """Note durably that nothing newer was signed than what is here. Raises `StorageInDoubt`."""
 
     def close(self) -> None:
         """Let go of the storage."""

@@ -153,6 +153,10 @@ class _Block(SqliteIndex):
         self._next += 1
         return index
 
+    def supply(self, index: int, changes: Changes) -> None:
+        """See `BlockWriter`."""
+        self.record(index, changes)
+
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         """See `BlockWriter`."""
         self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << TILE_LEVEL_SHIFT | index, data))

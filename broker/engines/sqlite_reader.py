@@ -42,6 +42,33 @@ class SqliteReader(SqliteIndex):
         row = self._row("SELECT data FROM blob WHERE digest = ?", digest)
         return row[0] if row else None
 
+    def held(self, after: int, limit: int) -> list[int]:
+        """Indexes above `after` of alerts whose body was not deleted, in order, at most `limit`."""
+        sql = "SELECT idx FROM alert WHERE idle_since IS NOT NULL AND idx > ? ORDER BY idx LIMIT ?"
+        return [index for (index,) in self._rows(sql, after, limit)]
+
+    def attachments(self) -> list[tuple[bytes, int]]:
+        """Digest and size of every attachment that alerts name and that was not deleted, whole or not."""
+        sql = (
+            "SELECT DISTINCT u.digest, coalesce(a.total, 0) FROM attachment_use u JOIN alert USING (idx) "
+            "LEFT JOIN attachment a ON a.digest = u.digest WHERE idle_since IS NOT NULL AND coalesce(a.used, 1) < 2"
+        )
+        return [(digest, total) for digest, total in self._rows(sql)]
+
+    def openers(self) -> list[bytes]:
+        """The ids of all openers known."""
+        return [identity for (identity,) in self._rows("SELECT id FROM opener")]
+
+    def pieces(self, digest: bytes) -> Iterator[bytes]:
+        """The bytes of an attachment, as far as they are held, piece by piece."""
+        for (key,) in self._rows("SELECT key FROM piece WHERE digest = ? ORDER BY start", digest):
+            row = self._row("SELECT data FROM piece WHERE key = ?", key)
+            yield row[0] if row else b""
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong with the file; nothing, if it is sound."""
+        return [str(text) for (text,) in self._rows("PRAGMA integrity_check(1)") if text != "ok"]
+
 
 @contextmanager
 def reading(path: Path) -> Iterator[SqliteReader]:

@@ -99,6 +99,29 @@ class Held:
         self.drop(_HALTED)
 
     @property
+    def log_restored(self) -> int:
+        """The time (ms) of the newest restoration of the log that this node has worked through; 0 for none."""
+        return int.from_bytes(self.get("log-restored") or b"", "big")
+
+    def set_log_restored(self, time: int) -> None:
+        """In one transaction with what it takes to work through it."""
+        self.put("log-restored", time.to_bytes(8, "big"))
+
+    @property
+    def recovering(self) -> tuple[int, int] | None:
+        """While a node from a backup gets back what it lacks: since which log size, and where to go on; else None."""
+        value = self.get("recovering")
+        return None if value is None else (int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big"))
+
+    def set_recovering(self, since: int, start: int) -> None:
+        """Get back from the log index `start` on what was lost since the log had `since` entries."""
+        self.put("recovering", since.to_bytes(8, "big") + start.to_bytes(8, "big"))
+
+    def recovered(self) -> None:
+        """Everything there was is back."""
+        self.drop("recovering")
+
+    @property
     def notices(self) -> int:
         """The log index from which receipts about this agency's alerts have not been processed yet."""
         return int.from_bytes(self.get("notices") or b"", "big")

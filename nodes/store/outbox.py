@@ -106,6 +106,11 @@ class Outbox:
         """How many alerts are not yet in the log."""
         return count(self._db, "SELECT count(*) FROM outgoing")
 
+    def known(self) -> int:
+        """One more than the highest log index at which an alert of ours stands, as we were told; 0 for none."""
+        sql = "SELECT max(log_index) + 1 FROM alert WHERE direction = 'out' AND log_index IS NOT NULL"
+        return count(self._db, sql)
+
     def set_sealed(
         self,
         number: int,

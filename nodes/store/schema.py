@@ -187,6 +187,7 @@ ALTER TABLE delivery ADD COLUMN contact TEXT;
 ALTER TABLE delivery ADD COLUMN overdue INTEGER;
 DROP INDEX delivery_open;
 CREATE INDEX delivery_open ON delivery (number) WHERE state IN ('waiting', 'accepted', 'escalated');
+CREATE INDEX alert_logged ON alert (log_index) WHERE direction = 'out' AND log_index IS NOT NULL;
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from broker.engines.port import BlockWriter, Held
+from broker.engines.port import BlockWriter, Held, Restoration
 from broker.state import Activation, Changes, Delivery, Escalated, KnownAlert, KnownOpener, Purge, Standing
 from schemas.errors import BodyMismatch, CrossbearingError, Fork, NotAParty, Purged, StorageInDoubt
 
@@ -102,9 +102,13 @@ class MemoryBlock(MemoryView):
     """`BlockWriter` on a copy that replaces the original when the block is done."""
 
     def append(self, entry: bytes, changes: Changes) -> int:
+        index = len(self.contents.log)
+        self.contents.log.append(entry)
+        self.supply(index, changes)
+        return index
+
+    def supply(self, index: int, changes: Changes) -> None:
         c = self.contents
-        index = len(c.log)
-        c.log.append(entry)
         if changes.alert is not None:
             c.alerts[index] = changes.alert
         c.deliveries |= {(d.index, d.agency): d for d in changes.deliveries}
@@ -122,7 +126,6 @@ class MemoryBlock(MemoryView):
         c.spent |= {(s.agency, s.kind): s.until for s in changes.spent}
         if changes.purge is not None:
             self._purge(changes.purge)
-        return index
 
     def _purge(self, what: Purge) -> None:
         c = self.contents
@@ -274,6 +277,7 @@ class MemoryAnchor:
 
     def __init__(self) -> None:
         self.note: bytes | None = None
+        self.back: list[Restoration] = []
         self.fail: CrossbearingError | None = None
         self.persist = False
 
@@ -288,6 +292,17 @@ class MemoryAnchor:
             self.note = note
         if failure is not None:
             raise failure
+
+    def restorations(self) -> tuple[Restoration, ...]:
+        return tuple(self.back)
+
+    def restored(self, size: int, now: int) -> Restoration:
+        time = max(now, self.back[-1].time + 1) if self.back else now
+        self.back.append(Restoration(time, size, settled=False))
+        return self.back[-1]
+
+    def settle(self) -> None:
+        self.back = [replace(each, settled=True) for each in self.back]
 
     def close(self) -> None:
         pass
