@@ -344,4 +344,6 @@ class Session:
                 self._make_room()
 
     async def _send(self, frame: Frame) -> None:
+        if self._machine.state == "closed":
+            raise ConnectionResetError("the node said goodbye while a frame for it was made")
         await self._channel.send(self._machine.send(frame))
