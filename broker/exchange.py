@@ -22,11 +22,11 @@ from broker.draft import NewDirectory, Verdict, Work
 from broker.engines.port import Engine, Restoration
 from broker.evidence import keep_against_log, keep_contradiction, keep_heard
 from broker.metrics import Metrics
-from broker.parcel import ParcelCache
+from broker.parcel import Parcel, ParcelCache
 from broker.restored import Listening, Report
 from broker.sequencer import Sequencer
 from broker.shipping import RESTORE, Shipping
-from broker.state import Changes, Standing
+from broker.state import Changes, Delivery, Standing
 from broker.witnessing import Witnessing
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, CrossbearingError, DirectoryConflict, LogRestored, StorageFailed, StorageTampered
@@ -266,9 +266,7 @@ class Exchange:
 
     def _publish(self, committed: Committed) -> None:
         for parcel, waiting in committed.supplied:
-            self._cache.put(parcel)
-            self._tell(Changes(deliveries=waiting))
-            log.info("body supplied", index=parcel.index)
+            self._supplied(parcel, waiting)
         if committed.head is None:
             return
         self.head = committed.head
@@ -293,6 +291,15 @@ class Exchange:
             log.info("directory", version=committed.head.directory, size=committed.head.size)
             for subscriber in list(self._subscribers.values()):
                 subscriber.directory_changed()
+
+    def _supplied(self, parcel: Parcel, waiting: Sequence[Delivery]) -> None:
+        """A lost body is back: whoever waits for it is sent it."""
+        self._cache.put(parcel)
+        for delivery in waiting:
+            if (subscriber := self._subscribers.get(delivery.agency)) is not None:
+                subscriber.settled(delivery.index)  # it may count as sent, though its body was missing then
+                subscriber.logged((delivery.rank, delivery.index))
+        log.info("body supplied", index=parcel.index)
 
     def _tell(self, changes: Changes) -> None:
         for delivery in changes.deliveries:

@@ -17,7 +17,7 @@ import apsw
 
 from broker.engines import sqlite_anchor
 from broker.engines.port import Restoration
-from broker.engines.sqlite_files import certain_failures, check_format, open_connection
+from broker.engines.sqlite_files import certain_failures, check_format, open_connection, tag_pages
 from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA_VERSION
 from broker.engines.sqlite_reader import SqliteReader
 from schemas.errors import NotReady, StorageFailed, StorageFull, StorageTampered
@@ -82,6 +82,7 @@ def _copy(source: apsw.Connection, target: Path, vfs: str | None) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         copy = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
+            tag_pages(copy)
             backup = copy.backup("main", source, "main")
             try:
                 while not backup.done:
@@ -116,6 +117,7 @@ def frozen(path: Path) -> Iterator[SqliteReader]:
         uri = path.absolute().as_uri() + "?immutable=1"
         db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
+            tag_pages(db)
             check_format(db, path, APPLICATION_ID, SCHEMA_VERSION)
             yield SqliteReader(db)
         finally:

@@ -35,10 +35,15 @@ def certain_failures() -> Iterator[None]:
         raise StorageFailed(f"the hub's storage failed: {error}") from error
 
 
+def tag_pages(db: apsw.Connection) -> None:
+    """Have every page of a file that was just opened tagged, and checked when it is read."""
+    db.pragma("key", "raw:" + PAGE_KEY.hex())
+
+
 def open_connection(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     """A connection to a file that exists, with WAL and an fsync at every commit."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
-    db.pragma("key", "raw:" + PAGE_KEY.hex())
+    tag_pages(db)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     return db

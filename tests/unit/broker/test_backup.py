@@ -17,6 +17,7 @@ from broker.backup_check import check_log
 from broker.config import Config, load_config
 from broker.draft import Work
 from broker.engines.sqlite_anchor import SqliteAnchor, read_anchor
+from broker.engines.sqlite_files import open_connection
 from broker.hub import make_committer, open_storage
 from broker.recovery import recover
 from broker.restore import restore_hub
@@ -194,7 +195,7 @@ def forget(folder: Path, name: str) -> None:
 
 
 def change(folder: Path, sql: str) -> None:
-    db = apsw.Connection(str(folder / "log.db"))
+    db = open_connection(folder / "log.db")
     db.execute("PRAGMA journal_mode = DELETE")
     db.execute(sql)
     db.execute("PRAGMA journal_mode = WAL")
