@@ -18,6 +18,7 @@ import structlog
 
 from nodes.api import LocalApi
 from nodes.config import NodeConfig
+from nodes.deadlines import DeadlineWatch
 from nodes.exchange import Exchange
 from nodes.handlers.runner import Handlers
 from nodes.identity import Identity, refuse_example_keys
@@ -38,7 +39,7 @@ from nodes.watch.intake import WatchedFolder
 from schemas.errors import BadConfig, StorageFull
 
 HOUSEKEEPING: Final = 600.0
-"""Seconds between two rounds of noting what expired and forgetting what nobody needs any more."""
+"""Seconds between two rounds of forgetting what nobody needs any more."""
 KEEP_EVENTS_MS: Final = 30 * 86_400_000
 KEEP_PAIRS_MS: Final = 3_660 * 86_400_000
 """Ten years: for so long an alert can be disclosed, which takes the pair key it was sealed with."""
@@ -102,7 +103,13 @@ async def run_node(
             api = LocalApi(service, config.socket)
             await api.start()
             closing.push_async_callback(api.close)
-            works: list[Coroutine[Any, Any, object]] = [exchange.run(), watch.run(), _housekeeping(store, clock)]
+            deadlines = DeadlineWatch(store, standing, clock)
+            works: list[Coroutine[Any, Any, object]] = [
+                exchange.run(),
+                watch.run(),
+                deadlines.run(),
+                _housekeeping(store, clock),
+            ]
             if config.watch.enabled:
                 works.append(_watch(config, service, clock, random).run())
             if config.handlers:
@@ -127,7 +134,7 @@ def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Rando
 
 
 async def _housekeeping(store: Store, clock: Clock) -> None:
-    """Note what expired, and forget old events and old secrets, now and every ten minutes."""
+    """Forget old events and old secrets, now and every ten minutes."""
     while True:
         try:
             await store.write(partial(_tidy, now=clock()))
@@ -137,7 +144,6 @@ async def _housekeeping(store: Store, clock: Clock) -> None:
 
 
 def _tidy(tables: Tables, *, now: int) -> None:
-    tables.outbox.expire(now=now)
     tables.events.prune(now - KEEP_EVENTS_MS)
     tables.pairs.prune(now - KEEP_PAIRS_MS)
     tables.openers.prune(now - KEEP_OPENERS_MS)

@@ -217,6 +217,3 @@ class Dispatch:
 def _accept(tables: Tables, ready: _Ready, index: int, now: int) -> None:
     tables.outbox.accept(ready.id, index, now=now)
     tables.pairs.set_known(ready.opener_ids, known=True)
-    row = tables.alerts.by_number(ready.number)
-    if row.relation in ("recall", "correct") and row.related is not None:
-        tables.outbox.mark_related(row.relation, row.related, row.id, now=now)

@@ -57,7 +57,11 @@ def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
     if answer.get("refusal"):
         screen.line(refusal_words(answer["refusal"]), "bad")
     if answer.get("recalled_by"):
-        screen.line(f"RECALLED - do not rely on this; see {_short(answer['recalled_by'])}", "bad")
+        short = _short(answer["recalled_by"])
+        if answer.get("recall_state") == "waiting":
+            screen.line(f"RECALL NOT SENT YET - {short} waits in the outbox; recipients still rely on this", "bad")
+        else:
+            screen.line(f"RECALLED - do not rely on this; see {short}", "bad")
     if answer.get("corrected_by"):
         screen.line(f"CORRECTED - the correction is {_short(answer['corrected_by'])}", "warn")
 

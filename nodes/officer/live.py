@@ -11,13 +11,13 @@ import click
 from nodes.officer import words
 from nodes.officer.outcome import SHORT
 from nodes.officer.phrases import joined, phrase
-from nodes.officer.recipients import resealed_words
+from nodes.officer.recipients import escalation_words, resealed_words
 from nodes.officer.screen import Cell, Screen
 from nodes.officer.settings import Settings, command
 from nodes.officer.when import clock, iso, now_ms
 from schemas.errors import NotReady, Unreachable
 
-_STYLES = {"alarm": "bad", "alert": "strong", "link": "warn"}
+_STYLES = {"alarm": "bad", "escalation": "bad", "overdue": "bad", "alert": "strong", "link": "warn"}
 _ENVELOPE = {"seq", "type", "time"}
 
 
@@ -76,7 +76,7 @@ def _show(screen: Screen, event: dict[str, Any]) -> None:
     then = event.get("time")
     cells = [
         Cell(clock(then, now_ms()), "faint", piped=iso(then)),
-        Cell(kind.ljust(7), _STYLES.get(kind, ""), piped=kind),
+        Cell(kind.ljust(10), _STYLES.get(kind, ""), piped=kind),
         Cell(_said(kind, event)),
     ]
     screen.record(cells if screen.terminal else [Cell(str(event["seq"])), *cells])
@@ -95,8 +95,14 @@ def _said(kind: str, event: dict[str, Any]) -> str:
         return f"{short}  {event.get('agency', 'unknown')}{officer}: {state}{code}"
     if kind == "state":
         changed = resealed_words(event) if event.get("directory") else ""
-        said = f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{code}"
+        never = f", never had by {phrase(event['agencies'])}" if event.get("agencies") else ""
+        said = f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{never}{code}"
         return joined([said, changed], "; ")
+    if kind == "escalation":
+        return f"{short}  {event.get('agency', 'unknown')}: {escalation_words(event, now_ms())}"
+    if kind == "overdue":
+        line = f"; telephone {event['telephone']}" if event.get("telephone") else "; telephone"
+        return f"{short}  not stored by {event.get('agency', 'unknown')} in time{line}"
     message = phrase(event.get("message"))
     if kind == "link":
         return joined(["connected" if event.get("connected") else "disconnected", message], ": ") + code

@@ -87,6 +87,9 @@ def _show(screen: Screen, answer: dict[str, Any]) -> None:
         screen.line(f"Alert {short} was not sent.", "bad")
         screen.line(refusal_words(answer.get("refusal") or {"code": "unknown"}), "bad")
         return
+    if state == "withdrawn":
+        screen.line(f"Alert {short} had not left this node. It is taken back, and nobody was told of it.", "good")
+        return
     if state == "waiting":
         screen.line(f"Alert {short} waits in the outbox and goes out by itself, to {reach}:", "warn")
     else:

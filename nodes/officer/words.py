@@ -11,6 +11,8 @@ _STATE_STYLES = {
     "unread": "strong",
     "waiting": "warn",
     "accepted": "",
+    "escalated": "bad",
+    "withdrawn": "faint",
     "stored": "",
     "read": "",
     "actioned": "good",
@@ -58,7 +60,7 @@ def held(alert: Mapping[str, Any]) -> Cell:
     """How many recipients hold it, and trouble with others: `5 of 7`, `5 of 7, 1 refused`."""
     found, total = alert.get("counts") or {}, alert.get("recipients_total", 0)
     holding = sum(found.get(word, 0) for word in ("stored", "read", "actioned"))
-    trouble = [f"{found[word]} {word}" for word in ("refused", "expired") if found.get(word)]
+    trouble = [f"{found[word]} {word}" for word in ("escalated", "refused", "expired") if found.get(word)]
     return Cell(", ".join([f"{holding} of {total}", *trouble]), "bad" if trouble else "")
 
 
@@ -78,4 +80,15 @@ def counts(alert: Mapping[str, Any]) -> str:
     return ",".join(f"{word}={number}" for word, number in pairs)
 
 
-_FURTHEST_FIRST = ("actioned", "read", "stored", "accepted", "waiting", "refused", "expired", "recalled")
+_FURTHEST_FIRST = (
+    "actioned",
+    "read",
+    "stored",
+    "accepted",
+    "waiting",
+    "escalated",
+    "refused",
+    "expired",
+    "recalled",
+    "withdrawn",
+)

@@ -94,6 +94,7 @@ class Reading:
             }
             if row.direction == "out":
                 view["recipients"] = [delivery_view(delivery) for delivery in tables.alerts.deliveries(row.number)]
+                view["recall_state"] = _state(tables, row.recalled_by)
                 view["resealed"] = resealing_view(tables.outbox.resealings.get(row.number))
             return view
 
@@ -170,6 +171,12 @@ def _refusal(row: AlertRow) -> Mapping[str, str | None] | None:
     if row.code is None:
         return None
     return {"code": row.code, "message": row.message, "hint": row.hint}
+
+
+def _state(tables: Tables, alert_id: bytes | None) -> str | None:
+    """How far an alert of ours came."""
+    row = None if alert_id is None else tables.alerts.get("out", alert_id)
+    return None if row is None else row.state
 
 
 def _check_limit(limit: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodes.ports import Clock, Random
@@ -16,6 +16,7 @@ from nodes.service import relations
 from nodes.service.attachments import SealedFile, seal_files
 from nodes.service.compose import Composed, Composer, resolution_view
 from nodes.standing import Standing
+from nodes.store.relations import OWN_ONLY
 from nodes.store.store import Store
 from schemas.errors import DirectoryRefusal, WrongState
 from schemas.ids import format_id, parse_id, uuid7
@@ -105,17 +106,43 @@ class Sending:
         _check_own(row, "corrected")
         made = relations.correction(original, narrative=narrative, reason=reason, document=document)
         carried = original.get("attachments", ())
-        return await self._send(made, attachments, officer, dry_run, carried=carried)
+        recipients = await self._store.read(lambda t: [d.agency for d in t.alerts.deliveries(row.number)])
+        return await self._send(self._reaching(made, recipients), attachments, officer, dry_run, carried=carried)
 
     async def recall(
         self, of: str, *, reason: str | None, officer: str | None = None, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Withdraw an own alert, at everyone it was sent to. Raises as `correct` does."""
-        row, original = await self._original(of)
+        """Withdraw an own alert and its corrections, at everyone they were sent to. Raises as `correct` does.
+
+        One that never left this node is taken back here, and nobody hears of it: its state is `withdrawn`.
+        """
+        row, _ = await self._original(of)
         _check_own(row, "recalled")
-        recipients = await self._store.read(lambda t: [d.agency for d in t.alerts.deliveries(row.number)])
-        made = relations.recall(original, reason=reason)
-        return await self._send(self._reaching(made, recipients), (), officer, dry_run)
+        wanted = await self._store.read(lambda tables: _with_corrections(tables, row))
+        made = [
+            self._composer.compose(
+                self._reaching(relations.recall(sent.document, reason=reason), sent.recipients),
+                alert_id=uuid7(self._clock(), self._random),
+                officer=officer,
+            )
+            for sent in wanted
+        ]
+        if dry_run:
+            return _preview(made[0])
+        return await self._store.write(lambda tables: self._take_back(tables, wanted, made))
+
+    def _take_back(self, tables: Tables, wanted: Sequence[_Sent], made: Sequence[Composed]) -> dict[str, Any]:
+        """All or nothing; the answer is about the first."""
+        answers = []
+        for sent, composed in zip(wanted, made, strict=True):
+            if tables.outbox.never_left(sent.row.id):
+                tables.outbox.withdraw(sent.row.id, now=self._clock())
+            now = tables.alerts.by_number(sent.row.number)
+            if now.state == "withdrawn":  # by itself, or with the one that it corrects
+                answers.append({"id": format_id(now.id), "state": now.state, "recipients": [], "warnings": []})
+            else:
+                answers.append(self._take_in(tables, composed, ()))
+        return answers[0]
 
     async def _send(
         self,
@@ -149,9 +176,6 @@ class Sending:
         tables.outbox.add(composed.alert, composed.document, recipients=recipients, now=now)
         for file in files:
             tables.attachments.add(file.digest, file.parts, now=now)
-        relation = composed.alert.relation
-        if relation is not None and relation.type in OWN_ONLY:
-            tables.outbox.mark_related(relation.type, parse_id(relation.alert), alert_id, now=now)
         return {
             "id": composed.alert.id,
             "state": "waiting",
@@ -182,8 +206,37 @@ class Sending:
         return {**document, "to": [*document["to"], *(agency for agency in present if agency not in reached)]}
 
 
-OWN_ONLY = ("correct", "recall")
-"""Relations that only an alert's own sender may make."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An alert that was sent, what it says, and to whom."""
+
+    row: AlertRow
+    document: dict[str, Any]
+    recipients: tuple[str, ...]
+
+
+def _with_corrections(tables: Tables, row: AlertRow) -> list[_Sent]:
+    """An own alert, and those that replace it: who was told the one was told the other."""
+    thread = [other for other in tables.alerts.thread(row.id) if other.direction == "out"]
+    found, ids = [row], {row.id}
+    for other in sorted(thread, key=lambda one: one.number):  # a correction comes after what it corrects
+        over = other.recalled_by is not None or other.state in OVER
+        if other.relation == "correct" and other.related in ids and not over:
+            found.append(other)
+            ids.add(other.id)
+    return [_sent(tables, one) for one in found]
+
+
+def _sent(tables: Tables, row: AlertRow) -> _Sent:
+    document = tables.alerts.content(row.number).document
+    if not isinstance(document, dict):
+        raise TypeError("a stored alert is a map")
+    recipients = tuple(delivery.agency for delivery in tables.alerts.deliveries(row.number))
+    return _Sent(row, dict(document), recipients)
+
+
+OVER = ("refused", "expired", "withdrawn")
+"""States of an alert that never left."""
 
 
 def _known(tables: Tables, alert_id: bytes) -> dict[str, Any] | None:
@@ -213,7 +266,9 @@ def _check_own(row: AlertRow, verb: str) -> None:
         )
     if row.recalled_by is not None:
         raise WrongState(f"this alert was recalled already, so it cannot be {verb}", hint="Send a new alert.")
-    if row.state in ("refused", "expired"):
+    if row.kind == "recall":
+        raise WrongState(f"a recall cannot be {verb}", hint="Send a new alert that says what holds now.")
+    if row.state in OVER:
         raise WrongState(f"this alert never left ({row.state}), so it cannot be {verb}", hint="Send a new alert.")
 
 

@@ -3,8 +3,8 @@
 Rows are written by `outbox` and `inbox`; this module reads. Times are ms since the epoch.
 
 States of a received alert: `unread`, `read`, `actioned`. States of a sent one: `waiting` (not yet in the log),
-`accepted`, `refused`, `expired` (nobody took it in time). A sent alert's recipients have states of their own, see
-`Delivery`.
+`accepted`, `refused`, `expired` (nobody took it in time), `withdrawn` (taken back before it left). A sent alert's
+recipients have states of their own, see `Delivery`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import apsw
 from nodes.store.alerts import Alerts
 from nodes.store.attachments import Attachments
 from nodes.store.connection import doubt, named_failures, open_connection, storage_error
+from nodes.store.deadlines import Deadlines
 from nodes.store.directory import DirectoryTable
 from nodes.store.events import Alarms, Events
 from nodes.store.held import Held
@@ -40,6 +41,7 @@ class Tables:
         self.alarms = Alarms(connection, self.events)
         self.alerts = Alerts(connection)
         self.outbox = Outbox(connection, self.topics, self.events)
+        self.deadlines = Deadlines(connection)
         self.inbox = Inbox(connection, self.events)
         self.directory = DirectoryTable(connection, self.topics)
         self.pairs = Pairs(connection)

@@ -9,7 +9,7 @@ import apsw
 
 from nodes.store.alerts import insert_alert
 from nodes.store.events import Events
-from nodes.store.outbox import mark_related
+from nodes.store.relations import mark_received
 from schemas import codec, ids
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ class Inbox:
         if alert.relation is not None and alert.relation.type in ("recall", "correct"):
             target = ids.parse_id(alert.relation.alert)
             if self._sender(target) == alert.sender:
-                mark_related(self._db, self._events, alert.relation.type, target, own, direction="in", now=now)
+                mark_received(self._db, self._events, alert.relation.type, target, own, now=now)
         earlier = self._db.execute(
             "SELECT relation, id FROM alert WHERE direction = 'in' AND related = ? AND sender = ? "
             "AND relation IN ('recall', 'correct') ORDER BY number",
             (own, alert.sender),
         ).fetchall()
         for relation, by in earlier:
-            mark_related(self._db, self._events, str(relation), own, cast(bytes, by), direction="in", now=now)
+            mark_received(self._db, self._events, str(relation), own, cast(bytes, by), now=now)
 
     def _sender(self, alert_id: bytes) -> str | None:
         row = self._db.execute("SELECT sender FROM alert WHERE direction = 'in' AND id = ?", (alert_id,)).fetchone()

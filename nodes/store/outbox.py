@@ -15,6 +15,7 @@ import apsw
 
 from nodes.store.alerts import insert_alert
 from nodes.store.events import Events
+from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
 from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
@@ -55,6 +56,7 @@ class Outbox:
         self._topics = topics
         self._events = events
         self.resealings = Resealings(connection)
+        self.relations = OwnRelations(connection, events)
 
     def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
         """Take in a composed alert; returns its local number.
@@ -68,6 +70,8 @@ class Outbox:
         )
         self._db.execute("INSERT INTO outgoing (number) VALUES (?)", (number,))
         self._set_recipients(number, recipients, now)
+        if alert.relation is not None and alert.relation.type in OWN_ONLY:
+            self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
         self._topics.add("outbox")
         return number
 
@@ -142,12 +146,14 @@ class Outbox:
 
     def accept(self, alert_id: bytes, index: int, *, now: int) -> None:
         """The hub logged it at `index`: the sealed body is no longer needed here."""
-        self._finish(alert_id, "accepted", now=now)
+        first = self._finish(alert_id, "accepted", now=now)
         self._db.execute("UPDATE alert SET log_index = ? WHERE direction = 'out' AND id = ?", (index, alert_id))
         self._db.execute(
             "UPDATE delivery SET state = 'accepted', time = ? WHERE state = 'waiting' AND number = ?",
             (now, self._number(alert_id)),
         )
+        if first:
+            self.relations.settle(alert_id, now=now)
 
     def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
         """It will not be sent: `refused` for a reason the officer must know, or `expired`."""
@@ -160,6 +166,7 @@ class Outbox:
             "UPDATE delivery SET state = ?, code = ?, time = ? WHERE state = 'waiting' AND number = ?",
             (state, code, now, self._number(alert_id)),
         )
+        self.relations.undo(alert_id)
 
     def seal_again(self, alert_id: bytes, *, code: str, not_before: int, anew: bool = False) -> None:
         """Drop the sealed bytes; the alert is sealed afresh no sooner than `not_before`.
@@ -277,19 +284,31 @@ class Outbox:
         """The hash of the alert's log entry, learned from the first verified receipt about it."""
         self._db.execute("UPDATE alert SET leaf = ? WHERE number = ? AND leaf IS NULL", (leaf, self._number(alert_id)))
 
-    def mark_related(self, relation: str, target: bytes, by: bytes, *, now: int) -> None:
-        """An own alert was recalled or corrected by a later own one.
-
-        The hub does not send a recalled alert any more. A recipient that had stored it just before says so by a
-        receipt, which then counts.
-        """
-        mark_related(self._db, self._events, relation, target, by, direction="out", now=now)
-        if relation == "recall":
-            self._db.execute(
-                "UPDATE delivery SET state = 'recalled', time = ? WHERE state IN ('accepted', 'escalated') "
-                "AND number = (SELECT number FROM alert WHERE direction = 'out' AND id = ?)",
-                (now, target),
+    def never_left(self, alert_id: bytes) -> bool:
+        """Whether the alert waits here, and no sealed form of it is that the hub could have taken in."""
+        return bool(
+            count(
+                self._db,
+                "SELECT count(*) FROM outgoing JOIN alert USING (number) "
+                "WHERE direction = 'out' AND id = ? AND state = 'waiting' AND body IS NULL",
+                (alert_id,),
             )
+        )
+
+    def withdraw(self, alert_id: bytes, *, now: int) -> None:
+        """Take back an alert that never left, and what waits here that is about it: nobody is sent any of it."""
+        self._finish(alert_id, "withdrawn", now=now)
+        self._db.execute(
+            "UPDATE delivery SET state = 'withdrawn', time = ? WHERE state = 'waiting' AND number = ?",
+            (now, self._number(alert_id)),
+        )
+        self.relations.undo(alert_id)
+        about = self._db.execute(
+            "SELECT id FROM alert WHERE direction = 'out' AND state = 'waiting' AND related = ?", (alert_id,)
+        ).fetchall()
+        for (other,) in about:
+            self.withdraw(cast(bytes, other), now=now)
+        self._topics.add("outbox")
 
     def _set_recipients(self, number: int, recipients: Sequence[str], now: int) -> None:
         self._db.execute("DELETE FROM delivery WHERE number = ?", (number,))
@@ -298,12 +317,13 @@ class Outbox:
             [(number, agency, now) for agency in recipients],
         )
 
-    def _finish(self, alert_id: bytes, state: str, *, now: int, code: str | None = None) -> None:
+    def _finish(self, alert_id: bytes, state: str, *, now: int, code: str | None = None) -> bool:
         self._db.execute(
             "UPDATE alert SET state = ?, code = NULL WHERE direction = 'out' AND id = ? AND state = 'waiting'",
             (state, alert_id),
         )
-        if self._db.changes():
+        first = self._db.changes() > 0
+        if first:
             resealed = self.resealings.get(self._number(alert_id))
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(alert_id),
@@ -316,6 +336,7 @@ class Outbox:
                 data |= {"added": list(resealed.added), "dropped": list(resealed.dropped)}
             self._events.add("state", data, now=now)
         self._db.execute("DELETE FROM outgoing WHERE number = ?", (self._number(alert_id),))
+        return first
 
     def _number(self, alert_id: bytes) -> int:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
@@ -331,26 +352,4 @@ _ORDER = {
     "stored": 5,  # a recipient may refuse what it cannot open, and open it after all
     "read": 6,
     "actioned": 7,
-}
-
-
-def mark_related(
-    db: apsw.Connection, events: Events, relation: str, target: bytes, by: bytes, *, direction: str, now: int
-) -> None:
-    """Set `recalled_by` or `corrected_by` on the target, once, and tell of it."""
-    state, sql = _RELATED[relation]
-    db.execute(sql, (by, direction, target))
-    if db.changes():
-        events.add("state", {"alert": ids.format_id(target), "direction": direction, "state": state}, now=now)
-
-
-_RELATED = {
-    "recall": (
-        "recalled",
-        "UPDATE alert SET recalled_by = ? WHERE direction = ? AND id = ? AND recalled_by IS NULL",
-    ),
-    "correct": (
-        "corrected",
-        "UPDATE alert SET corrected_by = ? WHERE direction = ? AND id = ? AND corrected_by IS NULL",
-    ),
 }

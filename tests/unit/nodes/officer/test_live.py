@@ -94,5 +94,30 @@ def test_no_node_to_begin_with_is_an_error_at_once(run: Run) -> None:
 def test_on_a_terminal_events_line_up(on_terminal: OnTerminal, node: FakeNode) -> None:
     node.streams = [[RECEIPT, STATE]]
     shown = on_terminal("follow", "--once", env={"NO_COLOR": "1", "TZ": "UTC"})
-    assert "receipt  00000005  nz-customs (Desk 4): read\n" in shown
-    assert "state    00000005  sent: accepted\n" in shown
+    assert "receipt     00000005  nz-customs (Desk 4): read\n" in shown
+    assert "state       00000005  sent: accepted\n" in shown
+
+
+def test_who_did_not_take_an_urgent_alert_is_said_with_what_to_do(run: Run, node: FakeNode) -> None:
+    about = {"time": NOW, "alert": identity(5), "agency": "sg-cnb"}
+    node.streams = [
+        [
+            {"seq": 1, "type": "escalation", "outcome": "due", **about},
+            {"seq": 2, "type": "escalation", "outcome": "unreachable", **about},
+            {"seq": 3, "type": "escalation", "outcome": "reached", "contact": "desk", **about},
+            {"seq": 4, "type": "overdue", "telephone": "+65 1800", **about},
+            {"seq": 5, "type": "overdue", **about},
+            {**STATE, "seq": 6, "state": "expired", "code": "alert-expired", "agencies": ["sg-cnb", "au-abf"]},
+        ]
+    ]
+    said = [line.split("\t")[3] for line in run("follow", "--once").stdout.splitlines()]
+    assert [words.partition(": ")[2].partition(": ")[2] for words in said[:3]] == [
+        "its duty desk is being called",
+        "its duty desk cannot be reached: telephone",
+        "its duty desk was reached (desk)",
+    ]
+    assert said[3:] == [
+        "00000005  not stored by sg-cnb in time; telephone +65 1800",
+        "00000005  not stored by sg-cnb in time; telephone",
+        "00000005  sent: expired, never had by sg-cnb, au-abf [alert-expired]",
+    ]

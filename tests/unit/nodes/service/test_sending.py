@@ -170,6 +170,7 @@ async def test_a_correction_shows_the_files_of_the_first_alert_too(node: EdgeNod
 
 async def test_a_recall_reaches_everyone_and_marks_the_first_alert(node: EdgeNode) -> None:
     sent = await node.service.sending.send(watch(["asia"]))
+    await node.accept(sent["id"])
     preview = await node.service.sending.recall(sent["id"], reason="Wrong ship.", dry_run=True)
     assert preview["recipients"] == ["au-abf", "hk-customs"]
     assert (await node.service.reading.alert(sent["id"]))["recalled_by"] is None
@@ -183,6 +184,7 @@ async def test_a_recall_reaches_everyone_and_marks_the_first_alert(node: EdgeNod
 
 async def test_a_recall_after_the_operation_ended_still_reaches_them(node: EdgeNode) -> None:
     sent = await node.service.sending.send(watch(["operation:marker"], operation="marker"))
+    await node.accept(sent["id"])
     node.now = NOW + 400 * DAY_MS
     answer = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
     assert answer["recipients"] == ["au-abf", "hk-customs"]
@@ -193,6 +195,7 @@ async def test_a_recall_reaches_those_the_address_no_longer_covers(tmp_path: Pat
     world = make_world(regions={"asia": ["au-abf", "hk-customs", "sg-cnb"]})
     async with edge_node(tmp_path, world=world) as node:
         sent = await node.service.sending.send(watch(["region:asia"]))
+        await node.accept(sent["id"])
         world.change_agency("au-abf", regions=())
         world.publish("targets")
         answer = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
@@ -204,11 +207,86 @@ async def test_a_recall_goes_no_further_than_rules_allow(tmp_path: Path) -> None
     world = make_world()
     async with edge_node(tmp_path, world=world) as node:
         sent = await node.service.sending.send(watch(["region:asia"]))
+        await node.accept(sent["id"])
         rule = Rule("shut", "deny", Condition(), Target(agencies=("au-abf",)), None, "The line is closed")
         world.document = replace(world.document, rules=(rule,))
         world.publish("targets")
         answer = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
         assert answer["recipients"] == ["hk-customs"]
+
+
+async def test_what_waits_here_is_taken_back_and_nobody_hears_of_it(node: EdgeNode) -> None:
+    sent = await node.service.sending.send(watch(["hk-customs"]))
+    correction = await node.service.sending.correct(sent["id"], narrative="Blue.")
+    answer = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
+    assert answer == {"id": sent["id"], "state": "withdrawn", "recipients": [], "warnings": []}
+    listed = (await node.service.reading.sent())["alerts"]
+    assert {alert["id"]: alert["state"] for alert in listed} == {
+        sent["id"]: "withdrawn",
+        correction["id"]: "withdrawn",
+    }
+    with pytest.raises(WrongState, match="never left"):
+        await node.service.sending.recall(sent["id"], reason="again")
+
+
+async def test_a_recall_takes_back_the_corrections_too(node: EdgeNode) -> None:
+    """Who holds only the correction must not go on relying on it."""
+    sent = await node.service.sending.send(watch(["hk-customs"]))
+    await node.accept(sent["id"])
+    correction = await node.service.sending.correct(sent["id"], narrative="Blue.")
+    await node.accept(correction["id"], index=901)
+    again = await node.service.sending.correct(correction["id"], narrative="Red.")
+    recall = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
+    assert (await node.service.reading.alert(sent["id"]))["recalled_by"] == recall["id"]
+    taken = (await node.service.reading.alert(correction["id"]))["recalled_by"]
+    assert taken is not None
+    assert (await content(node, taken))["relation"] == {"type": "recall", "alert": correction["id"]}
+    assert (await node.service.reading.alert(again["id"]))["state"] == "withdrawn"
+
+
+async def test_a_recall_that_the_hub_refuses_can_be_made_again(node: EdgeNode) -> None:
+    sent = await node.service.sending.send(watch(["hk-customs"]))
+    await node.accept(sent["id"])
+    first = await node.service.sending.recall(sent["id"], reason="x")
+    await node.refuse(first["id"], "suspended", "sg-cnb is suspended", "")
+    assert (await node.service.reading.alert(sent["id"]))["recalled_by"] is None
+    second = await node.service.sending.recall(sent["id"], reason="x")
+    assert (await node.service.reading.alert(sent["id"]))["recalled_by"] == second["id"]
+
+
+async def test_a_recall_is_not_taken_back(node: EdgeNode) -> None:
+    sent = await node.service.sending.send(watch(["hk-customs"]))
+    await node.accept(sent["id"])
+    recall = await node.service.sending.recall(sent["id"], reason="x")
+    with pytest.raises(WrongState, match="a recall cannot be recalled"):
+        await node.service.sending.recall(recall["id"], reason="y")
+    with pytest.raises(WrongState, match="a recall cannot be corrected"):
+        await node.service.sending.correct(recall["id"], narrative="y")
+
+
+async def test_a_recall_reaches_who_is_left_when_a_recipient_was_suspended(tmp_path: Path) -> None:
+    world = make_world()
+    async with edge_node(tmp_path, world=world) as node:
+        sent = await node.service.sending.send(watch(["au-abf", "hk-customs"]))
+        await node.accept(sent["id"])
+        world.change_agency("au-abf", status="suspended")
+        world.publish("targets")
+        answer = await node.service.sending.recall(sent["id"], reason="Wrong ship.")
+        assert answer["recipients"] == ["hk-customs"]
+
+
+async def test_a_correction_reaches_those_the_address_no_longer_covers(tmp_path: Path) -> None:
+    world = make_world(regions={"asia": ["au-abf", "hk-customs", "sg-cnb"]})
+    async with edge_node(tmp_path, world=world) as node:
+        sent = await node.service.sending.send(watch(["region:asia"]))
+        await node.accept(sent["id"])
+        world.change_agency("au-abf", regions=())
+        world.publish("targets")
+        answer = await node.service.sending.correct(sent["id"], narrative="Blue.")
+        assert answer["recipients"] == ["au-abf", "hk-customs"]
+        whole = watch(["hk-customs"], title="Another box")
+        answer = await node.service.sending.correct(sent["id"], reason="Wrong box.", document=whole)
+        assert answer["recipients"] == ["au-abf", "hk-customs"]
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -228,6 +306,7 @@ async def test_only_own_alerts_are_recalled_or_corrected(node: EdgeNode, dry_run
 
 async def test_what_was_recalled_is_over(node: EdgeNode) -> None:
     sent = await node.service.sending.send(watch(["hk-customs"]))
+    await node.accept(sent["id"])
     await node.service.sending.recall(sent["id"], reason="x")
     with pytest.raises(WrongState, match="recalled already"):
         await node.service.sending.recall(sent["id"], reason="y")

@@ -30,6 +30,14 @@ def seal(tables: Tables, alert: Alert, *, recipients: tuple[str, ...] = ("hk-cus
     )
 
 
+def recalling(desk: Desk, alert: Alert) -> Alert:
+    return desk.sent(kind="recall", recall={"reason": "x"}, relation={"type": "recall", "alert": alert.id})
+
+
+def correcting(desk: Desk, alert: Alert) -> Alert:
+    return desk.sent(kind="correction", correction={"reason": "x"}, relation={"type": "correct", "alert": alert.id})
+
+
 def waiting(tables: Tables, *, now: int = NOW, **more: object) -> list[bytes]:
     return [outgoing.id for outgoing in tables.outbox.waiting(now=now, limit=10, **more)]  # type: ignore[arg-type]
 
@@ -174,7 +182,11 @@ def test_a_recall_ends_the_wait_for_those_who_had_not_stored_it(tables: Tables, 
     seal(tables, alert, recipients=("hk-customs", "au-abf"))
     tables.outbox.accept(target, 7, now=NOW)
     tables.outbox.note_receipt(target, "au-abf", "stored", time=NOW, code=None, officer=None, now=NOW)
-    tables.outbox.mark_related("recall", target, b"1" * 16, now=NOW)
+    recall = recalling(desk, alert)
+    assert row(tables, alert).recalled_by == parse_id(recall.id)
+    states = {d.agency: d.state for d in tables.alerts.deliveries(row(tables, alert).number)}
+    assert states == {"hk-customs": "accepted", "au-abf": "stored"}, "as long as the recall is not in the log"
+    tables.outbox.accept(parse_id(recall.id), 9, now=NOW)
     states = {d.agency: d.state for d in tables.alerts.deliveries(row(tables, alert).number)}
     assert states == {"hk-customs": "recalled", "au-abf": "stored"}
 
@@ -184,10 +196,92 @@ def test_a_recall_ends_the_wait_for_those_who_had_not_stored_it(tables: Tables, 
 
 def test_a_recall_marks_its_target_once(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
-    tables.outbox.mark_related("recall", parse_id(alert.id), b"1" * 16, now=NOW)
-    tables.outbox.mark_related("recall", parse_id(alert.id), b"2" * 16, now=NOW)
-    assert row(tables, alert).recalled_by == b"1" * 16
-    assert [event.data["state"] for event in tables.events.after(0)] == ["recalled"]
+    tables.outbox.accept(parse_id(alert.id), 7, now=NOW)
+    first, second = (recalling(desk, alert) for _ in range(2))
+    assert row(tables, alert).recalled_by == parse_id(first.id)
+    tables.outbox.accept(parse_id(first.id), 8, now=NOW)
+    tables.outbox.accept(parse_id(first.id), 8, now=NOW)  # the hub's answer again, after a receipt that said the same
+    said = [event.data for event in tables.events.after(0) if event.data.get("state") == "recalled"]
+    assert [event["alert"] for event in said] == [alert.id]
+    tables.outbox.refuse(parse_id(second.id), "not-a-party", "no", "", now=NOW)
+    assert row(tables, alert).recalled_by == parse_id(first.id)
+
+
+@pytest.mark.parametrize("state", ["refused", "expired"])
+def test_a_recall_that_never_enters_the_log_recalls_nothing(tables: Tables, desk: Desk, state: str) -> None:
+    alert = desk.sent()
+    tables.outbox.accept(parse_id(alert.id), 7, now=NOW)
+    recall = recalling(desk, alert)
+    tables.outbox.refuse(parse_id(recall.id), "suspended", "no", "", now=NOW, state=state)
+    assert row(tables, alert).recalled_by is None
+    assert [d.state for d in tables.alerts.deliveries(row(tables, alert).number)] == ["accepted"]
+
+
+def test_the_last_correction_counts_and_one_that_is_refused_does_not(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    tables.outbox.accept(parse_id(alert.id), 7, now=NOW)
+    first, second = (correcting(desk, alert) for _ in range(2))
+    assert row(tables, alert).corrected_by == parse_id(second.id)
+    tables.outbox.accept(parse_id(first.id), 8, now=NOW)
+    tables.outbox.refuse(parse_id(second.id), "quota", "no", "", now=NOW)
+    assert row(tables, alert).corrected_by == parse_id(first.id)
+    tables.outbox.refuse(parse_id(first.id), "quota", "no", "", now=NOW)
+    assert row(tables, alert).corrected_by is None
+
+
+def test_what_never_left_is_withdrawn_with_all_that_is_about_it(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    correction = correcting(desk, alert)
+    again = correcting(desk, correction)
+    assert tables.outbox.never_left(parse_id(alert.id))
+    tables.outbox.withdraw(parse_id(alert.id), now=NOW)
+    for each in (alert, correction, again):
+        assert row(tables, each).state == "withdrawn"
+        assert [d.state for d in tables.alerts.deliveries(row(tables, each).number)] == ["withdrawn"]
+        assert row(tables, each).corrected_by is None
+    assert tables.outbox.count_waiting() == 0
+
+
+def test_what_was_sealed_may_have_left(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent()
+    seal(tables, alert)
+    assert not tables.outbox.never_left(parse_id(alert.id))
+    tables.outbox.seal_again(parse_id(alert.id), code="clock-off", not_before=NOW)
+    assert tables.outbox.never_left(parse_id(alert.id)), "the hub said that it did not take it"
+    tables.outbox.accept(parse_id(alert.id), 7, now=NOW)
+    assert not tables.outbox.never_left(parse_id(alert.id))
+
+
+def test_an_alert_that_expires_before_it_leaves_is_told_at_once(tables: Tables, desk: Desk) -> None:
+    alert, sealed = desk.sent(expires_hours=1), desk.sent(expires_hours=1)
+    seal(tables, sealed)
+    tables.outbox.expire(now=NOW + HOUR - 1)
+    assert row(tables, alert).state == "waiting"
+    tables.outbox.expire(now=NOW + HOUR)
+    assert (row(tables, alert).state, row(tables, alert).code) == ("expired", "alert-expired")
+    assert row(tables, sealed).state == "waiting", "the hub may have it"
+
+
+def test_an_escalation_shows_with_the_recipient_until_it_answers(tables: Tables, desk: Desk) -> None:
+    alert = desk.sent(recipients=("hk-customs", "au-abf"))
+    target = parse_id(alert.id)
+    tables.outbox.accept(target, 7, now=NOW)
+    note = tables.outbox.note_escalation
+    assert note(target, "hk-customs", "due", time=NOW + 1, contact=None, now=NOW + 2)
+    assert note(target, "hk-customs", "reached", time=NOW + 3, contact="desk", now=NOW + 4)
+    assert not note(target, "nz-customs", "due", time=NOW, contact=None, now=NOW)
+    other, called = tables.alerts.deliveries(row(tables, alert).number)
+    assert (called.state, called.escalated, called.outcome, called.contact) == ("escalated", NOW + 1, "reached", "desk")
+    assert (other.state, other.escalated) == ("accepted", None)
+    said = [event.data for event in tables.events.after(0) if event.type == "escalation"]
+    assert [(data["agency"], data["outcome"], data.get("contact")) for data in said] == [
+        ("hk-customs", "due", None),
+        ("hk-customs", "reached", "desk"),
+    ]
+    tables.outbox.note_receipt(target, "hk-customs", "stored", time=NOW, code=None, officer=None, now=NOW)
+    note(target, "hk-customs", "unreachable", time=NOW + 5, contact=None, now=NOW)
+    _, called = tables.alerts.deliveries(row(tables, alert).number)
+    assert (called.state, called.escalated) == ("stored", NOW + 1)
 
 
 def test_recipients_who_were_silent_until_the_end_are_expired_and_may_still_speak(tables: Tables, desk: Desk) -> None:
