@@ -38,7 +38,7 @@ class Settings:
     refusals_per_minute: int = 10
     block_entries: int = 512
     block_bytes: int = 8_388_608
-    session_submissions: int = 64
+    session_submissions: int = 128
     session_bytes: int = 16_777_216
     upload_bytes: int = 1_073_741_824
     reserve_bytes: int = 67_108_864

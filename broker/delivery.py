@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
+from broker.backlog import URGENT
 from schemas.limits import MAX_CREDIT
 
 Key = tuple[int, int]
@@ -69,11 +70,18 @@ class DeliveryQueue:
         self.horizon = last if more else None
         self._trim()
 
-    def take(self, limit: int) -> list[Key]:
-        """The next alerts to send, at most `limit`; none while too many sent ones are without a receipt."""
+    def take(self, limit: int, *, slow: int | None = None) -> list[Key]:
+        """The next alerts to send, at most `limit`; none while too many sent ones are without a receipt.
+
+        Urgent ones go without company. Of the others there are at most `slow`, where that is given.
+        """
         taken: list[Key] = []
         limit = min(limit, MAX_CREDIT - len(self._sent))
-        while self._heap and len(taken) < limit:
+        slow = limit if slow is None else min(limit, slow)
+        while self._heap:
+            urgent = self._heap[0][0] < URGENT
+            if len(taken) >= (limit if urgent else slow) or (taken and taken[0][0] < URGENT and not urgent):
+                break
             key = heapq.heappop(self._heap)
             if self._waiting.get(key[1]) == key:
                 del self._waiting[key[1]]
@@ -97,6 +105,8 @@ class DeliveryQueue:
         if key[1] not in self._waiting and key[1] not in self._sent:
             self._waiting[key[1]] = key
             heapq.heappush(self._heap, key)
+            if len(self._heap) > 2 * self._capacity + len(self._waiting):  # what was settled while it waited
+                self._heap = sorted(self._waiting.values())
 
     def _trim(self) -> None:
         """Leave the later part of an overlong front to the engine."""

@@ -14,12 +14,13 @@ from broker.parcel import Parcel, make_parcel
 from broker.purging import admit_purge
 from broker.quota import Quotas
 from broker.state import Activation, Changes, Delivery, Spent
-from schemas.codec import decode
 from schemas.directory.history import Directory, DirectoryHistory, apply_bundle
 from schemas.envelope.header import decode_header
-from schemas.errors import CrossbearingError, EncodingRefusal, Refusal, WrongSender
+from schemas.envelope.peek import LAST, peek
+from schemas.envelope.words import PRECEDENCE_RANK
+from schemas.errors import CrossbearingError, Refusal, WrongSender
 from schemas.ids import ID_SIZE, sha256
-from schemas.limits import MAX_BASIS, MAX_HEADER
+from schemas.limits import MAX_BASIS
 from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
@@ -77,6 +78,24 @@ class Entered:
     parcel: Parcel | None = None
 
 
+def urgency(work: Work) -> int:
+    """The rank that work has among what waits for a block.
+
+    The operator's directory goes first, for it may suspend somebody, and so does what a `flash` led to. Receipts and
+    keys go before what is routine, for what was delivered is to be settled before more is. Deletions can wait.
+    """
+    match work.what:
+        case Submit(header=header):
+            return peek(header).rank
+        case NewDirectory() if not work.agency:
+            return 0
+        case Escalate():
+            return 0
+        case DeleteBody():
+            return LAST
+    return PRECEDENCE_RANK["priority"]
+
+
 def weight(work: Work) -> int:
     """About how many bytes a piece of work adds to a block."""
     match work.what:
@@ -101,14 +120,7 @@ def reference(submission: Submit | SendReceipt | Publish) -> bytes:
         return sha256(submission.receipt)[:ID_SIZE]
     if isinstance(submission, Publish):
         return sha256(submission.bundle)[:ID_SIZE]
-    try:
-        value = decode(submission.header, max_size=MAX_HEADER)
-    except EncodingRefusal:
-        value = None
-    identity = value.get("id") if isinstance(value, dict) else None
-    if isinstance(identity, bytes) and len(identity) == ID_SIZE:
-        return identity
-    return sha256(submission.header)[:ID_SIZE]
+    return peek(submission.header).id or sha256(submission.header)[:ID_SIZE]
 
 
 class Draft:

@@ -21,6 +21,7 @@ from broker.delivery import Key
 from broker.draft import NewDirectory, Verdict, Work
 from broker.engines.port import Engine, Restoration
 from broker.evidence import keep_against_log, keep_contradiction, keep_heard
+from broker.lane import Lane, Turn
 from broker.metrics import Metrics
 from broker.parcel import Parcel, ParcelCache
 from broker.restored import Listening, Report
@@ -30,6 +31,7 @@ from broker.state import Changes, Delivery, Standing
 from broker.witnessing import Witnessing
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, CrossbearingError, DirectoryConflict, LogRestored, StorageFailed, StorageTampered
+from schemas.limits import MAX_WAITING_READS
 
 log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -99,8 +101,8 @@ class Exchange:
         self._committer = committer
         self._cache = cache
         self._subscribers: dict[str, Subscriber] = {}
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._writer = Lane(ThreadPoolExecutor(1, thread_name_prefix="writer"))
+        self._reader = Lane(ThreadPoolExecutor(1, thread_name_prefix="reader"), {Turn.OUTSIDE: MAX_WAITING_READS})
         self._sequencer = Sequencer(
             self._commit, self._publish, max_entries=settings.block_entries, max_bytes=settings.block_bytes
         )
@@ -123,8 +125,8 @@ class Exchange:
 
     def close(self) -> None:
         """Wait for the threads and let go of them."""
-        self._writer.shutdown()
-        self._reader.shutdown()
+        self._writer.close()
+        self._reader.close()
 
     @property
     def ready(self) -> bool:
@@ -154,13 +156,14 @@ class Exchange:
             return answer
         return self._sequencer.submit(work)
 
-    async def read(self, function: Callable[[], _T]) -> _T:
+    async def read(self, function: Callable[[], _T], turn: Turn = Turn.SESSION) -> _T:
         """Run a function of the reading kind in the thread that reads.
 
-        Damage that it meets is the trouble of whoever asked, and an alarm; the others are served on.
+        Damage that it meets is the trouble of whoever asked, and an alarm; the others are served on. Raises
+        `Overloaded` when it is for somebody `OUTSIDE`, and too many such wait.
         """
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, function)
+            return await self._reader.run(function, turn)
         except StorageTampered as fault:
             self.metrics.damage.inc()
             log.critical("the storage is damaged", code=fault.code, reason=fault.message, hint=RESTORE)
@@ -168,7 +171,7 @@ class Exchange:
 
     async def write(self, function: Callable[[], _T]) -> _T:
         """Run a function that writes beside the log in the thread that writes."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, function)
+        return await self._writer.run(function, Turn.PIECES)
 
     def subscribe(self, agency: str, subscriber: Subscriber) -> None:
         """Tell `subscriber` from now on of what concerns `agency`."""
@@ -250,7 +253,7 @@ class Exchange:
             self._sequencer.fail(fault)
 
     async def _commit(self, batch: Sequence[Work]) -> Committed:
-        committed = await asyncio.get_running_loop().run_in_executor(self._writer, self._committer.commit, batch)
+        committed = await self._writer.run(partial(self._committer.commit, batch), Turn.URGENT)
         for work, verdict in zip(batch, committed.verdicts, strict=True):
             if isinstance(work.what, NewDirectory) and isinstance(verdict, DirectoryConflict):
                 await self._keep_evidence(work.what)

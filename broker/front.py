@@ -42,6 +42,7 @@ STATUS: Final = {
     "not-found": 404,
     "not-pinned": 403,
     "not-served": 400,
+    "overloaded": 503,
     "purged": 410,
     "suspended": 403,
     "too-many-connections": 503,
@@ -72,6 +73,8 @@ def refusal(error: CrossbearingError, *, status: int | None = None, **headers: s
         charset="utf-8",
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
+    if error.retry_after:
+        answer.headers["Retry-After"] = str(-(-error.retry_after // 1_000))
     answer.force_close()
     return answer
 

@@ -8,6 +8,7 @@ from broker.config import Address
 from broker.exchange import Exchange
 from broker.front import Front
 from broker.gate import Bounds
+from broker.lane import Turn
 from broker.metrics import CONTENT_TYPE, PRECEDENCES
 from schemas.errors import LogRestored
 
@@ -52,7 +53,7 @@ class Health:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         exchange = self._exchange
-        waiting = await exchange.read(lambda: exchange.engine.waiting_by_rank(exchange.clock()))
+        waiting = await exchange.read(lambda: exchange.engine.waiting_by_rank(exchange.clock()), Turn.PIECES)
         for rank, precedence in enumerate(PRECEDENCES):
             exchange.metrics.outstanding.labels(precedence).set(waiting.get(rank, 0))
         exchange.metrics.pending.set(exchange.pending)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from broker.exchange import Exchange
 from broker.identity import Party
+from broker.lane import Turn
 from broker.parties import party_bundle
 from broker.publication import Publication
 from broker.tree import TILE_WIDTH
@@ -57,9 +58,9 @@ class LogHttp:
             raise NotFound(error.message) from error
         if level is None:
             self._auditors_only(request)
-            data = await self._exchange.read(partial(self._bundle, index, width))
+            data = await self._exchange.read(partial(self._bundle, index, width), Turn.OUTSIDE)
         else:
-            data = await self._exchange.read(partial(self._exchange.shipping.tile, level, index, width))
+            data = await self._exchange.read(partial(self._exchange.shipping.tile, level, index, width), Turn.OUTSIDE)
         return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
 
     async def party(self, request: web.Request) -> web.Response:
@@ -73,7 +74,7 @@ class LogHttp:
             raise NotFound(error.message) from error
         if level is not None:
             raise NotFound("only entries differ from party to party")
-        data = await self._exchange.read(partial(self._party_bundle, agency, index, width))
+        data = await self._exchange.read(partial(self._party_bundle, agency, index, width), Turn.OUTSIDE)
         return web.Response(body=data, content_type="application/octet-stream", headers=OWN)
 
     async def directory(self, request: web.Request) -> web.Response:
@@ -81,13 +82,13 @@ class LogHttp:
         text = request.match_info["digest"]
         if not _DIGEST.fullmatch(text):
             raise NotFound("a bundle is named by the SHA-256 of its bytes, in lower-case hex")
-        data = await self._exchange.read(partial(self._directory_bundle, bytes.fromhex(text)))
+        data = await self._exchange.read(partial(self._directory_bundle, bytes.fromhex(text)), Turn.OUTSIDE)
         return web.Response(body=data, content_type="application/octet-stream", headers=FOREVER)
 
     async def body(self, request: web.Request) -> web.Response:
         """`GET /body/<index>`: the sealed body of the alert at that log index, for auditors to see that it is there."""
         self._auditors_only(request)
-        data = await self._exchange.read(partial(self._body, _index(request)))
+        data = await self._exchange.read(partial(self._body, _index(request)), Turn.OUTSIDE)
         return web.Response(body=data, content_type="application/octet-stream", headers=NEVER)
 
     def _body(self, index: int) -> bytes:

@@ -10,9 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from broker.backlog import URGENT
 from broker.delivery import REFILL, DeliveryQueue, Key
 from broker.exchange import Exchange
+from broker.lane import Turn
 from broker.witnessing import Round
+from schemas.limits import CREDIT_RESERVE
 from schemas.session.frames import (
     Blob,
     Frame,
@@ -25,7 +28,7 @@ from schemas.session.frames import (
 )
 
 RESULTS = 256  # in one frame
-ALERTS = 256  # in one frame; large bodies fill it sooner
+ALERTS = 64  # in one frame, which the node works through as one; large bodies fill it sooner
 OPENERS = 4_096  # ids remembered as sent; a forgotten one is sent again
 
 
@@ -38,6 +41,7 @@ class Outgoing:
         self._agency = hello.agency
         self._wake = wake
         self._proven = hello.size
+        self._reserve = hello.credit // CREDIT_RESERVE
         self._directory = hello.directory
         self._notices_from = hello.notices
         self._notices_due = True
@@ -143,7 +147,8 @@ class Outgoing:
         while True:
             if credit > 0 and self._queue.needs_refill:
                 await self._refill()
-            keys = self._queue.take(min(credit, ALERTS))
+            slow = max(0, min(ALERTS, credit - self._reserve))
+            keys = self._queue.take(min(credit, ALERTS), slow=slow)
             if not keys and not self._notices_due:
                 return None
             frame = await self._ship(keys)
@@ -164,7 +169,8 @@ class Outgoing:
             openers=self._openers,
             notices_from=self._notices_from,
         )
-        shipment = await exchange.read(build)
+        urgent = bool(keys) and keys[0][0] < URGENT
+        shipment = await exchange.read(build, Turn.URGENT if urgent else Turn.SESSION)
         self._queue.put_back(shipment.left)
         for index in shipment.gone:
             self._queue.settle(index)

@@ -17,6 +17,7 @@ import structlog
 
 from broker.draft import DeleteBody, Work
 from broker.exchange import Exchange
+from broker.lane import Turn
 from schemas.errors import CrossbearingError
 from schemas.ids import parse_id
 
@@ -54,7 +55,7 @@ class Retention:
         """
         exchange = self._exchange
         before = exchange.clock() - exchange.history.latest.require_document().limits.retention
-        due = await exchange.read(partial(self._due, before))
+        due = await exchange.read(partial(self._due, before), Turn.PIECES)
         purged = await self._purge(due)
         return purged + await exchange.write(partial(exchange.engine.sweep, before, PIECES))
 

@@ -1,25 +1,38 @@
-"""Decides what goes into the next block: whatever is pending when the last one is done, taken fairly between agencies.
+"""Decides what goes into the next block: whatever is pending when the last one is done, the most urgent first.
 
-An idle sequencer starts at once, so a single alert never waits for company; under load blocks fill by themselves.
-A failed block is answered and forgotten. Doubt is final: nothing is signed any more and `run` raises.
+An idle sequencer starts at once, so a single alert never waits for company; under load blocks fill by themselves, but
+only so far that the next one is not long in coming. What is urgent has a block to itself when anything else waits, so
+that it is durable as soon as if it were alone; the block after that takes the others along. A failed block is answered
+and forgotten. Doubt is final: nothing is signed any more and `run` raises.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
+from broker.backlog import URGENT, Backlog
 from broker.committer import Committed
-from broker.draft import Verdict, Work, weight
-from schemas.errors import CrossbearingError, NotReady, ShuttingDown, StorageFailed, StorageFull
+from broker.draft import Verdict, Work, urgency, weight
+from schemas.envelope.peek import LAST
+from schemas.errors import CrossbearingError, NotReady, Overloaded, ShuttingDown, StorageFailed, StorageFull
+from schemas.limits import MAX_PENDING, MAX_PENDING_BYTES
 
 log = structlog.get_logger()
 
 Commit = Callable[[Sequence[Work]], Awaitable[Committed]]
+
+BLOCK_SECONDS: Final = 0.1
+"""What a block should take at most: what is urgent waits for the one that is being written."""
+SMALLEST_BLOCK: Final = 16
+"""Pieces that a block takes whatever they cost: fewer would be spent on fsync."""
+SOONEST_RETRY: Final = 500
+LATEST_RETRY: Final = 30_000
+"""Milliseconds after which who was refused for want of room may come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +44,26 @@ class _Pending:
 class Sequencer:
     """Feeds `commit` with batches of at most `max_entries` pieces and about `max_bytes`.
 
-    `publish` hears of every block, before the senders are answered. `waited` counts what is pending.
+    `publish` hears of every block, before the senders are answered.
     """
 
     def __init__(
-        self, commit: Commit, publish: Callable[[Committed], None], *, max_entries: int, max_bytes: int
+        self,
+        commit: Commit,
+        publish: Callable[[Committed], None],
+        *,
+        max_entries: int,
+        max_bytes: int,
+        max_pending: int = MAX_PENDING,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
     ) -> None:
         self._commit = commit
         self._publish = publish
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._queues: OrderedDict[str, deque[_Pending]] = OrderedDict()
+        self._backlog: Backlog[_Pending] = Backlog(max_pieces=max_pending, max_bytes=max_pending_bytes)
+        self._pace = 0.0  # seconds that a piece took lately
+        self._apart = False  # whether the block before this one left out what is not urgent
         self._wake = asyncio.Event()
         self._closing: CrossbearingError | None = None
         self._fault: CrossbearingError | None = None
@@ -49,15 +71,28 @@ class Sequencer:
     @property
     def pending(self) -> int:
         """Pieces of work that no block has taken yet."""
-        return sum(map(len, self._queues.values()))
+        return self._backlog.pieces
+
+    @property
+    def pending_bytes(self) -> int:
+        """About how many bytes these have."""
+        return self._backlog.bytes
 
     def submit(self, work: Work) -> asyncio.Future[Verdict]:
-        """Have `work` logged. The future gives the verdict, and never raises but for cancellation."""
+        """Have `work` logged. The future gives the verdict, and never raises but for cancellation.
+
+        With more waiting than is bounded the verdict is `Overloaded`, at once.
+        """
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         if self._closing is not None:
             answer.set_result(self._closing)
             return answer
-        self._queues.setdefault(work.agency, deque()).append(_Pending(work, answer))
+        drained = int(self._backlog.pieces * self._pace * 1_000)
+        retry_after = max(SOONEST_RETRY, min(drained, LATEST_RETRY))
+        try:
+            self._backlog.put(work.agency, urgency(work), weight(work), _Pending(work, answer), retry_after=retry_after)
+        except Overloaded as overloaded:
+            answer.set_result(overloaded)
         self._wake.set()
         return answer
 
@@ -86,24 +121,19 @@ class Sequencer:
                 await self._wake.wait()
         except BaseException as error:
             self._closing = NotReady("the hub stopped taking work")
-            for pending in (p for queue in self._queues.values() for p in queue):
+            for pending in self._backlog.drain():
                 _answer(pending, self._closing)
-            self._queues.clear()
             log.critical("stopped", code=getattr(error, "code", type(error).__name__), reason=str(error))
             raise
 
     def _take(self) -> list[_Pending]:
-        """The next batch: one piece from each agency in turn until the block is full."""
-        batch: list[_Pending] = []
-        size = 0
-        while self._queues and len(batch) < self._max_entries and size < self._max_bytes:
-            agency, queue = self._queues.popitem(last=False)
-            pending = queue.popleft()
-            if queue:
-                self._queues[agency] = queue
-            batch.append(pending)
-            size += weight(pending.work)
-        return batch
+        """The next batch. What is urgent goes apart from the rest, but never twice while the rest waits."""
+        self._apart = self._backlog.urgent and not self._apart
+        ranks = URGENT if self._apart else LAST + 1
+        entries = self._max_entries
+        if self._pace > 0:
+            entries = min(entries, max(SMALLEST_BLOCK, int(BLOCK_SECONDS / self._pace)))
+        return self._backlog.take(max_pieces=entries, max_bytes=self._max_bytes, ranks=ranks)
 
     async def _settle(self, batch: list[_Pending]) -> None:
         try:
@@ -119,6 +149,7 @@ class Sequencer:
         except Exception:
             await self._settle_alone(batch)
         else:
+            self._pace += (committed.seconds / len(batch) - self._pace) / 8
             self._publish(committed)
             self._answer_all(batch, committed.verdicts)
 

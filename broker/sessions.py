@@ -1,12 +1,14 @@
 """One node's session over its channel: frames in, frames out, and the ends it can come to.
 
-Two coroutines serve it. One takes what the node sends, and stops reading while too much of it awaits a verdict; the
-other sends what `Outgoing` has, as fast as this node reads. So a slow node, or one that floods, holds up only itself.
+Three coroutines serve it. One takes what the node sends, and stops reading while too much of it awaits a verdict; one
+deals with pieces of attachments; one sends what `Outgoing` has, as fast as this node reads. So a slow node, or one that
+floods, holds up only itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -16,7 +18,7 @@ import structlog
 
 from broker.channel import Channel, Heard
 from broker.delivery import Key
-from broker.draft import NewDirectory, Verdict, Work, reference, weight
+from broker.draft import NewDirectory, Verdict, Work, reference, urgency, weight
 from broker.exchange import Exchange
 from broker.outgoing import Outgoing
 from broker.restored import Report
@@ -28,6 +30,7 @@ from schemas.errors import (
     IdleTimeout,
     LogRestored,
     NotReady,
+    Quota,
     WrongSender,
 )
 from schemas.limits import MAX_MESSAGE
@@ -54,7 +57,8 @@ from schemas.session.machine import SessionMachine
 log = structlog.get_logger()
 FAREWELL_SECONDS = 2.0  # for a peer that no longer reads, before the connection is cut
 PING_SECONDS = 1.0  # for a ping to be written
-UNSENT_PIECES = 4  # pieces of attachments read for a node that does not take them
+UNSENT_PIECES = 4  # pieces of attachments taken from a node, or read for it, and not answered or taken yet
+REMEMBERED_MS = 1_000  # for which a refusal for want of allowance stands for those that follow it
 _Submission = Submit | SendReceipt | Publish
 _KINDS: dict[type[_Submission], str] = {Submit: "alert", SendReceipt: "receipt", Publish: "keys"}
 
@@ -81,13 +85,16 @@ class Session:
         self._room.set()
         self._waiting = 0
         self._waiting_bytes = 0
+        self._asked: deque[Fetch | Upload] = deque()
+        self._asking = asyncio.Event()
+        self._exhausted: dict[int, int] = {}  # until when (ms) a rank of precedence is over its allowance
         self._over: asyncio.Future[CrossbearingError] = asyncio.get_running_loop().create_future()
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve the node until either side ends the session."""
-        tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._pump())]
+        tasks = [asyncio.create_task(work()) for work in (self._receive, self._pump, self._transfer)]
         ending: CrossbearingError | None = None
         try:
             waiting: list[asyncio.Future[Any]] = [*tasks, self._over]
@@ -277,17 +284,28 @@ class Session:
             case Cosign():
                 self._cosigned(frame)
                 outgoing.cosigned()
-            case Fetch():
-                self._tell(outgoing, await self._transfers.fetch(frame))
-            case Upload():
-                self._tell(outgoing, await self._transfers.upload(frame))
+            case Fetch() | Upload():
+                self._asked.append(frame)
+                self._asking.set()
+                self._make_room()
 
-    def _tell(self, outgoing: Outgoing, answer: Blob | Uploaded | ResultItem) -> None:
-        if isinstance(answer, ResultItem):
-            outgoing.answer(answer)
-        else:
-            outgoing.piece(answer)
-        self._make_room()
+    async def _transfer(self) -> None:
+        """Pieces of attachments, one after the other, beside all else: a `flash` does not wait for an upload."""
+        while True:
+            await self._asking.wait()
+            self._asking.clear()
+            while self._asked and self._outgoing is not None:
+                frame = self._asked[0]
+                if isinstance(frame, Fetch):
+                    answer: Blob | Uploaded | ResultItem = await self._transfers.fetch(frame)
+                else:
+                    answer = await self._transfers.upload(frame)
+                self._asked.popleft()
+                if isinstance(answer, ResultItem):
+                    self._outgoing.answer(answer)
+                else:
+                    self._outgoing.piece(answer)
+                self._make_room()
 
     def _cosigned(self, frame: Cosign) -> None:
         """Count a witness's answer. One that cannot be counted costs the node nothing: its keys may be changing."""
@@ -300,6 +318,11 @@ class Session:
             log.warning("cosignature not counted", agency=self.agency, size=frame.size, reason=error.message)
 
     def _submit(self, frame: _Submission, work: Work) -> None:
+        if isinstance(frame, Submit) and self._outgoing is not None:
+            rest = self._exhausted.get(urgency(work), 0) - self._exchange.clock()
+            if 0 < rest <= REMEMBERED_MS:  # what comes on top of a flood is refused before it costs the log anything
+                self._refuse(frame, Quota(f"{self.agency} is over its allowance", retry_after=rest))
+                return
         self._waiting += 1
         self._waiting_bytes += weight(work)
         self._make_room()
@@ -315,18 +338,29 @@ class Session:
         metrics.accept_seconds.observe(asyncio.get_running_loop().time() - started)
         verdict = answer.result()
         if isinstance(verdict, CrossbearingError):
-            metrics.refused.labels(kind, verdict.code).inc()
-            log.info("refused", agency=self.agency, kind=kind, code=verdict.code, step=verdict.context.get("step"))
-            self._outgoing.answer(refused(reference(frame), verdict))
+            if isinstance(verdict, Quota) and isinstance(frame, Submit):
+                wait = min(verdict.retry_after, REMEMBERED_MS)
+                self._exhausted[urgency(work)] = self._exchange.clock() + wait
+            self._refuse(frame, verdict)
         else:
             metrics.accepted.labels(kind).inc()
             self._outgoing.answer(ResultItem(reference(frame), True, verdict, "", "", ""))
+        self._make_room()
+
+    def _refuse(self, frame: _Submission, error: CrossbearingError) -> None:
+        if self._outgoing is None:
+            return
+        kind = _KINDS[type(frame)]
+        self._exchange.metrics.refused.labels(kind, error.code).inc()
+        log.info("refused", agency=self.agency, kind=kind, code=error.code, step=error.context.get("step"))
+        self._outgoing.answer(refused(reference(frame), error))
         self._make_room()
 
     def _make_room(self) -> None:
         """Read on from the node only while it takes the answers to what it sent."""
         settings, outgoing = self._exchange.settings, self._outgoing
         results, pieces = (outgoing.unsent_results, outgoing.unsent_pieces) if outgoing is not None else (0, 0)
+        pieces += len(self._asked)
         crowded = self._waiting + results >= settings.session_submissions or pieces >= UNSENT_PIECES
         if crowded or self._waiting_bytes >= settings.session_bytes:
             self._room.clear()

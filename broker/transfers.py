@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from broker.exchange import Exchange
+from broker.lane import Turn
 from broker.shipping import RESTORE
 from schemas.errors import CrossbearingError, Malformed, Purged, Quota, StorageFailed, StorageTampered, TooLarge
 from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE, MAX_RETRY_MS
@@ -32,7 +33,7 @@ class Transfers:
         try:
             self._check(frame)
             engine = self._exchange.engine
-            pending = await self._exchange.read(partial(engine.pending_uploads, self._agency))
+            pending = await self._exchange.read(partial(engine.pending_uploads, self._agency), Turn.PIECES)
             if pending + len(frame.data) > self._exchange.settings.upload_bytes:
                 raise Quota(f"{pending} bytes of attachments wait for an alert that names them")
             keep = partial(engine.upload, self._agency, frame.digest, frame.offset, frame.total, frame.data)
@@ -52,10 +53,17 @@ class Transfers:
     async def fetch(self, frame: Fetch) -> Blob | ResultItem:
         """The piece asked for; total 0 when there is none, or none for this agency; a refusal when it was deleted."""
         try:
-            data, total = await self._exchange.read(partial(self._read, frame))
+            data, total = await self._exchange.read(partial(self._read, frame), self._turn(frame))
         except (Purged, StorageFailed) as refusal:
             return refused(frame.digest[:REFERENCE_SIZE], refusal)
         return Blob(frame.digest, frame.offset if total else 0, total, data)
+
+    @staticmethod
+    def _turn(frame: Fetch) -> Turn:
+        """An opener holds up the alert that needs it. The rest can wait; there is one such request of a session."""
+        if len(frame.digest) == REFERENCE_SIZE:
+            return Turn.SESSION
+        return Turn.PIECES
 
     def _read(self, frame: Fetch) -> tuple[bytes, int]:
         engine = self._exchange.engine

@@ -142,8 +142,18 @@ LONGEST_WAIT_MS: Final = 3_600_000
 
 # -- session -----------------------------------------------------------------------------------------------------------
 
+MAX_PENDING: Final = 2_048
+"""Submissions that wait for the hub's next block before it refuses what is not urgent: two seconds' worth. With the
+reserve, for what is urgent and for agencies that have nothing waiting, twice as many."""
+MAX_PENDING_BYTES: Final = 67_108_864
+"""And their bytes, likewise: what the hub holds in memory that no disk holds yet."""
+MAX_WAITING_READS: Final = 64
+"""Requests over HTTP that wait for the hub's reading thread: some seconds' worth; a further one is answered 503."""
 DEFAULT_CREDIT: Final = 256
 """Alerts in flight to a node before it grants more."""
+CREDIT_RESERVE: Final = 8
+"""One in so many of the credit that a node gives at first is kept for `flash` and `immediate`, so that these need not
+wait for room behind a backlog."""
 MAX_CREDIT: Final = 65_536
 """The most a node can grant, so that credit cannot turn flow control off."""
 

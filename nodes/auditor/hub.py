@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection, IncompleteRead
 from pathlib import Path
@@ -22,12 +25,15 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from nodes.auditor.mirror import path_limit
-from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, Purged, TooLarge, Unreachable
+from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, Overloaded, Purged, TooLarge, Unreachable
 from schemas.example import is_example_seed, is_loopback
 from schemas.pins import spki_digest
 
 TRIES = 3
 """A kept-alive connection may have been closed meanwhile; a hub that fails three times in a row is not there."""
+PATIENCE = 20
+"""And one that has too much to do twenty times in a row will not get to it now."""
+LONGEST_PAUSE_MS = 30_000
 TIMEOUT_S = 30.0
 DEFAULT_PORT = 7443
 
@@ -51,11 +57,12 @@ class Hub:
     keys on an address that is not loopback.
     """
 
-    def __init__(self, access: HubAccess) -> None:
+    def __init__(self, access: HubAccess, *, sleep: Callable[[float], None] = time.sleep) -> None:
         host, port = _address(access.url)
         if not is_loopback(host) and _is_example(access):
             raise ExampleKeys(f"the key given is a published example key, and {host} is not loopback")
         self._pin = access.pin
+        self._sleep = sleep
         self.where = f"https://{host}:{port}"
         self._connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_context(access))
 
@@ -70,12 +77,18 @@ class Hub:
     def get(self, path: str) -> bytes:
         """Return one resource of the log.
 
-        Raises `Missing` (404), `Purged` (410), `NotPinned` (403), `TooLarge`, `Unreachable`.
+        Raises `Missing` (404), `Purged` (410), `NotPinned` (403), `TooLarge`, `Unreachable`. A hub that has too
+        much to do (503) is asked again when it says; `Overloaded` when it never gets to it.
         """
         failures = 0
         while True:
             try:
                 return self._get(path)
+            except Overloaded as busy:
+                failures += 1
+                if failures == PATIENCE:
+                    raise
+                self._sleep(min(busy.retry_after, LONGEST_PAUSE_MS) / 1_000)
             except (OSError, HTTPException) as error:
                 self._connection.close()
                 failures += 1
@@ -104,6 +117,10 @@ class Hub:
                 f"{self.where} does not let this certificate read {path}",
                 hint="Use the certificate whose key the directory lists for an auditor.",
             )
+        if response.status == 503:
+            seconds = response.headers.get("Retry-After", "")
+            after = int(seconds) if re.fullmatch("[0-9]{1,4}", seconds) else 1
+            raise Overloaded(f"{self.where} has too much to do for {path}", retry_after=1_000 * after)
         if response.status != 200:
             raise Unreachable(f"{self.where}/{path} answered {response.status}")
         return data

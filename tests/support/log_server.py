@@ -18,6 +18,7 @@ TROUBLE: dict[str, tuple[int, bytes]] = {
     "dropped": (200, b"at last"),
     "forbidden": (403, b""),
     "broken": (500, b""),
+    "busy": (503, b""),
     "cut": (200, b"half"),
     "tile/0/999": (200, bytes(9000)),
 }
@@ -30,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     log: ClassVar[LogBuilder]
     drops: ClassVar[int] = 0
+    busy: ClassVar[int] = 0
 
     def do_GET(self) -> None:
         path = self.path.removeprefix("/")
@@ -41,7 +43,12 @@ class Handler(BaseHTTPRequestHandler):
             status, body = TROUBLE.get(path) or (200, type(self).log.get(path))
         except Missing:
             status, body = 404, b""
+        if path == "busy":
+            type(self).busy -= 1
+            status, body = (503, b"") if type(self).busy >= 0 else (200, b"at last")
         self.send_response(status)
+        if status == 503:
+            self.send_header("Retry-After", "7")
         self.send_header("Content-Length", str(len(body) + (9 if path == "cut" else 0)))
         self.end_headers()
         self.wfile.write(body)

@@ -28,7 +28,8 @@ def test_precedence_first_then_age() -> None:
     queue = filled((3, 1), (3, 5), (1, 4))
     queue.push((0, 9))
     queue.push((3, 2))
-    assert queue.take(3) == [(0, 9), (1, 4), (3, 1)]
+    assert queue.take(3) == [(0, 9), (1, 4)], "what is urgent goes without company"
+    assert queue.take(1) == [(3, 1)]
     assert queue.take(9) == [(3, 2), (3, 5)]
     assert queue.take(9) == []
 
@@ -58,6 +59,24 @@ def test_what_was_settled_meanwhile_does_not_come_back() -> None:
     assert queue.take(9) == [(3, 1)]
 
 
+def test_the_rest_of_the_credit_is_kept_for_what_is_urgent() -> None:
+    queue = filled((3, 1), (3, 2), (2, 3))
+    assert queue.take(4, slow=1) == [(2, 3)]
+    assert queue.take(3, slow=0) == []
+    queue.push((1, 9))
+    queue.push((0, 10))
+    assert queue.take(3, slow=0) == [(0, 10), (1, 9)]
+
+
+def test_what_is_settled_while_it_waits_leaves_nothing_behind() -> None:
+    queue = filled(capacity=10)
+    for index in range(1_000):
+        queue.push((3, index))
+        queue.settle(index)
+    assert len(queue) == 0
+    assert len(queue._heap) <= 2 * 10 + 1
+
+
 def test_a_settled_alert_is_not_sent() -> None:
     queue = filled((3, 1), (3, 2))
     queue.settle(1)
@@ -73,7 +92,8 @@ def test_a_full_queue_leaves_the_later_half_to_the_engine() -> None:
     queue.push((3, 20))
     assert len(queue) == 5, "beyond the horizon"
     queue.push((0, 21))
-    assert queue.take(9) == [(0, 21), *[(3, n) for n in range(5)]]
+    assert queue.take(9) == [(0, 21)]
+    assert queue.take(9) == [(3, n) for n in range(5)]
     assert queue.needs_refill
     assert queue.begin_refill() == (3, 4)
 

@@ -13,6 +13,7 @@ from broker.draft import NewDirectory, Work
 from broker.hub import Hub
 from broker.state import Changes
 from schemas.ids import sha256
+from schemas.limits import MAX_WAITING_READS
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.log.entry import DirectoryEntry, RefusalEntry, decode_entry, encode_entry
 from schemas.log.merkle import leaf_hash, root
@@ -52,6 +53,15 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             )
             world.versions["targets"] = made.version
         yield Site(world, hub, tmp_path)
+
+
+async def test_more_requests_than_can_wait_are_told_when_to_come_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.hub.exchange._reader, "waiting", lambda _: MAX_WAITING_READS)
+    answer = await site.get("tile/0/000")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert b"overloaded" in answer.body
 
 
 async def test_an_auditor_rebuilds_the_log_from_its_tiles(site: Site) -> None:

@@ -9,17 +9,22 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from broker.committer import Committed, Head
-from broker.draft import Verdict, Work
-from broker.sequencer import Sequencer
+from broker.draft import DeleteBody, Verdict, Work
+from broker.sequencer import LATEST_RETRY, SMALLEST_BLOCK, SOONEST_RETRY, Sequencer
+from schemas.codec import encode
 from schemas.errors import CrossbearingError, StorageFailed, StorageFull, StorageInDoubt, StorageTampered
 from schemas.log.checkpoint import Checkpoint
-from schemas.session.frames import SendReceipt
+from schemas.session.frames import SendReceipt, Submit
 
 HEAD = Head(b"note", Checkpoint("example.org/log", 1, bytes(32)), 1)
 
 
 def work(agency: str, size: int = 10) -> Work:
     return Work(agency, SendReceipt(bytes(size), b""))
+
+
+def alert(agency: str, precedence: str) -> Work:
+    return Work(agency, Submit(encode({"precedence": precedence}), b"", b"", ()))
 
 
 class FakeCommitter:
@@ -33,6 +38,7 @@ class FakeCommitter:
         self.faults: list[Exception] = []
         self.poison: str | None = None
         self._next = 0
+        self.seconds = 0.0
 
     async def commit(self, batch: Sequence[Work]) -> Committed:
         self.batches.append([each.agency for each in batch])
@@ -46,7 +52,7 @@ class FakeCommitter:
         for _ in batch:
             verdicts.append(self._next)
             self._next += 1
-        return Committed(tuple(verdicts), HEAD, (), (), 0.0)
+        return Committed(tuple(verdicts), HEAD, (), (), self.seconds)
 
 
 @asynccontextmanager
@@ -102,6 +108,129 @@ async def test_a_flood_does_not_hold_up_the_others() -> None:
         committer.gate.set()
         await asyncio.gather(*calm)
         assert sorted(committer.batches[1]) == ["a", "b", "flood", "flood"]
+
+
+async def test_a_flash_behind_ten_thousand_routine_pieces_is_in_the_very_next_block() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_pending=20_000) as (sequencer, _):
+        for number in range(10_000):
+            sequencer.submit(alert(f"flood-{number % 30}", "routine"))
+            if not number:
+                await committer.entered.wait()
+        flash = sequencer.submit(alert("calm", "flash"))
+        committer.gate.set()
+        assert await flash == 1
+        assert committer.batches[1] == ["calm"]
+
+
+async def test_what_is_urgent_does_not_shut_out_the_rest() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_entries=3) as (sequencer, _):
+        sequencer.submit(alert("first", "routine"))
+        await committer.entered.wait()
+        urgent = [sequencer.submit(alert("a", "flash")) for _ in range(5)]
+        slow = sequencer.submit(alert("b", "routine"))
+        committer.gate.set()
+        await asyncio.gather(*urgent, slow)
+        assert committer.batches[1:] == [["a", "a", "a"], ["a", "a", "b"]]
+
+
+async def test_blocks_go_by_precedence_and_then_by_turns() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer) as (sequencer, _):
+        sequencer.submit(alert("first", "routine"))
+        await committer.entered.wait()
+        given = [("a", "routine"), ("a", "priority"), ("b", "priority"), ("a", "priority"), ("c", "routine")]
+        answers = [sequencer.submit(alert(*one)) for one in given]
+        committer.gate.set()
+        await asyncio.gather(*answers)
+        assert committer.batches[1] == ["a", "b", "a", "a", "c"]
+
+
+async def test_too_much_is_refused_early_and_told_when_to_come_again() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_pending=10) as (sequencer, _):
+        sequencer.submit(alert("flood", "routine"))
+        await committer.entered.wait()
+        kept = [sequencer.submit(alert("flood", "routine")) for _ in range(10)]
+        refused = sequencer.submit(alert("flood", "routine"))
+        verdict = refused.result()
+        assert isinstance(verdict, CrossbearingError)
+        assert verdict.code == "overloaded"
+        assert verdict.retry_after == SOONEST_RETRY
+        assert not any(answer.done() for answer in kept)
+        committer.gate.set()
+        await asyncio.gather(*kept)
+        assert isinstance(await sequencer.submit(alert("flood", "routine")), int)
+
+
+async def test_the_reserve_is_for_what_is_urgent_and_for_those_who_have_nothing_waiting() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_pending=10) as (sequencer, _):
+        sequencer.submit(alert("flood", "routine"))
+        await committer.entered.wait()
+        for _ in range(10):
+            sequencer.submit(alert("flood", "routine"))
+        calm = sequencer.submit(alert("calm", "routine"))
+        again = sequencer.submit(alert("calm", "routine"))
+        flash = [sequencer.submit(alert("flood", "flash")) for _ in range(9)]
+        beyond = sequencer.submit(alert("other", "flash"))
+        assert not calm.done()
+        assert code(again.result()) == "overloaded"
+        assert not any(answer.done() for answer in flash)
+        assert code(beyond.result()) == "overloaded"
+        committer.gate.set()
+        await asyncio.gather(calm, *flash)
+
+
+async def test_bytes_are_bounded_like_pieces() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_pending_bytes=1_000) as (sequencer, _):
+        sequencer.submit(work("a"))
+        await committer.entered.wait()
+        kept = [sequencer.submit(work("a", 500)) for _ in range(2)]
+        assert sequencer.pending_bytes == 1_000
+        assert code(sequencer.submit(work("a", 1)).result()) == "overloaded"
+        committer.gate.set()
+        await asyncio.gather(*kept)
+        assert (sequencer.pending, sequencer.pending_bytes) == (0, 0)
+
+
+async def test_the_hubs_own_work_is_never_refused() -> None:
+    committer = FakeCommitter()
+    committer.gate.clear()
+    async with running(committer, max_pending=1) as (sequencer, _):
+        sequencer.submit(work("a"))
+        await committer.entered.wait()
+        own = [sequencer.submit(Work("", DeleteBody(number))) for number in range(5)]
+        committer.gate.set()
+        assert all(isinstance(verdict, int) for verdict in await asyncio.gather(*own))
+
+
+async def test_slow_blocks_get_smaller_and_the_wait_longer() -> None:
+    committer = FakeCommitter()
+    committer.seconds = 50.0
+    committer.gate.clear()
+    async with running(committer, max_entries=100, max_pending=100) as (sequencer, _):
+        sequencer.submit(work("a"))
+        await committer.entered.wait()
+        kept = [sequencer.submit(work("a")) for _ in range(100)]
+        committer.gate.set()
+        await kept[0]
+        assert len(committer.batches[1]) == SMALLEST_BLOCK
+        committer.gate.clear()
+        while not (found := sequencer.submit(work("a"))).done():
+            pass
+        verdict = found.result()
+        assert isinstance(verdict, CrossbearingError)
+        assert verdict.retry_after == LATEST_RETRY
+        committer.gate.set()
 
 
 async def test_a_block_stays_within_its_bytes() -> None:

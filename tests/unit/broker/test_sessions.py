@@ -18,14 +18,16 @@ from broker.hub import Hub
 from broker.sessions import UNSENT_PIECES, Session
 from broker.shipping import Shipment
 from schemas.codec import encode
+from schemas.directory.documents import ByPrecedence
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, StorageInDoubt, StorageTampered
 from schemas.ids import format_id, sha256
 from schemas.limits import CHUNK, MAX_FRAME
 from schemas.log.checkpoint import Checkpoint
-from schemas.log.entry import DirectoryEntry, ReceiptEntry, decode_entry
+from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, decode_entry
 from schemas.session.frames import (
     Blob,
+    Block,
     Bye,
     Credit,
     Fetch,
@@ -258,6 +260,59 @@ async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
     async with asyncio.timeout(10):
         await crowded.wait()
     assert outgoing.unsent_results == limit
+
+
+async def test_a_flash_does_not_wait_for_an_upload(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = await scene.open(SENDER)
+    session = scene.hub.server._roster._sessions[SENDER]
+    monkeypatch.setattr(session._transfers, "upload", never)
+    for _ in range(UNSENT_PIECES - 1):
+        await node.send(Upload(bytes(32), 0, CHUNK, bytes(CHUNK)))
+    await send(node, scene.alert(precedence="flash"))
+
+
+async def test_a_node_that_takes_no_more_routine_is_sent_a_flash(scene: Scene) -> None:
+    sender, recipient = await scene.open(SENDER), await scene.open(RECIPIENT, credit=16)
+    for number in range(20):
+        await send(sender, scene.alert(number, precedence="routine"))
+    await recipient.until(lambda: len(recipient.inbox) == 14)
+    await send(sender, scene.alert(20, precedence="flash"))
+    await recipient.until(lambda: len(recipient.inbox) == 15)
+    assert [opened.alert.precedence for opened in recipient.inbox[-2:]] == ["routine", "flash"]
+
+
+async def test_what_is_urgent_comes_in_a_frame_of_its_own(scene: Scene) -> None:
+    sender = await scene.open(SENDER)
+    for number in range(3):
+        await send(sender, scene.alert(number, precedence="routine"))
+    await send(sender, scene.alert(3, precedence="flash"))
+    recipient = await scene.open(RECIPIENT)
+    frame = await recipient.expect(Block)
+    assert [decode_precedence(item.entry) for item in frame.items if item.is_alert] == ["flash"]
+
+
+def decode_precedence(entry: bytes) -> str:
+    found = decode_entry(entry)
+    assert isinstance(found, AlertEntry)
+    return decode_header(found.header).precedence
+
+
+async def test_what_follows_a_quota_refusal_is_refused_before_it_costs_anything(scene: Scene) -> None:
+    limits = replace(scene.world.document.limits, alerts_per_minute=ByPrecedence(1, 1, 1, 1))
+    scene.world.document = replace(scene.world.document, limits=limits)
+    await scene.publish("targets")
+    sender = await scene.open(SENDER)
+    await send(sender, scene.alert(1, precedence="routine"))
+    for number in (2, 3):
+        await sender.send(scene.alert(number, precedence="routine"))
+        (item,) = (await sender.expect(Result)).items
+        assert (item.accepted, item.code) == (False, "quota")
+        assert item.retry > 0
+    assert scene.hub.exchange.engine.size() == scene.hub.exchange.head.size
+    assert item.message == f"{SENDER} is over its allowance"  # without a look at the log
+    await send(sender, scene.alert(4, precedence="flash"))
+    scene.clock.now += 60_000
+    await send(sender, scene.alert(5, precedence="routine"))
 
 
 async def never(*_: object) -> None:

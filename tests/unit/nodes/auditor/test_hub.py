@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certs.example.pki import leaf
 from nodes.auditor.fetch import fetch
-from nodes.auditor.hub import Hub, HubAccess
+from nodes.auditor.hub import PATIENCE, Hub, HubAccess
 from nodes.auditor.mirror import LogFolder
-from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, TooLarge, Unreachable
+from schemas.errors import BadConfig, ExampleKeys, Missing, NotPinned, Overloaded, TooLarge, Unreachable
 from tests.support.auditing import audit, quiet
 from tests.support.log_builder import LogBuilder
 from tests.support.log_server import Handler, put_keys, served
@@ -60,6 +60,17 @@ def test_a_connection_that_was_dropped_is_opened_again_but_not_for_ever(keys: Pa
         with pytest.raises(Unreachable):
             hub.get("dropped")
         assert hub.get("checkpoint").startswith(b"log.crossbearing.test/1\n")
+
+
+def test_a_hub_that_has_too_much_to_do_is_asked_again_when_it_says(keys: Path, url: str) -> None:
+    slept: list[float] = []
+    with Hub(access(keys, url), sleep=slept.append) as hub:
+        Handler.busy = 2
+        assert hub.get("busy") == b"at last"
+        assert slept == [7.0, 7.0]
+        Handler.busy = PATIENCE
+        with pytest.raises(Overloaded):
+            hub.get("busy")
 
 
 def test_what_the_hub_answers_is_told_apart(keys: Path, url: str) -> None:
