@@ -48,7 +48,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest -q -m "not scenario"
 
 scenarios: $(READY)
-	$(BIN)/python -m pytest -q -m scenario
+	$(BIN)/python -m pytest -q -rs -m scenario
 
 MINUTES := $(if $(HOURS),$(shell echo $$(($(HOURS) * 60))),10)
 
