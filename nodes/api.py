@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -16,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from nodes.client import check_socket_path
+from nodes.front import Bare, Front, without_name
 from nodes.local_socket import listen_locally
 from nodes.service.reading import DEFAULT_PAGE
 from nodes.service.requests import Given, read_object
@@ -33,6 +35,12 @@ MAX_PLAIN_REQUEST: Final = 1_048_576
 
 MAX_BUNDLE_REQUEST: Final = 3_145_728
 """Bytes of a request with a directory bundle (3 MiB): one of the largest allowed, which base64 makes a third longer."""
+
+MAX_LOCAL_CONNECTIONS: Final = 128
+"""Connections at once: commands, handlers and systems of one agency."""
+
+MAX_LOCAL_LINE: Final = 8_190
+"""Bytes of a request's first line, which may hold the words of a search."""
 
 KEEPALIVE: Final = 15.0
 """Seconds of silence on the event stream after which an empty line is sent, to find out that nobody listens."""
@@ -55,6 +63,7 @@ class LocalApi:
         self._service = service
         self._path = check_socket_path(path)
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
@@ -62,12 +71,19 @@ class LocalApi:
         app = web.Application(middlewares=[_answer_errors])
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handle_signals=False)
+        app.on_response_prepare.append(without_name)
         await self._runner.setup()
-        await web.SockSite(self._runner, listen_locally(self._path)).start()
+        front = Front(MAX_LOCAL_CONNECTIONS, _not_understood, max_line=MAX_LOCAL_LINE)
+        connection = partial(front.connection, self._runner)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(connection, sock=listen_locally(self._path))
 
     async def close(self) -> None:
         """End the event streams, let running requests finish, and remove the socket."""
         self._stopping.set()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -304,6 +320,12 @@ async def _answer_errors(request: web.Request, handler: Callable[[web.Request], 
         return _refusal(Internal("the node met a case it was not written for"))
 
 
+def _not_understood(status: int) -> web.Response:
+    wrong = Malformed("this is not a request of HTTP/1.1")
+    error = wrong if status == 400 else Internal("the node met a case it was not written for")
+    return Bare(status=status, body=_encode({"error": error.as_dict()}), content_type="application/json")
+
+
 def _refusal(error: CrossbearingError, *, status: int | None = None) -> web.Response:
     if status is None:
         status = next((number for family, number in STATUS.items() if isinstance(error, family)), 400)
@@ -319,7 +341,9 @@ def _encode(value: Mapping[str, Any]) -> bytes:
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
-    """The request's body. Raises `TooLarge` as soon as it exceeds `limit` bytes."""
+    """The request's body. Raises `TooLarge` as soon as it exceeds `limit` bytes, `Malformed` if it is compressed."""
+    if "Content-Encoding" in request.headers:
+        raise Malformed("the request's body is encoded", hint="Send it as it is.")
     data = bytearray()
     async for chunk in request.content.iter_chunked(65_536):
         data += chunk

@@ -179,6 +179,8 @@ MAX_REQUEST_FIELD: Final = 2_048
 """Bytes of one header field of a request; an ordinary client's longest has 100."""
 MAX_REQUEST_FIELDS: Final = 32
 """Header fields of a request; an ordinary client sends ten."""
+MAX_WITNESS_CONNECTIONS: Final = 64
+"""Connections to a witness at once: it serves a few logs, and knows nobody apart from any other."""
 MAX_LOG_LINES: Final = 120
 """Lines a minute that one event may put into the log; the rest are counted, so that no peer can fill the disk."""
 

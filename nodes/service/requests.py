@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from schemas.errors import Malformed, TooDeep
+from schemas.errors import Malformed, TooDeep, TooLarge
 
 __all__ = ["Given", "read_object"]
 
 MAX_DIGITS = 30
 """Digits of a number in a document; longer ones only cost time to read."""
+
+MAX_PARTS = 500_000
+"""Lists, objects and their items in a request: an empty object is three bytes to send, and 64 to hold. What is large in
+an honest request is a file in base64, which has none of these."""
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -22,10 +26,12 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 def read_object(data: bytes) -> dict[str, Any]:
     """The JSON object in `data` (RFC 8259); decimals become `Decimal`, no bytes at all an empty object.
 
-    Raises `Malformed` for anything else, a field given twice included, and `TooDeep`.
+    Raises `Malformed` for anything else, a field given twice included, `TooDeep`, and `TooLarge` for too many parts.
     """
     if not data:
         return {}
+    if sum(map(data.count, (b"{", b"[", b","))) > MAX_PARTS:
+        raise TooLarge(f"the request has more than {MAX_PARTS} parts", hint="Send less at once.")
     try:
         value = json.loads(
             data.decode("utf-8"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
 from aiohttp import web
 
+from nodes.front import Bare, Front, without_name
 from nodes.witness.witness import Witness
 from schemas.errors import BadConfig, CrossbearingError, Malformed
-from schemas.limits import MAX_WITNESS_REQUEST
+from schemas.limits import MAX_WITNESS_CONNECTIONS, MAX_WITNESS_REQUEST, REQUEST_MS
 from schemas.log.witness import SIZE_TYPE, Refused, Status, format_answer, format_size, parse_request
 
 BODY_SECONDS: Final = 20.0
@@ -22,7 +24,15 @@ log = structlog.get_logger(__name__)
 class WitnessServer:
     """Serves one witness. There is no TLS: put a proxy in front where the address is not on this machine."""
 
-    def __init__(self, witness: Witness, host: str, port: int, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self,
+        witness: Witness,
+        host: str,
+        port: int,
+        *,
+        body_seconds: float = BODY_SECONDS,
+        request_seconds: float = REQUEST_MS / 1_000,
+    ) -> None:
         self._witness = witness
         self._host, self._port = host, port
         self._body_seconds = body_seconds
@@ -33,21 +43,28 @@ class WitnessServer:
                 web.get("/{origin:[0-9a-f]{64}}/checkpoint", self._checkpoint),
             ]
         )
+        app.on_response_prepare.append(without_name)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0, handle_signals=False)
+        self._front = Front(MAX_WITNESS_CONNECTIONS, _not_understood, request_seconds=request_seconds)
+        self._server: asyncio.Server | None = None
 
     async def start(self) -> str:
         """Listen; returns the address, with the port that the system chose if 0 was asked for. Raises BadConfig."""
         await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        connection = partial(self._front.connection, self._runner)
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._server = await loop.create_server(connection, self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise BadConfig(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from error
-        host, port, *_ = self._runner.addresses[0]
+        host, port, *_ = self._server.sockets[0].getsockname()
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening once the requests under way are answered."""
+        if self._server is not None:
+            self._server.close()
         await self._runner.cleanup()
 
     async def _add_checkpoint(self, request: web.Request) -> web.Response:
@@ -76,6 +93,10 @@ class WitnessServer:
             return _text(404, "this witness has cosigned no checkpoint of such a log")
         headers = {"Cache-Control": "public, max-age=5"}
         return web.Response(body=note, content_type="text/plain", charset="utf-8", headers=headers)
+
+
+def _not_understood(status: int) -> web.Response:
+    return Bare(status=status, text="this is not a request of HTTP/1.1\n" if status == 400 else "this witness failed\n")
 
 
 def _text(status: int, sentence: str) -> web.Response:

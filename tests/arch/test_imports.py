@@ -20,6 +20,7 @@ AIOHTTP_ADAPTERS = {
     "broker/desk.py",
     "broker/witness_client.py",
     "broker/health.py",
+    "nodes/front.py",
     "nodes/link.py",
     "nodes/api.py",
     "nodes/handlers/webhook.py",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nodes.service.requests import read_object
 from schemas.alert.document import check_document, load_document
 from schemas.codec import Value, decode, encode
 from schemas.directory.strict_json import load_json
@@ -157,3 +158,16 @@ def test_no_governed_json_takes_more_than_a_hundred_times_its_size(data: bytes) 
 def test_a_body_of_empty_lists_takes_little() -> None:
     _, taken = refusal(lambda: decode(lists(b"\x90", MAX_BODY), max_size=MAX_BODY))
     assert taken < 12 * MIB
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b'{"a":1},'])
+def test_a_request_of_empty_objects_is_refused_before_they_are_made(part: bytes) -> None:
+    request = b'{"document":{"subjects":[' + part * 1_000_000 + b"1]}}"
+    code, taken = refusal(lambda: read_object(request))
+    assert code == "too-large"
+    assert taken < MIB
+
+
+def test_a_request_with_the_largest_file_takes_little_more_than_it_weighs() -> None:
+    request = b'{"attachments":[{"data":"' + b"QUJD" * (4 * MIB) + b'"}]}'
+    assert peak(lambda: read_object(request)) < 4 * len(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import stat
@@ -355,3 +356,21 @@ async def test_keys_are_shown_and_documents_and_passphrases_handed_over(served: 
         await served.call(lambda node: node.renew_certificate())
     status, answer = await served.http("POST", "/v1/keys/publish", b'{"bundle": "AA==", "more": 1}')
     assert (status, answer["error"]["code"]) == (400, "malformed")
+
+
+async def test_what_is_no_request_is_told_so_in_json_and_nothing_of_the_program(served: Served) -> None:
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01",
+        b"BREW /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /v1/status HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 3_000 + b"\r\n\r\n",
+        b"POST /v1/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ):
+        status, value = await served.raw(data)
+        assert (status, value["error"]["code"]) == (400, "malformed")
+
+
+async def test_a_compressed_body_is_refused_unread(served: Served) -> None:
+    body = gzip.compress(b" " * 1_000_000)
+    head = f"POST /v1/alerts HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    status, value = await served.raw(head.encode() + b"Content-Encoding: gzip\r\n\r\n" + body)
+    assert (status, value["error"]["code"]) == (400, "malformed")

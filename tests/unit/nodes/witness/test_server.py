@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -13,7 +16,7 @@ import pytest
 from nodes.witness.server import WitnessServer
 from nodes.witness.state import origin_hash
 from schemas.errors import BadConfig
-from schemas.limits import MAX_WITNESS_REQUEST
+from schemas.limits import MAX_WITNESS_CONNECTIONS, MAX_WITNESS_REQUEST
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint, verify_signers
 from schemas.log.note import parse_note
 from schemas.log.witness import AddCheckpoint, format_request, parse_size, read_answer
@@ -161,3 +164,65 @@ async def test_requests_come_over_one_connection(client: Client) -> None:
         return statuses
 
     assert await asyncio.to_thread(twice) == [200, 200]
+
+
+def exchanged(address: str, data: bytes) -> bytes:
+    """What the server says to these bytes until it closes; nothing if it cuts the connection."""
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(data)
+        said = b""
+        with suppress(ConnectionError):
+            while piece := connection.recv(65_536):
+                said += piece
+        return said
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01", 400),
+        (b"BREW /add-checkpoint HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: w\r\n\r\n", 400),
+        (b"GET /checkpoint HTTP/1.1\r\nHost: w\r\nX: " + b"a" * 3_000 + b"\r\n\r\n", 400),
+        (b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (
+            b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Encoding: gzip\r\n"
+            b"Content-Length: 3\r\n\r\n\x1f\x8b\x08",
+            400,
+        ),
+        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", 404),
+        (b"OPTIONS /add-checkpoint HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n", 405),
+    ],
+    ids=["TLS", "no method", "a long line", "a long header", "length and chunks", "compressed", "dots", "OPTIONS"],
+)
+async def test_odd_requests_are_told_nothing_of_the_program(client: Client, data: bytes, status: int) -> None:
+    said = await asyncio.to_thread(exchanged, client.address, data)
+    assert re.match(rb"HTTP/1\.[01] %d " % status, said)
+    assert not re.search(rb"aiohttp|python|server:|traceback", said, re.IGNORECASE)
+
+
+async def test_a_request_whose_head_never_ends_is_cut_off(world: World) -> None:
+    server = WitnessServer(world.witness, "127.0.0.1", 0, request_seconds=0.1)
+    address = await server.start()
+    assert await asyncio.to_thread(exchanged, address, b"POST /add-checkpoint HTTP/1.1\r\nHo") == b""
+    await server.close()
+
+
+async def test_so_many_connections_and_no_more(client: Client) -> None:
+    host, _, port = client.address.partition(":")
+    held = [await asyncio.open_connection(host, int(port)) for _ in range(MAX_WITNESS_CONNECTIONS)]
+    assert await asyncio.to_thread(exchanged, client.address, b"") == b""
+    for _, writer in held:
+        writer.close()
+        await writer.wait_closed()
+
+    async def answers() -> bool:
+        try:
+            return (await client.add(body(0, 1)))[0] == 200
+        except aiohttp.ClientError:
+            return False
+
+    async with asyncio.timeout(60):
+        while not await answers():
+            pass
