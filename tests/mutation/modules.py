@@ -8,16 +8,22 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 VECTORS: Final = "tests/vectors/test_envelope_vectors.py"
-PROPERTIES: Final = "tests/unit/schemas/routing/test_properties.py"
 
 OPTIONS: Final = ("-p", "no:cacheprovider", "-p", "tests.mutation.profile", "--hypothesis-profile=mutation")
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "schemas/envelope/opening.py": ("tests/unit/schemas/envelope/test_opening.py", VECTORS),
-    "schemas/routing/resolve.py": ("tests/unit/schemas/routing/test_resolve.py", VECTORS, PROPERTIES),
-    "schemas/routing/address.py": ("tests/unit/schemas/routing/test_address.py", VECTORS),
+    "schemas/envelope/opening.py": ("tests/unit/schemas/envelope/test_opening.py", f"{VECTORS}::test_envelope"),
+    "schemas/routing/resolve.py": (
+        "tests/unit/schemas/routing/test_resolve.py",
+        "tests/unit/schemas/routing/test_properties.py",
+        f"{VECTORS}::test_routing",
+    ),
+    "schemas/routing/address.py": ("tests/unit/schemas/routing/test_address.py",),
     "schemas/routing/rules.py": ("tests/unit/schemas/routing/test_rules.py",),
-    "schemas/session/machine.py": ("tests/playbooks/test_session_playbook.py",),
+    "schemas/session/machine.py": (
+        "tests/playbooks/test_session_playbook.py",
+        "tests/playbooks/test_session_properties.py",
+    ),
     "broker/apply.py": ("tests/unit/broker/test_apply.py", "tests/unit/broker/test_purging.py"),
     "broker/admission.py": ("tests/unit/broker/test_admission.py",),
     "broker/acknowledgement.py": ("tests/unit/broker/test_acknowledgement.py",),

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("mutation", deadline=None, derandomize=True, database=None, max_examples=30)
+settings.register_profile("mutation", deadline=None, derandomize=True, database=None, max_examples=10)

@@ -89,6 +89,7 @@ def test_a_full_queue_leaves_the_later_half_to_the_engine() -> None:
         queue.push((3, index))
     assert len(queue) == 5
     assert queue.horizon == (3, 4)
+    assert not queue.needs_refill, "there is enough in front"
     queue.push((3, 20))
     assert len(queue) == 5, "beyond the horizon"
     queue.push((0, 21))
@@ -96,6 +97,22 @@ def test_a_full_queue_leaves_the_later_half_to_the_engine() -> None:
     assert queue.take(9) == [(3, n) for n in range(5)]
     assert queue.needs_refill
     assert queue.begin_refill() == (3, 4)
+
+
+def test_an_answer_of_nothing_moves_no_horizon() -> None:
+    queue = filled(capacity=10)
+    for index in range(11):
+        queue.push((3, index))
+    assert queue.begin_refill() == (3, 4)
+    queue.refill([], more=True)
+    assert queue.horizon == (3, 4)
+
+
+def test_a_queue_that_holds_all_can_be_filled_from_the_start_again() -> None:
+    queue = filled((3, 1))
+    assert queue.begin_refill() == START
+    queue.refill([], more=True)
+    assert queue.horizon == START
 
 
 def test_pushes_during_a_refill_are_kept() -> None:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.quota import Allowance, Kind, Quotas
-from broker.state import Changes
+from broker.quota import Allowance, Kind, Quotas, volume
+from broker.state import Changes, Spent
+from schemas.directory.documents import ByPrecedence, Limits
+from schemas.envelope.header import AttachmentRef, decode_header
+from schemas.envelope.words import PRECEDENCES
 from schemas.errors import Quota
-from schemas.limits import DAY_MS, MINUTE_MS, PUBLICATION_ATTEMPTS_PER_DAY, PUBLICATIONS_PER_DAY, RECEIPT_BYTES_PER_DAY
+from schemas.limits import (
+    DAY_MS,
+    MIN_BYTES_PER_DAY,
+    MINUTE_MS,
+    PUBLICATION_ATTEMPTS_PER_DAY,
+    PUBLICATIONS_PER_DAY,
+    RECEIPT_BYTES_PER_DAY,
+)
+from tests.support.directory import NOW, make_world
+from tests.support.envelope import make_alert, seal_alert
 from tests.support.memory_engine import MemoryEngine
+
+WORLD = make_world()
 
 
 class Purse:
@@ -80,6 +96,50 @@ def test_never_twice_the_allowance_in_any_period_and_the_wait_is_exact(
             granted.append((now, min(amount, allowed)))
         recent = sum(taken for at, taken in granted if at > now - MINUTE_MS)
         assert recent <= 2 * allowed
+
+
+HEADER = replace(
+    decode_header(seal_alert(WORLD, make_alert(WORLD, "hk-customs"))[0].header),
+    attachments=(AttachmentRef(b"a" * 32, 500), AttachmentRef(b"b" * 32, 7_000)),
+)
+LIMITS = Limits(ByPrecedence(1, 2, 3, 4), ByPrecedence(*(MIN_BYTES_PER_DAY * n for n in (1, 2, 3, 4))), 1_048_576)
+
+
+def test_an_alerts_volume_is_all_that_it_makes_the_hub_keep() -> None:
+    assert volume(HEADER, 100) == 100 + HEADER.body_size + 7_500
+
+
+@pytest.mark.parametrize(("rank", "word"), list(enumerate(PRECEDENCES)))
+def test_an_alert_takes_from_the_rate_and_the_volume_of_its_precedence(rank: int, word: str) -> None:
+    engine, quotas, header = MemoryEngine(), Quotas(receipts_per_minute=1, refusals_per_minute=1), HEADER
+    header = replace(header, precedence=word)
+    moment, share = NOW * 1_000, MINUTE_MS * 1_000 // (rank + 1)
+    daily = LIMITS.bytes_per_day[rank]
+    bytes_share = -(-volume(header, 100) * DAY_MS * 1_000 // daily)
+    with engine.block(0) as block:
+        for number in range(1, rank + 2):
+            spent = quotas.alert(block, header, 100, LIMITS, NOW)
+            assert spent == (
+                Spent("hk-customs", rank, moment + number * share),
+                Spent("hk-customs", 4 + rank, moment + number * bytes_share),
+            )
+            block.append(b"entry", Changes(spent=spent))
+        with pytest.raises(Quota, match=f"^hk-customs may have {rank + 1} {word} alerts a minute$"):
+            quotas.alert(block, header, 100, LIMITS, NOW)
+        with pytest.raises(Quota, match=f"^hk-customs may have {daily} bytes of {word} alerts a day$"):
+            quotas.alert(block, header, daily, LIMITS, NOW + MINUTE_MS)
+
+
+def test_what_receipts_keys_and_refusals_take() -> None:
+    engine, quotas = MemoryEngine(), Quotas(receipts_per_minute=3, refusals_per_minute=4)
+    day = DAY_MS * 1_000
+    with engine.block(0) as block:
+        assert quotas.receipt(block, "a", 1_000, 0) == (
+            Spent("a", Kind.RECEIPTS, 20_000_000),
+            Spent("a", Kind.RECEIPT_BYTES, -(-1_000 * day // RECEIPT_BYTES_PER_DAY)),
+        )
+        assert quotas.publication(block, "a", 0) == (Spent("a", Kind.PUBLICATIONS, day // PUBLICATIONS_PER_DAY),)
+        assert quotas.refusal(block, "a", 0) == (Spent("a", Kind.REFUSALS, 15_000_000),)
 
 
 def test_agencies_and_kinds_do_not_share() -> None:

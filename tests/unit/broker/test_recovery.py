@@ -117,6 +117,14 @@ def misplace_an_activation(core: HubCore) -> None:
     core.engine.contents.activations[0] = replace(core.engine.contents.activations[0], index=6)
 
 
+def misplace_the_last_activation(core: HubCore) -> None:
+    core.engine.contents.activations[-1] = replace(core.engine.contents.activations[-1], index=6)
+
+
+def activate_beyond_the_log(core: HubCore) -> None:
+    core.engine.contents.activations[-1] = replace(core.engine.contents.activations[-1], index=99)
+
+
 TAMPERING = [
     drop_the_last,
     roll_back_to_genesis,
@@ -130,6 +138,8 @@ TAMPERING = [
     lose_a_bundle,
     exchange_a_bundle,
     misplace_an_activation,
+    misplace_the_last_activation,
+    activate_beyond_the_log,
 ]
 
 

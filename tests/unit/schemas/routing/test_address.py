@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadAddress, UnknownAgency, UnknownOperation, UnknownRegion
-from schemas.routing.address import Address, normalise, parse_address
+from schemas.routing.address import Address, check_known, normalise, parse_address
 from tests.support.directory import make_world
 
 WORLD = make_world()
@@ -33,8 +33,28 @@ def test_wire_forms(text: str, address: Address) -> None:
     ["", "oceania", "HK-customs", "region:", "region:Oceania", "region:a:b", "agency:hk-customs", " all", "all:", ":"],
 )
 def test_other_forms_are_refused(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadAddress) as caught:
         parse_address(text)
+    kind, colon, _ = text.partition(":")
+    told = f"{text!a} is not an address"
+    if colon and kind not in {"region", "operation"}:
+        assert caught.value.message == told
+    else:
+        assert caught.value.message.startswith(f"{told}: "), "and why"
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "words"),
+    [
+        (Address("agency", "hk-custom"), UnknownAgency, "there is no agency hk-custom"),
+        (Address("region", "asai"), UnknownRegion, "there is no region asai"),
+        (Address("operation", "maker"), UnknownOperation, "there is no operation maker"),
+    ],
+)
+def test_an_address_that_leads_nowhere(address: Address, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=f"^{words}$") as caught:
+        check_known(address, WORLD.document)
+    assert caught.value.hint.startswith("Did you mean")  # type: ignore[attr-defined]  # all are CrossbearingErrors
 
 
 @given(st.text(max_size=40))
@@ -66,6 +86,7 @@ def test_normalise(typed: str, wire: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "error", "hint"),
     [
+        ("aaasia", UnknownAgency, "Did you mean asia?"),
         ("hk-custom", UnknownAgency, "hk-customs"),
         ("asai", UnknownAgency, "asia"),
         ("region:asai", UnknownRegion, "asia"),

@@ -26,7 +26,7 @@ from schemas.errors import (
 )
 from schemas.routing import trace as routing
 from schemas.routing.requests import StandingRequest
-from schemas.routing.resolve import Decision, Resolution, RoutingQuery, query_of, query_of_alert, resolve
+from schemas.routing.resolve import Decision, Resolution, RoutingQuery, disclosed, query_of, query_of_alert, resolve
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.directory import DAY_MS, NOW, World, make_world, record
 from tests.support.envelope import make_alert, seal_alert
@@ -40,6 +40,7 @@ REGIONS = {
 AGENCIES = ("au-abf", "cn-customs", "fj-customs", "hk-customs", "jp-customs", "nz-customs", "sg-cnb")
 OPERATIONS = (
     Operation("marker", "Marker", "hk-customs", NOW - DAY_MS, NOW + DAY_MS, ("au-abf", "hk-customs", "sg-cnb")),
+    Operation("pair", "Two alone", "hk-customs", NOW - DAY_MS, NOW + DAY_MS, ("cn-customs", "hk-customs")),
     Operation("open", "Open to all", "sg-cnb", NOW - DAY_MS, NOW + DAY_MS, None),
     Operation("past", "Past", "hk-customs", NOW - 9 * DAY_MS, NOW - 8 * DAY_MS, None),
     Operation("future", "Future", "hk-customs", NOW + 8 * DAY_MS, NOW + 9 * DAY_MS, None),
@@ -108,6 +109,7 @@ def decision(resolution: Resolution, agency: str) -> Decision:
         (("region:oceania",), ("au-abf", "fj-customs", "nz-customs")),
         (("region:far-east",), ("cn-customs", "jp-customs")),
         (("operation:marker",), ("au-abf", "sg-cnb")),
+        (("operation:marker", "operation:pair"), ("au-abf", "cn-customs", "sg-cnb")),
         (("all",), tuple(a for a in AGENCIES if a != "hk-customs")),
         (("region:coast", "sg-cnb", "hk-customs"), ("au-abf", "sg-cnb")),
     ],
@@ -135,14 +137,22 @@ def test_addresses_that_lead_nowhere(address: str, error: type[CrossbearingError
 
 
 def test_no_address_is_nobody() -> None:
-    with pytest.raises(Nobody, match="no address reaches nobody"):
+    with pytest.raises(Nobody, match=r"^no address reaches nobody$"):
         recipients(query())
 
 
 def test_nobody_says_who_was_left_out_and_why() -> None:
     with pytest.raises(Nobody, match=r"hk-customs is the sender \(built-in:sender\); sg-cnb is suspended"):
         recipients(query("hk-customs", "sg-cnb"), suspended=("sg-cnb",))
-    with pytest.raises(Nobody, match="and 4 more"):
+    with pytest.raises(Nobody) as caught:
+        recipients(query("hk-customs", "region:empty"))
+    assert caught.value.message == (
+        "hk-customs, region:empty reaches nobody: hk-customs is the sender (built-in:sender)"
+    )
+    with pytest.raises(Nobody) as caught:
+        recipients(query("sg-cnb", "au-abf", "nz-customs"), suspended=("au-abf", "nz-customs", "sg-cnb"))
+    assert caught.value.message.endswith("sg-cnb is suspended (built-in:suspended)"), "three are named"
+    with pytest.raises(Nobody, match=r"and 4 more$"):
         recipients(query("all", marking="red", operation=None), suspended=())
 
 
@@ -158,9 +168,11 @@ def test_words_outside_the_lists_are_refused() -> None:
 
 
 def test_the_sender_exists_and_is_active() -> None:
-    with pytest.raises(UnknownAgency):
+    with pytest.raises(UnknownAgency, match=r"^the sender 'us-cbp' is no agency of the directory$"):
         recipients(query("all", sender="us-cbp"))
-    with pytest.raises(Suspended):
+    with pytest.raises(UnknownAgency, match=f"^the sender '{'x' * 80}' is no agency"):
+        recipients(query("all", sender="x" * 100))
+    with pytest.raises(Suspended, match=r"^hk-customs is suspended and cannot send$"):
         recipients(query("all"), suspended=("hk-customs",))
 
 
@@ -358,6 +370,30 @@ def test_a_hub_stands_in_for_a_region_and_keeps_its_own_copy() -> None:
     assert decision(resolution, "au-abf").rule == routing.ADDRESSED
 
 
+def test_a_hub_outside_the_operation_stands_in_for_nobody() -> None:
+    hub = rule("hub", "via", Target(agencies=("au-abf",)), hub="jp-customs")
+    resolution = resolve(world((hub,)).directory, query("au-abf", "sg-cnb", operation="marker"))
+    assert resolution.recipients == ("sg-cnb",)
+    assert decision(resolution, "jp-customs").rule == routing.OPERATION
+
+
+def test_several_hubs_stand_in_at_once() -> None:
+    second = rule("second", "via", Target(agencies=("cn-customs",)), hub="jp-customs")
+    third = rule("third", "via", Target(agencies=("sg-cnb",)), hub="au-abf")
+    asked = query("fj-customs", "cn-customs", "sg-cnb")
+    assert recipients(asked, NZ_FOR_FJ, second, third) == ("au-abf", "jp-customs", "nz-customs")
+
+
+def test_a_hubs_reason_names_three_that_it_serves_and_counts_the_rest() -> None:
+    four = rule("four", "via", Target(agencies=("au-abf", "cn-customs", "fj-customs", "jp-customs")), hub="sg-cnb")
+    for addressed, words in (
+        (("au-abf", "cn-customs", "fj-customs"), "au-abf, cn-customs, fj-customs"),
+        (("au-abf", "cn-customs", "fj-customs", "jp-customs"), "au-abf, cn-customs, fj-customs and 1 more"),
+    ):
+        resolution = resolve(world((four,)).directory, query(*addressed))
+        assert decision(resolution, "sg-cnb").reason == f"receives it for {words}: because of four"
+
+
 # -- the recipients' region --------------------------------------------------------------------------------------------
 
 
@@ -366,6 +402,9 @@ def test_a_rule_may_look_at_who_is_addressed() -> None:
     assert recipients(query("fj-customs"), copy) == ("au-abf", "fj-customs")
     assert recipients(query("all", sender="fj-customs"), copy) == tuple(a for a in AGENCIES if a != "fj-customs")
     assert recipients(query("sg-cnb"), copy) == ("sg-cnb",)
+    assert "jp-customs" in recipients(
+        query("region:oceania"), rule("jp", "add", Target(agencies=("jp-customs",)), recipient_regions=("oceania",))
+    )
     first = rule("a-first", "add", Target(agencies=("fj-customs",)))
     assert recipients(query("sg-cnb"), first, copy) == ("fj-customs", "sg-cnb")
     assert recipients(query("fj-customs", "sg-cnb", sender="fj-customs"), copy) == ("sg-cnb",)
@@ -418,6 +457,60 @@ def test_a_request_without_permission_is_shown_and_gives_nothing() -> None:
     assert decision(resolution, "nz-customs") == Decision(
         "nz-customs", False, routing.NOT_PERMITTED, "asks for it (yachts), but no rule permits that"
     )
+
+
+def test_a_permission_for_others_is_none() -> None:
+    elsewhere = replace(PERMIT, to=Target(agencies=("au-abf",)))
+    resolution = resolve(asking(elsewhere), query("sg-cnb", subjects=("vessel",)))
+    assert (resolution.recipients, resolution.subjects) == (("sg-cnb",), ())
+    assert decision(resolution, "nz-customs").rule == routing.NOT_PERMITTED
+    both = resolve(asking(elsewhere, replace(PERMIT, id="second")), query("sg-cnb", subjects=("vessel",)))
+    assert decision(both, "nz-customs").reason.endswith("(permitted by second)")
+
+
+def every(*rules: Rule, **requests: tuple[StandingRequest, ...]) -> Directory:
+    """A directory in which agencies, written with an underscore, ask for what is given."""
+    base = world(rules).directory
+    asked = {name.replace("_", "-"): listed for name, listed in requests.items()}
+    keys = {name: replace(keys, requests=asked.get(name, ())) for name, keys in base.keys.items()}
+    return replace(base, keys=MappingProxyType(keys))
+
+
+def asks(request_id: str, *subjects: str) -> StandingRequest:
+    return StandingRequest(request_id, ("watch",), (), subjects, f"We need {request_id}.")
+
+
+FOR_ALL = rule("for-all", "permit", Target(everyone=True))
+
+
+def test_each_request_is_weighed_whatever_became_of_the_one_before() -> None:
+    asked = query("sg-cnb", subjects=("person", "vessel"))
+    boxes, people, ships = asks("boxes", "container"), asks("people", "person"), asks("ships", "vessel")
+    directory = every(FOR_ALL, au_abf=(boxes,), cn_customs=(ships,), jp_customs=(people,), nz_customs=(ships,))
+    resolution = resolve(directory, asked)
+    assert resolution.recipients == ("cn-customs", "jp-customs", "nz-customs", "sg-cnb")
+    assert resolution.subjects == disclosed(directory, asked) == ("person", "vessel")
+    only_nz = rule("only-nz", "permit", Target(agencies=("nz-customs",)))
+    assert resolve(every(only_nz, cn_customs=(ships,), nz_customs=(ships,)), asked).recipients == (
+        "nz-customs",
+        "sg-cnb",
+    )
+    assert resolve(every(FOR_ALL, au_abf=(ships,)), asked).subjects == ("vessel",), "the first agency is like any other"
+
+
+def test_of_an_agencys_requests_the_first_that_matches_decides() -> None:
+    directory = every(FOR_ALL, nz_customs=(asks("a-topic"), asks("ships", "vessel")))
+    asked = query("sg-cnb", subjects=("vessel",))
+    resolution = resolve(directory, asked)
+    assert (resolution.recipients, resolution.subjects) == (("nz-customs", "sg-cnb"), ())
+    assert decision(resolution, "nz-customs").rule == "request:a-topic"
+    assert resolve(directory, replace(asked, sender="nz-customs")).subjects == ()
+
+
+def test_nothing_is_disclosed_of_what_has_no_subjects_or_is_asked_about_by_nobody() -> None:
+    asked = query("sg-cnb", subjects=("vessel",))
+    assert disclosed(world().directory, asked) == ()
+    assert disclosed(every(FOR_ALL, nz_customs=(asks("ships", "vessel"),)), replace(asked, subjects=())) == ()
 
 
 def test_restrictions_win_over_requests_and_nothing_is_disclosed_for_them() -> None:

@@ -33,6 +33,26 @@ def test_a_rule_reads() -> None:
     )
 
 
+def test_a_rule_is_written_without_what_is_empty() -> None:
+    assert rule_to_json(parse_rule(GOOD)) == GOOD
+    ceiling = {**GOOD, "effect": "ceiling", "ceiling": "green", "to": {"agencies": ["sg-cnb"]}}
+    assert rule_to_json(parse_rule(ceiling)) == ceiling
+    via = {**GOOD, "effect": "via", "hub": "jp-customs", "to": {"regions": ["far-east"]}}
+    assert rule_to_json(parse_rule(via)) == via
+
+
+@pytest.mark.parametrize(
+    ("to", "needed"),
+    [
+        (Target(operation_host=True), True),
+        (Target(operation_participants=True), True),
+        (Target(agencies=("sg-cnb",), regions=("far-east",), sender_regions=True, everyone=True), False),
+    ],
+)
+def test_what_a_target_in_an_operation_needs(to: Target, needed: bool) -> None:
+    assert to.needs_operation is needed
+
+
 def test_when_may_be_absent() -> None:
     rule = parse_rule({key: value for key, value in GOOD.items() if key != "when"})
     assert rule.when == Condition()
@@ -95,6 +115,8 @@ DEFECTS: dict[str, tuple[Value, str]] = {
     "unknown condition": ({**GOOD, "when": {"weather": ["fog"]}}, "weather"),
     "unknown topic": ({**GOOD, "when": {"topics": ["gossip"]}}, "gossip"),
     "unknown marking": ({**GOOD, "when": {"markings": ["white"]}}, "white"),
+    "unknown precedence": ({**GOOD, "when": {"precedences": ["urgent"]}}, "urgent"),
+    "unknown status": ({**GOOD, "when": {"statuses": ["real"]}}, "real"),
     "unknown mode": ({**GOOD, "when": {"modes": ["space"]}}, "space"),
     "condition twice": ({**GOOD, "when": {"modes": ["sea", "sea"]}}, "twice"),
     "condition no list": ({**GOOD, "when": {"modes": "sea"}}, "modes"),
@@ -104,6 +126,7 @@ DEFECTS: dict[str, tuple[Value, str]] = {
     "nobody by flags": ({**GOOD, "to": {"everyone": False}}, "names nobody"),
     "flag as a number": ({**GOOD, "to": {"everyone": 1}}, "everyone"),
     "ceiling on another effect": ({**GOOD, "ceiling": "green"}, "ceiling"),
+    "unknown ceiling on another effect": ({**GOOD, "ceiling": "white"}, "ceiling"),
     "ceiling without marking": ({**GOOD, "effect": "ceiling"}, "ceiling"),
     "ceiling unknown": ({**GOOD, "effect": "ceiling", "ceiling": "white"}, "ceiling"),
 }
