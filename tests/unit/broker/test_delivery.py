@@ -89,7 +89,6 @@ def test_a_full_queue_leaves_the_later_half_to_the_engine() -> None:
         queue.push((3, index))
     assert len(queue) == 5
     assert queue.horizon == (3, 4)
-    assert not queue.needs_refill, "there is enough in front"
     queue.push((3, 20))
     assert len(queue) == 5, "beyond the horizon"
     queue.push((0, 21))
@@ -103,6 +102,7 @@ def test_an_answer_of_nothing_moves_no_horizon() -> None:
     queue = filled(capacity=10)
     for index in range(11):
         queue.push((3, index))
+    assert not queue.needs_refill, "there is enough in front"
     assert queue.begin_refill() == (3, 4)
     queue.refill([], more=True)
     assert queue.horizon == (3, 4)
