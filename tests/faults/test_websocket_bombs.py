@@ -77,7 +77,7 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     world = make_world()
-    async with running_hub(new_hub(world, tmp_path, hello_seconds=2, idle_seconds=2, ping_seconds=1)) as hub:
+    async with running_hub(new_hub(world, tmp_path, hello_seconds=1, idle_seconds=2, ping_seconds=1)) as hub:
         yield Site(world, hub, tmp_path)
 
 
@@ -188,7 +188,7 @@ async def test_a_flood_of_pings_whose_answers_nobody_takes_is_not_kept_in_memory
     gc.collect()
     tracemalloc.start()
     try:
-        for _ in range(15):
+        for _ in range(8):
             connection.say(frame(PING) * 2_000)
             await asyncio.sleep(0)
         await site.others_are_served()
