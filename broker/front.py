@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from broker.config import Address
-from broker.gate import Bounds, Gate
+from broker.gate import Bounds, Gate, neighbourhood
 from broker.metrics import Metrics
 from schemas.errors import BadConfig, CrossbearingError, Internal, Malformed, NotServed, TooManyConnections
 from schemas.limits import MAX_REQUEST_FIELD, MAX_REQUEST_FIELDS, MAX_REQUEST_LINE
@@ -31,6 +31,8 @@ log = structlog.get_logger()
 BACKLOG: Final = 128
 FAREWELL_SECONDS: Final = 2.0
 """For the end of TLS to be said in both directions."""
+CROWDED_MS: Final = 10_000
+"""After which to come again, for the holder of too many connections: idle ones are closed by then."""
 NO_ROOM_SECONDS: Final = 1.0
 """Before the next look, when the system has no descriptor or memory left for a connection."""
 STATUS: Final = {
@@ -181,7 +183,7 @@ class Front:
                 self.refused("no-room", reason=error.strerror)
                 await asyncio.sleep(NO_ROOM_SECONDS)
                 continue
-            self._spawn(self._shake(connection, str(peer[0])))
+            self._spawn(self._shake(connection, neighbourhood(str(peer[0]))))
 
     async def _shake(self, connection: socket.socket, address: str) -> None:
         """Complete the handshake of one connection; from there on its protocol serves it."""
@@ -277,10 +279,16 @@ class _Protocol(RequestHandler):
             return
         self._force_close = True
         self._front.refused("too-many-connections", party=self._party)
-        error = TooManyConnections("too many connections are open with this certificate")
-        body = _as_json(error)
-        head = f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
-        connection.write(b"HTTP/1.1 503 Service Unavailable\r\n" + head.encode() + b"\r\n" + body)
+        crowded = TooManyConnections("too many connections are open with this certificate", retry_after=CROWDED_MS)
+        body = _as_json(crowded)
+        lines = (
+            "HTTP/1.1 503 Service Unavailable",
+            "Content-Type: application/json; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            f"Retry-After: {CROWDED_MS // 1_000}",
+            "Connection: close",
+        )
+        connection.write("\r\n".join((*lines, "", "")).encode() + body)
         connection.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from itertools import count
 
 from schemas.limits import (
@@ -21,6 +22,19 @@ from schemas.limits import (
     MAX_STRANGER_CONNECTIONS,
     REQUEST_MS,
 )
+
+
+def neighbourhood(address: str) -> str:
+    """What connections are counted by before they are known: an IPv4 address, or the 64 bits that one IPv6 line has."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,6 +325,13 @@ async def test_a_certificate_that_only_openssl_can_read_is_nobodys(site: Site) -
     assert (await asked(site.hub.server.address, site.tls(AUDITOR), GOOD)).status == 200  # type: ignore[union-attr]  # it is served
 
 
+async def test_a_chain_of_very_many_certificates_is_refused(site: Site) -> None:
+    certificate, key = self_signed(site.folder, issued=True)
+    certificate.write_bytes(certificate.read_bytes() + authority().certificate * 400)
+    assert await refused_handshake(site, showing(site, certificate, key))
+    assert (await asked(site.hub.server.address, site.tls(AUDITOR), GOOD)).status == 200  # type: ignore[union-attr]  # it is served
+
+
 # -- floods and peers that never finish --------------------------------------------------------------------------------
 
 
@@ -405,6 +412,7 @@ async def test_one_certificate_holds_so_many_connections_and_others_keep_theirs(
         refused = await asked(site.hub.server.address, site.tls(AUDITOR), b"")
         assert refused is not None
         assert (refused.status, refused.code) == (503, "too-many-connections")
+        assert int(refused.headers["retry-after"]) > 0
         assert (await asked(site.hub.server.address, site.tls(MEMBER), GOOD)).status == 200  # type: ignore[union-attr]  # it is served
         strangers = [await site.connection(STRANGER) for _ in range(2)]
         for connection in strangers:

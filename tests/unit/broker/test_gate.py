@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.gate import Bounds, Gate
+from broker.gate import Bounds, Gate, neighbourhood
 
 
 def gate(**bounds: int) -> Gate:
     return Gate(Bounds(**bounds))
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_addresses_are_counted_by_what_one_line_has(address: str, counted: str) -> None:
+    assert neighbourhood(address) == counted
 
 
 def test_the_oldest_of_the_same_address_gives_way() -> None:
