@@ -1,6 +1,7 @@
 """Brings composed alerts into the log: seals them, submits the sealed bytes, and acts on the hub's answers.
 
-Up to `WINDOW` submissions are under way at once. An alert leaves the outbox only with the hub's answer, so whatever
+Up to `WINDOW` submissions are under way at once, the most urgent first; what is not urgent leaves room for what is.
+What the hub puts off stays here until it says. An alert leaves the outbox only with the hub's answer, so whatever
 breaks in between is made good by submitting the same bytes again: the hub gives the same acceptance for them.
 """
 
@@ -20,19 +21,21 @@ from nodes.sealing import openers_to_send, seal_outgoing
 from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from nodes.verdicts import retry_delay, verdict
+from nodes.verdicts import retry_after, retry_delay, verdict
 from nodes.waiting import until_first
 from schemas.envelope.header import decode_header
-from schemas.errors import AlertExpired, CrossbearingError, ProtocolError, Refusal, Unreachable
+from schemas.envelope.words import PRECEDENCES
+from schemas.errors import AlertExpired, ClockOff, CrossbearingError, ProtocolError, Refusal, Unreachable
 from schemas.ids import format_id
+from schemas.limits import CLOCK_SKEW_MS, MAX_RETRY_MS, RANK_WAIT_MS, UNDER_WAY_BYTES, WINDOW, WINDOW_RESERVE
 from schemas.session.frames import Frame, ResultItem, Submit
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
     from nodes.store.outbox import Outgoing
 
-WINDOW: Final = 64
-"""Submissions under way at once: enough to fill the hub's blocks, few enough to bound memory at both ends."""
+URGENT: Final = 2
+"""Ranks below this one, `flash` and `immediate`, use the whole window."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +46,19 @@ class _Ready:
 
     number: int
     id: bytes
+    rank: int
     submit: Submit
     opener_ids: tuple[bytes, ...]
     attachments: tuple[tuple[bytes, int], ...]
     directory: int
+    created: int
     attempts: int
+    delays: int
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, without its attachments."""
+        return len(self.submit.header) + len(self.submit.body) + sum(map(len, self.submit.openers))
 
 
 class Dispatch:
@@ -73,7 +84,9 @@ class Dispatch:
         self._random = random
         self._under_way: dict[bytes, _Ready] = {}
         self._answered = asyncio.Event()
-        self._uploads: asyncio.Queue[_Ready] = asyncio.Queue()
+        self._uploads: asyncio.Queue[_Ready] = asyncio.Queue()  # of what is under way, so no longer than the window
+        self._held: dict[int, int] = {}  # until when (ms) nothing of a rank is tried, for the hub refused some of it
+        self._share = [WINDOW] * len(PRECEDENCES)  # of each rank under way at once: half after such a refusal
 
     async def run(self) -> None:
         """Send whatever waits, as long as the session lasts."""
@@ -84,9 +97,8 @@ class Dispatch:
             self._answered.clear()
             seen = self._store.revision("outbox")
             room = WINDOW - len(self._under_way)
-            under_way = tuple(item.number for item in self._under_way.values())
-            prepare = partial(self._prepare, room=room, under_way=under_way)
-            ready = await self._store.write(prepare) if room else []
+            under_way = tuple(self._under_way.values())
+            ready = await self._store.write(partial(self._prepare, room=room, under_way=under_way)) if room else []
             for item in ready:
                 self._under_way[item.id] = item
                 if item.attachments:
@@ -101,8 +113,8 @@ class Dispatch:
         now = self._clock()
         due = await self._store.read(lambda tables: tables.outbox.next_due(now=now))
         works: list[Coroutine[Any, Any, object]] = [self._answered.wait(), self._store.wait("outbox", seen)]
-        if due is not None:
-            works.append(asyncio.sleep((due - now) / 1000))
+        times = [until for until in (due, *self._held.values()) if until is not None and until > now]
+        works += [asyncio.sleep((time - now) / 1000) for time in times]
         await until_first(*works)
 
     async def _upload(self) -> None:
@@ -115,19 +127,32 @@ class Dispatch:
             except (Unreachable, ProtocolError):
                 raise
             except CrossbearingError as error:
-                await self._settle_one(item, error.code, error.message, error.hint)
+                await self._settle_one(item, error)
             else:
                 await self._send(item.submit)
 
-    def _prepare(self, tables: Tables, *, room: int, under_way: Sequence[int]) -> list[_Ready]:
+    def _prepare(self, tables: Tables, *, room: int, under_way: Sequence[_Ready]) -> list[_Ready]:
         """In one transaction: seal what is not sealed, and say what to submit."""
         now = self._clock()
-        ready = []
-        for outgoing in tables.outbox.waiting(now=now, limit=room, except_numbers=under_way):
+        held = [rank for rank, until in self._held.items() if until > now]
+        ready: list[_Ready] = []
+        numbers = [item.number for item in under_way]
+        for outgoing in tables.outbox.waiting(now=now, limit=room, except_numbers=numbers, except_ranks=held):
+            if not self._has_room(outgoing.rank, [*under_way, *ready]):
+                continue
             if outgoing.body is None and not self._seal(tables, outgoing, now):
                 continue
             ready.append(self._ready(tables, tables.outbox.get(outgoing.number)))
         return ready
+
+    def _has_room(self, rank: int, others: Sequence[_Ready]) -> bool:
+        """Whether one more may go beside `others`: what is not urgent leaves some of the window, and of the line."""
+        if sum(other.rank == rank for other in others) >= self._share[rank]:
+            return False
+        slow = [other for other in others if other.rank >= URGENT]
+        return rank < URGENT or (
+            len(slow) < WINDOW - WINDOW_RESERVE and sum(other.size for other in slow) < UNDER_WAY_BYTES
+        )
 
     def _seal(self, tables: Tables, outgoing: Outgoing, now: int) -> bool:
         try:
@@ -158,11 +183,14 @@ class Dispatch:
         return _Ready(
             number=sealed.number,
             id=sealed.id,
+            rank=sealed.rank,
             submit=Submit(sealed.header, sealed.signature, sealed.body, openers_to_send(tables, sealed.header)),
             opener_ids=tuple(recipient.opener_id for recipient in header.recipients),
             attachments=tuple(missing),
             directory=sealed.directory,
+            created=header.created,
             attempts=sealed.attempts,
+            delays=sealed.delays,
         )
 
     # Answers ------------------------------------------------------------------------------------------------------
@@ -181,24 +209,42 @@ class Dispatch:
                 if item.accepted:
                     _accept(tables, ready, item.index, now)
                 else:
-                    self._refused(tables, ready, item.code, item.message, item.hint, now=now)
+                    self._refused(tables, ready, item, now=now)
 
         await self._store.write(commit)
-        for ready, _ in pairs:
+        for ready, item in pairs:
             self._under_way.pop(ready.id, None)
+            self._pace(ready.rank, item, now)
         self._answered.set()
 
-    async def _settle_one(self, ready: _Ready, code: str, message: str, hint: str) -> None:
-        await self.settle([ResultItem(ready.id, accepted=False, index=0, code=code, message=message, hint=hint)])
+    def _pace(self, rank: int, item: ResultItem, now: int) -> None:
+        """After a refusal for want of room the rest of that rank waits a while too, and then fewer go at once."""
+        if item.accepted:
+            self._share[rank] = min(WINDOW, self._share[rank] + 1)
+        elif item.retry and self._held.get(rank, 0) <= now:
+            self._held[rank] = now + min(item.retry, RANK_WAIT_MS)
+            self._share[rank] = max(1, self._share[rank] // 2)
 
-    def _refused(self, tables: Tables, ready: _Ready, code: str, message: str, hint: str, *, now: int) -> None:
+    async def _settle_one(self, ready: _Ready, error: CrossbearingError) -> None:
+        await self.settle(
+            [
+                ResultItem(
+                    ready.id, False, 0, error.code, error.message, error.hint, min(error.retry_after, MAX_RETRY_MS)
+                )
+            ]
+        )
+
+    def _refused(self, tables: Tables, ready: _Ready, item: ResultItem, *, now: int) -> None:
+        code, message, hint = item.code, item.message, item.hint
         newer = self._standing.version > ready.directory
-        step = verdict(code, 0 if newer else ready.attempts)
+        waited = code == ClockOff.code and now - ready.created > CLOCK_SKEW_MS  # it grew too old here, being put off
+        fresh = newer or waited
+        step = verdict(code, 0 if fresh else ready.attempts)
         log.warning("alert refused by the hub", alert=format_id(ready.id), code=code, then=step)
-        later = now + retry_delay(ready.attempts)
+        later = now + (retry_after(item.retry) or retry_delay(max(ready.attempts, ready.delays)))
         match step:
             case "seal-again":
-                tables.outbox.seal_again(ready.id, code=code, not_before=now if newer else later, anew=newer)
+                tables.outbox.seal_again(ready.id, code=code, not_before=now if fresh else later, anew=fresh)
             case "send-openers":
                 tables.pairs.set_known(ready.opener_ids, known=False)
                 tables.outbox.postpone(ready.id, code=code, not_before=now)
@@ -207,7 +253,7 @@ class Dispatch:
                     tables.attachments.set_uploaded(digest, uploaded=False)
                 tables.outbox.postpone(ready.id, code=code, not_before=later)
             case "later":
-                tables.outbox.postpone(ready.id, code=code, not_before=later)
+                tables.outbox.postpone(ready.id, code=code, not_before=later, delayed=True)
             case "expired":
                 tables.outbox.refuse(ready.id, code, message, hint, now=now, state="expired")
             case "final":

@@ -15,7 +15,7 @@ from nodes.receipts import sign_again
 from nodes.standing import Standing
 from nodes.store.receipts import SignedReceipt, receipt_ref
 from nodes.store.store import Store
-from nodes.verdicts import receipt_verdict, retry_delay
+from nodes.verdicts import receipt_verdict, retry_after, retry_delay
 from nodes.waiting import until_first
 from schemas.errors import KeyNotValid
 from schemas.session.frames import Frame, ResultItem, SendReceipt
@@ -94,7 +94,7 @@ class ReceiptSender:
     def _refused(self, tables: Tables, receipt: SignedReceipt, item: ResultItem, now: int) -> None:
         step = receipt_verdict(item.code)
         log.warning("receipt refused by the hub", ref=receipt.ref.hex(), code=item.code, then=step)
-        later = now + retry_delay(receipt.attempts)
+        later = now + (retry_after(item.retry) or retry_delay(receipt.attempts))
         if step == "sign-again":
             try:
                 key = self._identity.signing_key(self._standing.directory, now)

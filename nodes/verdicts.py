@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from schemas.errors import REGISTRY, Fault
+from schemas.limits import LONGEST_WAIT_MS
 
 Verdict = Literal["seal-again", "send-openers", "upload-again", "later", "expired", "final"]
 
@@ -51,6 +52,11 @@ def verdict(code: str, attempts: int) -> Verdict:
 def retry_delay(attempts: int) -> int:
     """Milliseconds to wait before the next attempt: doubling from 250 ms to 30 s."""
     return min(_LONGEST_DELAY, _FIRST_DELAY << min(attempts, 10))
+
+
+def retry_after(told: int) -> int:
+    """Milliseconds to wait when the hub said so many; 0 when it said nothing. Never longer than an hour."""
+    return min(told, LONGEST_WAIT_MS)
 
 
 ReceiptVerdict = Literal["sign-again", "later", "final"]

@@ -38,8 +38,10 @@ SHORT = 8
 """Hex digits of the short form of an id: its random end, enough to tell apart what one node holds."""
 
 
-def summary(row: AlertRow, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
-    """One line of a list. `counts` are a sent alert's recipients by state."""
+def summary(
+    row: AlertRow, counts: Mapping[str, int] | None = None, waits: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One line of a list. `counts` are a sent alert's recipients by state, `waits` says why one was put off."""
     view: dict[str, Any] = {
         "id": format_id(row.id),
         "short": row.id.hex()[-SHORT:],
@@ -65,6 +67,7 @@ def summary(row: AlertRow, counts: Mapping[str, int] | None = None) -> dict[str,
     if counts is not None:
         view["recipients_total"] = sum(counts.values())
         view["counts"] = dict(counts)
+        view["waits"] = None if waits is None else dict(waits)
     return view
 
 

@@ -142,6 +142,16 @@ LONGEST_WAIT_MS: Final = 3_600_000
 
 # -- session -----------------------------------------------------------------------------------------------------------
 
+WINDOW: Final = 64
+"""Alerts of a node under way at once: enough to fill the hub's blocks, few enough to bound memory at both ends."""
+WINDOW_RESERVE: Final = 16
+"""Of these kept for `flash` and `immediate`, so that one of them is sent at once."""
+UNDER_WAY_BYTES: Final = 1_048_576
+"""Bytes under way of what is neither, beyond which no further one is sent: over a line of 1 Mbit/s they take eight
+seconds, which is what a `flash` waits there."""
+RANK_WAIT_MS: Final = 5_000
+"""For how long at most a refusal for want of allowance holds back the others of its precedence: one of them may be
+smaller, and be allowed."""
 MAX_PENDING: Final = 2_048
 """Submissions that wait for the hub's next block before it refuses what is not urgent: two seconds' worth. With the
 reserve, for what is urgent and for agencies that have nothing waiting, twice as many."""

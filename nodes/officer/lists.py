@@ -167,7 +167,7 @@ def _list_sent(screen: Screen, alerts: Sequence[Summary]) -> None:
             Cell(", ".join(alert["to"])),
             Cell(alert["kind"]),
             Cell(words.title(alert)),
-            words.held(alert),
+            words.held(alert, now),
             Cell(words.read(alert)),
             Cell(words.counts(alert)),
             Cell(age(alert["composed"], now), piped=iso(alert["composed"])),

@@ -14,6 +14,7 @@ from nodes.officer.partners import show_resolution
 from nodes.officer.recipients import refusal_words
 from nodes.officer.screen import Cell, Screen
 from nodes.officer.settings import Settings
+from nodes.officer.when import now_ms
 
 if TYPE_CHECKING:
     from nodes.client import NodeClient
@@ -46,7 +47,7 @@ def deliver(
         return
     patience = (PATIENCE if screen.terminal else 0.0) if wait is None else wait
     found = _settled(node, answer["id"], patience)
-    answer |= {name: found[name] for name in ("state", "index", "refusal") if found.get(name) is not None}
+    answer |= {name: found[name] for name in ("state", "index", "refusal", "waits") if found.get(name) is not None}
     _show(screen, answer)
     if answer["state"] == "refused":
         raise click.exceptions.Exit(REFUSED)
@@ -91,7 +92,9 @@ def _show(screen: Screen, answer: dict[str, Any]) -> None:
         screen.line(f"Alert {short} had not left this node. It is taken back, and nobody was told of it.", "good")
         return
     if state == "waiting":
-        screen.line(f"Alert {short} waits in the outbox and goes out by itself, to {reach}:", "warn")
+        put_off = words.put_off(answer, now_ms())
+        why = f" ({put_off})" if put_off else ""
+        screen.line(f"Alert {short} waits in the outbox{why} and goes out by itself, to {reach}:", "warn")
     else:
         screen.line(f"Alert {short} is in the log at index {answer.get('index')} and goes to {reach}:", "good")
     screen.prose(", ".join(recipients))

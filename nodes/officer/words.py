@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodes.officer.screen import Cell
+from nodes.officer.when import clock
 
 _STATE_STYLES = {
     "unread": "strong",
@@ -56,8 +57,16 @@ def state_word(alert: Mapping[str, Any]) -> str:
     return "recalled" if alert.get("recalled") else str(alert["state"])
 
 
-def held(alert: Mapping[str, Any]) -> Cell:
-    """How many recipients hold it, and trouble with others: `5 of 7`, `5 of 7, 1 refused`."""
+def put_off(alert: Mapping[str, Any], now: int) -> str:
+    """Why the hub has not taken it yet, and when it is tried again: `quota until 10:42`; empty if nothing did."""
+    waits = alert.get("waits")
+    return f"{waits['code']} until {clock(waits['until'], now)}" if waits and waits["until"] > now else ""
+
+
+def held(alert: Mapping[str, Any], now: int) -> Cell:
+    """How many recipients hold it, and trouble with others: `5 of 7`, `5 of 7, 1 refused`; or why it was put off."""
+    if waiting := put_off(alert, now):
+        return Cell(waiting, "warn")
     found, total = alert.get("counts") or {}, alert.get("recipients_total", 0)
     holding = sum(found.get(word, 0) for word in ("stored", "read", "actioned"))
     trouble = [f"{found[word]} {word}" for word in ("escalated", "refused", "expired") if found.get(word)]

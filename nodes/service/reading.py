@@ -95,6 +95,7 @@ class Reading:
             if row.direction == "out":
                 view["recipients"] = [delivery_view(delivery) for delivery in tables.alerts.deliveries(row.number)]
                 view["recall_state"] = _state(tables, row.recalled_by)
+                view["waits"] = _waits(tables, row)
                 view["resealed"] = resealing_view(tables.outbox.resealings.get(row.number))
             return view
 
@@ -149,7 +150,15 @@ class Reading:
 
 def _summaries(tables: Tables, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
     counts = tables.alerts.counts([row.number for row in rows if row.direction == "out"])
-    return [summary(row, counts.get(row.number)) for row in rows]
+    return [summary(row, counts.get(row.number), _waits(tables, row)) for row in rows]
+
+
+def _waits(tables: Tables, row: AlertRow) -> dict[str, Any] | None:
+    """Why the hub put off an alert that is still in the outbox, and until when."""
+    if row.direction != "out" or row.state != "waiting" or row.code is None:
+        return None
+    until = tables.outbox.put_off(row.number)
+    return None if until is None else {"code": row.code, "until": until}
 
 
 def _events(tables: Tables, after: int) -> list[dict[str, Any]]:

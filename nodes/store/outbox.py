@@ -6,7 +6,8 @@ until the hub answers: `accept`, `refuse`, or `seal_again` when the bytes were m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
@@ -27,13 +28,24 @@ if TYPE_CHECKING:
     from schemas.alert.document import Alert
 
 _HOUR_MS = 3_600_000
+_SELECT = (
+    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before FROM alert "
+    "JOIN outgoing USING (number) WHERE "
+)
+_DUE = (
+    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before FROM alert "
+    "JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
+    "AND NOT EXISTS (SELECT 1 FROM alert AS first WHERE first.direction = 'out' AND first.id = alert.related "
+    "AND first.state = 'waiting') AND rank NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, number LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """An alert on its way to the log. `header`, `signature` and `body` are set once sealed, under version `directory`.
 
-    `attempts` counts sealings the hub refused; `not_before` (ms) is when to try next.
+    `attempts` counts refusals of what was sealed; `delays` how often it was put off for no fault of its own;
+    `not_before` (ms) is when to try next.
     """
 
     number: int
@@ -45,6 +57,7 @@ class Outgoing:
     body: bytes | None
     directory: int | None
     attempts: int
+    delays: int
     not_before: int
 
 
@@ -75,7 +88,9 @@ class Outbox:
         self._topics.add("outbox")
         return number
 
-    def waiting(self, *, now: int, limit: int, except_numbers: Iterable[int] = ()) -> list[Outgoing]:
+    def waiting(
+        self, *, now: int, limit: int, except_numbers: Iterable[int] = (), except_ranks: Collection[int] = ()
+    ) -> list[Outgoing]:
         """Alerts to be sent now, most urgent first, oldest first among equals.
 
         One that is about another alert of ours waits until that one is in the log: the hub takes no recall of an
@@ -83,19 +98,15 @@ class Outbox:
         """
         skip = set(except_numbers)
         rows = self._db.execute(
-            "SELECT number, id, rank, expires, header, signature, body, directory, attempts, not_before FROM alert "
-            "JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
-            "AND NOT EXISTS (SELECT 1 FROM alert AS first WHERE first.direction = 'out' AND first.id = alert.related "
-            "AND first.state = 'waiting') ORDER BY rank, number LIMIT ?",
-            (now, limit + len(skip)),
+            _DUE,
+            (now, json.dumps(sorted(except_ranks)), limit + len(skip)),
         )
         return [Outgoing(*row) for row in rows if row[0] not in skip][:limit]
 
     def get(self, number: int) -> Outgoing:
         """One alert on its way. Raises NotFound when it is not, or no longer."""
         row = self._db.execute(
-            "SELECT number, id, rank, expires, header, signature, body, directory, attempts, not_before FROM alert "
-            "JOIN outgoing USING (number) WHERE number = ?",
+            _SELECT + "number = ?",
             (number,),
         ).fetchone()
         if row is None:
@@ -187,14 +198,18 @@ class Outbox:
         if self._db.changes():
             self._topics.add("outbox")
 
-    def postpone(self, alert_id: bytes, *, code: str, not_before: int) -> None:
-        """Submit the same bytes again, no sooner than `not_before`."""
+    def postpone(self, alert_id: bytes, *, code: str, not_before: int, delayed: bool = False) -> None:
+        """Submit the same bytes again, no sooner than `not_before`; `delayed` for no fault of the alert's."""
         self._db.execute(
-            "UPDATE outgoing SET attempts = attempts + 1, not_before = ? WHERE number = ?",
-            (not_before, self._number(alert_id)),
+            "UPDATE outgoing SET attempts = attempts + ?, delays = delays + ?, not_before = ? WHERE number = ?",
+            (not delayed, delayed, not_before, self._number(alert_id)),
         )
         self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
         self._topics.add("outbox")
+
+    def put_off(self, number: int) -> int | None:
+        """Until when (ms) the hub put an alert off; None when it never did, or the alert is not on its way."""
+        return optional_number(self._db, "SELECT not_before FROM outgoing WHERE number = ? AND delays > 0", (number,))
 
     def note_receipt(
         self, alert_id: bytes, agency: str, state: str, *, time: int, code: str | None, officer: str | None, now: int

@@ -185,6 +185,7 @@ ALTER TABLE delivery ADD COLUMN escalated INTEGER;
 ALTER TABLE delivery ADD COLUMN outcome TEXT;
 ALTER TABLE delivery ADD COLUMN contact TEXT;
 ALTER TABLE delivery ADD COLUMN overdue INTEGER;
+ALTER TABLE outgoing ADD COLUMN delays INTEGER NOT NULL DEFAULT 0;
 DROP INDEX delivery_open;
 CREATE INDEX delivery_open ON delivery (number) WHERE state IN ('waiting', 'accepted', 'escalated');
 CREATE INDEX alert_logged ON alert (log_index) WHERE direction = 'out' AND log_index IS NOT NULL;

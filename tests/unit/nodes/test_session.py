@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nodes.dispatch import WINDOW
 from nodes.receive import YIELD_EVERY
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
+from nodes.verdicts import MAX_ATTEMPTS
 from schemas import codec
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.envelope.header import decode_header
@@ -25,6 +25,7 @@ from schemas.errors import (
     Unreachable,
 )
 from schemas.ids import sha256
+from schemas.limits import LONGEST_WAIT_MS, MAX_RETRY_MS, WINDOW, WINDOW_RESERVE
 from schemas.log.receipt import decode_receipt
 from schemas.session.frames import (
     Blob,
@@ -370,6 +371,53 @@ async def test_over_quota_the_same_bytes_wait(run: Run, hub: FakeHub) -> None:
     assert await run.end.expect(Submit) == first
 
 
+def put_off(alert: Alert, *, retry: int) -> Result:
+    return Result((ResultItem(id_of(alert), False, 0, "quota", "too many", "", retry),))
+
+
+async def submitted(run: Run, hub: FakeHub) -> Submit:
+    """The next submission, while time goes on."""
+    coming = asyncio.create_task(run.end.expect(Submit))
+    while not coming.done():
+        hub.clock.now += 10
+        await asyncio.wait([coming], timeout=0.01)
+    return coming.result()
+
+
+async def test_over_quota_it_waits_for_as_long_as_the_hub_says_but_an_hour_at_most(run: Run, hub: FakeHub) -> None:
+    alert = await run.compose()
+    await run.end.expect(Submit)
+    await run.end.send(put_off(alert, retry=MAX_RETRY_MS))
+    number = (await run.row(alert)).number
+    until = await eventually(lambda: run.parts.store.read(lambda t: t.outbox.put_off(number)))
+    assert until is not None
+    assert 0 <= until - hub.clock.now - LONGEST_WAIT_MS < FIVE_MINUTES
+    assert ((await run.row(alert)).state, (await run.row(alert)).code) == ("waiting", "quota")
+
+
+async def test_waiting_for_an_allowance_never_loses_an_alert(run: Run, hub: FakeHub) -> None:
+    alert = await run.compose()
+    for _ in range(MAX_ATTEMPTS + 1):
+        await submitted(run, hub)
+        await run.end.send(put_off(alert, retry=1))
+    await submitted(run, hub)
+    for _ in range(MAX_ATTEMPTS + 1):
+        hub.clock.now += FIVE_MINUTES + 1
+        await run.end.refuse(id_of(alert), "clock-off")
+        last = await submitted(run, hub)
+    await run.end.accept(last)
+    await run.settled(alert, "accepted")
+
+
+async def test_a_flash_is_sent_while_all_others_wait_for_their_answers(run: Run) -> None:
+    for number in range(WINDOW):
+        await run.compose(number=number, precedence="routine")
+    for _ in range(WINDOW - WINDOW_RESERVE):
+        await run.end.expect(Submit)
+    flash = await run.compose(number=WINDOW, precedence="flash")
+    assert decode_header((await run.end.expect(Submit)).header).id == id_of(flash)
+
+
 async def test_an_alert_that_reaches_nobody_any_more_is_refused_here(run: Run, hub: FakeHub) -> None:
     hub.world.change_agency("au-abf", status="suspended")
     hub.publish("targets")
@@ -457,9 +505,9 @@ async def test_a_receipt_refused_for_good_raises_an_alarm(run: Run, hub: FakeHub
 
 
 async def test_the_window_bounds_what_is_under_way(run: Run) -> None:
-    for number in range(WINDOW + 1):
+    for number in range(WINDOW - WINDOW_RESERVE + 1):
         await run.compose(number=number)
-    submits = [await run.end.expect(Submit) for _ in range(WINDOW)]
+    submits = [await run.end.expect(Submit) for _ in range(WINDOW - WINDOW_RESERVE)]
     assert run.end.silent
     await run.end.accept(submits[0])
     await run.end.expect(Submit)
