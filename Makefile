@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 
-.PHONY: bench help install demo demo-stop test lint unit scenarios mutation kill fuzz vectors reference certs lock clean
+.PHONY: bench help install demo demo-stop test lint unit scenarios mutation kill soak fuzz vectors reference certs lock clean
 
 help:
 	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
@@ -17,6 +17,7 @@ help:
 	@echo "make kill       load, and SIGKILL on hub and nodes: HOURS=8 or MINUTES=10, NODES=6, SEED=7; then all counts must be equal"
 	@echo "make fuzz       fuzz every decoder, SECONDS=600 in all"
 	@echo "make mutation break the core, thousands of times, each time a little: a test must fail; MODULE=broker/admission.py"
+	@echo "make soak       31 nodes under load: MINUTES=60; memory, descriptors, threads, latency and disk must stay flat"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
 	@echo "make bench      the brokers that a user would pick instead, side by side with this one; BENCH='--rounds 3'"
 	@echo "make lock       renew the hash-pinned requirement files"
@@ -50,10 +51,14 @@ unit: $(READY)
 scenarios: $(READY)
 	$(BIN)/python -m pytest -q -rs -m scenario
 
-MINUTES := $(if $(HOURS),$(shell echo $$(($(HOURS) * 60))),10)
+MINUTES ?= $(if $(HOURS),$(shell echo $$(($(HOURS) * 60))))
+ENDURANCE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
 
 kill: $(READY)
-	@$(BIN)/python -m tests.endurance kill --minutes $(MINUTES) $(if $(NODES),--nodes $(NODES)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.endurance kill $(ENDURANCE)
+
+soak: $(READY)
+	@$(BIN)/python -m tests.endurance soak $(ENDURANCE)
 
 SECONDS ?= 600
 fuzz: $(READY)

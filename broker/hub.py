@@ -76,7 +76,7 @@ def open_storage(config: Config) -> Iterator[Storage]:
     except OSError as error:
         raise BadConfig(f"{config.trusted_root} cannot be read: {error.strerror}") from error
     with ExitStack() as stack:
-        engine = SqliteEngine(config.log, reserve=config.settings.reserve_bytes)
+        engine = SqliteEngine(config.log, reserve=config.settings.reserve_bytes, anchor=config.anchor)
         stack.callback(engine.close)
         anchor = SqliteAnchor(config.anchor)
         stack.callback(anchor.close)

@@ -45,7 +45,9 @@ class Metrics:
             "cosignatures_refused", "Answers of witnesses that did not count, by code", "code"
         )
         self.conflicts = self._counter("witness_conflicts", "Witnesses that hold another history than this log")
-        self.disk_free = self._gauge("disk_free_bytes", "Room left on the disk that holds the log")
+        self.disk_free = self._gauge(
+            "disk_free_bytes", "Room left on the disk of the log or of the anchor, whichever has less"
+        )
         self.block_entries = self._histogram("block_entries", "Entries in a block", _ENTRIES)
         self.block_seconds = self._histogram(
             "block_seconds", "From opening a block to its anchored checkpoint", _SECONDS

@@ -114,7 +114,7 @@ class Engine(View, Protocol):
         """The stored piece of a whole attachment that starts at `offset`, and the total; empty and 0 when none does."""
 
     def free_bytes(self) -> int:
-        """Room left on the disk that holds the log."""
+        """Room left on the disk that has the least of those that a block needs."""
 
     def close(self) -> None:
         """Let go of the storage."""

@@ -36,13 +36,14 @@ def create_log(path: Path) -> None:
 class SqliteEngine(SqliteReader):
     """`Engine` on one SQLite file. Its reading methods have a connection of their own and see committed blocks only.
 
-    `reserve` is the free disk space (bytes) below which nothing more is written; `vfs` names an SQLite file layer.
+    `reserve` is the free disk space (bytes) below which nothing more is written, on the log's own disk and on that of
+    `anchor`: a block whose head then finds no room would be in doubt. `vfs` names an SQLite file layer.
     """
 
-    def __init__(self, path: Path, *, reserve: int = 0, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, *, reserve: int = 0, anchor: Path | None = None, vfs: str | None = None) -> None:
         if not path.exists():
             raise StorageFailed(f"there is no log at {path}", hint="Run `bearing-broker init` first.")
-        self._path = path
+        self._folders = {file.parent for file in (path, anchor) if file is not None}
         self._reserve = reserve
         self._lock = lock(path)
         try:
@@ -134,8 +135,8 @@ class SqliteEngine(SqliteReader):
 
     def free_bytes(self) -> int:
         """See `Engine`."""
-        disk = os.statvfs(self._path.parent)
-        return disk.f_bavail * disk.f_frsize
+        disks = map(os.statvfs, self._folders)
+        return min(disk.f_bavail * disk.f_frsize for disk in disks)
 
 
 class _Block(SqliteIndex):

@@ -148,6 +148,17 @@ def test_a_full_disk_is_noticed_before_anything_is_in_doubt(disk: Disk) -> None:
     anchor.close()
 
 
+def test_a_full_disk_under_the_anchor_alone_is_noticed_before_a_block_is_begun(disk: Disk) -> None:
+    nothing_free = Path("/proc/anchor.db")
+    engine = SqliteEngine(disk.folder / "log.db", reserve=1, anchor=nothing_free, vfs=disk.vfs.name)
+    try:
+        with pytest.raises(StorageFull), engine.block(5):
+            pass
+        assert engine.free_bytes() == 0
+    finally:
+        engine.close()
+
+
 @pytest.mark.parametrize("after", range(4))
 def test_a_disk_that_fills_up_at_commit_loses_the_block_for_certain(disk: Disk, after: int) -> None:
     engine, anchor = disk.open()
