@@ -5,6 +5,10 @@ the same transaction that moves the cursor, so a crash neither loses nor doubles
 took the alert; a crash in between hands the alert over again, under the same idempotency key. A job that failed too
 often becomes a dead letter, which waits for a person.
 
+A handler is given the recall and the corrections of every alert that its filter lets through, whatever the filter says
+of them: a system that acts on the one must hear of the other. An alert that was recalled before the handler took it
+is left out.
+
 A handler that is new in the configuration begins with the alerts that arrive from then on.
 """
 
@@ -25,6 +29,7 @@ from nodes.store.alerts import AlertRow
 from nodes.store.database import Tables
 from nodes.store.events import Event
 from nodes.store.jobs import Job
+from nodes.store.relations import OWN_ONLY
 from nodes.store.store import Store
 from nodes.waiting import until_first
 from schemas.errors import CrossbearingError, Internal, StorageFull, StorageTampered
@@ -89,9 +94,11 @@ class HandlerQueue:
         """Turn arrivals since the last look into jobs. The first look of a new handler sets its cursor to the end."""
         if self._cursor is None:
             self._cursor = await self._store.write(self._first_cursor)
-        while events := await self._store.read(self._unseen):
+        while True:
+            events, wanted = await self._store.read(self._unseen)
+            if not events:
+                return
             last = events[-1].seq
-            wanted = [event for event in events if event.type == "alert" and self._settings.when.matches(_facts(event))]
             # A stretch without work moves the cursor in memory only: looking at it again costs less than a commit.
             if wanted or len(events) == EVENTS_AT_ONCE:
                 await self._store.write(partial(self._plan, wanted=wanted, last=last))
@@ -103,6 +110,10 @@ class HandlerQueue:
         if due is None:
             return False
         job, delivery = due
+        if delivery is None:
+            await self._store.write(lambda tables: tables.jobs.done(job.number))
+            log.info("recalled before it was delivered", handler=self.name, alert=format_id(job.alert))
+            return True
         try:
             await self._handler.deliver(delivery)
         except CrossbearingError as error:
@@ -147,19 +158,39 @@ class HandlerQueue:
             tables.jobs.set_cursor(self.name, cursor)
         return cursor
 
-    def _unseen(self, tables: Tables) -> list[Event]:
-        return tables.events.after(self._cursor or 0, limit=EVENTS_AT_ONCE)
+    def _unseen(self, tables: Tables) -> tuple[list[Event], list[Event]]:
+        """The events since the last look, and the arrivals among them that the handler is to have."""
+        events = tables.events.after(self._cursor or 0, limit=EVENTS_AT_ONCE)
+        return events, [event for event in events if event.type == "alert" and self._wants(tables, event)]
+
+    def _wants(self, tables: Tables, event: Event) -> bool:
+        """Whether the filter lets it through, or an alert that it recalls or corrects."""
+        facts: _ArrivalFacts | None = _facts(event)
+        alert, seen = parse_id(str(event.data["alert"])), set[bytes]()
+        while facts is not None and alert not in seen:
+            if self._settings.when.matches(facts):
+                return True
+            seen.add(alert)
+            row = tables.alerts.get("in", alert)
+            facts = None
+            if row is not None and row.relation in OWN_ONLY and row.related is not None:
+                target = tables.alerts.get("in", row.related)
+                if target is not None and target.sender == row.sender:
+                    facts, alert = _row_facts(target), target.id
+        return False
 
     def _plan(self, tables: Tables, *, wanted: Sequence[Event], last: int) -> None:
         for event in wanted:
             tables.jobs.plan(self.name, parse_id(str(event.data["alert"])), event.seq, now=self._now())
         tables.jobs.set_cursor(self.name, last)
 
-    def _next(self, tables: Tables) -> tuple[Job, Delivery] | None:
+    def _next(self, tables: Tables) -> tuple[Job, Delivery | None] | None:
         for job in tables.jobs.due(self.name, now=self._now(), limit=1):
             row = tables.alerts.get("in", job.alert)
             if row is None:
                 raise StorageTampered(f"handler {self.name} is due an alert that the inbox does not hold")
+            if row.recalled_by is not None:
+                return job, None
             payload = alert_payload(row, tables.alerts.content(row.number), tables.alerts.proof(row.number))
             return job, _delivery(self.name, row, job.attempts + 1, payload)
         return None
@@ -187,6 +218,10 @@ def _facts(event: Event) -> _ArrivalFacts:
         sender=str(data["sender"]),
         operation=None if operation is None else str(operation),
     )
+
+
+def _row_facts(row: AlertRow) -> _ArrivalFacts:
+    return _ArrivalFacts(row.kind, row.marking, row.precedence, row.status, row.sender, row.operation)
 
 
 def _delivery(handler: str, row: AlertRow, attempt: int, payload: bytes) -> Delivery:

@@ -62,6 +62,66 @@ def make_queue(node: EdgeNode, recorder: Recorder, *, when: When | None = None, 
     return HandlerQueue(settings, recorder, node.store, now=node.clock, random=counting_random())
 
 
+async def recall(node: EdgeNode, alert: str, sender: str = "hk-customs") -> str:
+    about = {"type": "recall", "alert": alert}
+    return await node.receive(sender, kind="recall", recall={"reason": "x"}, relation=about)
+
+
+async def correct(node: EdgeNode, alert: str, sender: str = "hk-customs") -> str:
+    about = {"type": "correct", "alert": alert}
+    return await node.receive(sender, kind="correction", correction={"reason": "x"}, relation=about)
+
+
+async def test_whoever_was_given_an_alert_is_given_its_correction_and_its_recall(
+    node: EdgeNode, recorder: Recorder
+) -> None:
+    queue = make_queue(node, recorder, when=When(topics=("watch",)))
+    await queue.work()
+    alert = await node.receive("hk-customs")
+    await queue.work()
+    first = await correct(node, alert)
+    again = await correct(node, first)
+    taken = await recall(node, alert)
+    await queue.work()
+    assert recorder.alerts == [alert, first, again, taken]
+
+
+async def test_corrections_and_recalls_of_other_alerts_and_by_others_are_not(
+    node: EdgeNode, recorder: Recorder
+) -> None:
+    queue = make_queue(node, recorder, when=When(topics=("watch",), senders=("hk-customs",)))
+    await queue.work()
+    alert, other = await node.receive("hk-customs"), await node.receive("au-abf")
+    await queue.work()
+    await recall(node, other, "au-abf")
+    await recall(node, alert, "au-abf")
+    await recall(node, "019b0a5e-7c00-7abc-8def-0123456789ab")
+    await queue.work()
+    assert recorder.alerts == [alert]
+
+
+async def test_what_was_recalled_before_it_was_handed_over_is_left_out(node: EdgeNode, recorder: Recorder) -> None:
+    queue = make_queue(node, recorder)
+    await queue.work()
+    alert = await node.receive("hk-customs")
+    taken = await recall(node, alert)
+    await queue.work()
+    assert recorder.alerts == [taken]
+
+
+async def test_nothing_is_handed_over_after_its_recall(node: EdgeNode, recorder: Recorder) -> None:
+    queue = make_queue(node, recorder)
+    await queue.work()
+    recorder.failures = 1
+    alert = await node.receive("hk-customs")
+    await queue.work()
+    taken = await recall(node, alert)
+    await queue.work()
+    node.now += LONGEST_PAUSE_MS
+    await queue.work()
+    assert recorder.alerts == [alert, taken]
+
+
 async def test_every_arrival_once(node: EdgeNode, recorder: Recorder) -> None:
     queue = make_queue(node, recorder)
     await queue.work()
