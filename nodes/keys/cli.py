@@ -142,6 +142,37 @@ def retire(settings: Settings, /, kinds: tuple[Kind, ...], **options: Any) -> No
     )
 
 
+@keys.command("contact")
+@click.argument("name")
+@click.argument("url", required=False)
+@click.option("--cert", "certificate", type=_GIVEN, help="The certificate that answers there, PEM; its key counts.")
+@click.option("--remove", is_flag=True, help="Take the contact out.")
+@_change_options
+@pass_settings
+def contact(
+    settings: Settings, /, name: str, url: str | None, certificate: Path | None, remove: bool, **options: Any
+) -> None:
+    """Publish how the duty desk is reached when this node does not store a flash alert: NAME, and an https URL.
+
+    The hub calls the contacts in the order in which they were added. A NAME that is there is replaced in its place.
+    """
+    from nodes.keys.contacts import contact_of, with_contact, without_contact
+    from nodes.keys.rotation import LIFE_MS
+
+    if remove == (url is not None) or (certificate is None) != remove:
+        raise click.UsageError("give a URL and --cert, or --remove")
+    made = None if url is None or certificate is None else contact_of(name, url, read_document(certificate))
+
+    carry_out(
+        settings,
+        (),
+        lambda listed, _: without_contact(listed, name) if made is None else with_contact(listed, made),
+        staged=False,
+        life=LIFE_MS,
+        **options,
+    )
+
+
 @keys.command("emergency")
 @click.argument("kinds", nargs=-1, type=_KINDS, metavar="[KIND...]")
 @click.option(

@@ -76,3 +76,5 @@ def show_request(screen: Screen, request: Request) -> None:
         screen.note(f"  tls {pin.hex()[:16]}")
     for witness in request.keys.witness:
         screen.note(f"  witness {witness.type}")
+    for contact in request.keys.contacts:
+        screen.note(f"  contact {contact.id}: {contact.url}, key {contact.pin.hex()[:16]}")

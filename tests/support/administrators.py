@@ -46,7 +46,8 @@ class Agency:
 
     def keys(self, command: str, *arguments: str | Path) -> dict[str, Any]:
         """`bearing keys COMMAND`, with the keystore's passphrase where it takes one; its answer."""
-        its = ("--passphrase-file", self.exchange.passphrase) if command in ("rotate", "retire", "emergency") else ()
+        changes = command in ("rotate", "retire", "emergency", "contact")
+        its = ("--passphrase-file", self.exchange.passphrase) if changes else ()
         answer: dict[str, Any] = json.loads(run(*self.command(command, *arguments, *its)) or "{}")
         return answer
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,27 @@ async def serving_desk(folder: Path, port: int = 0) -> AsyncIterator[Desk]:
         yield desk
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def desk_beside(folder: Path) -> Iterator[Desk]:
+    """The same in a thread of its own, for tests that run processes."""
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    ready = threading.Event()
+    served: list[Desk] = []
+
+    async def serve() -> None:
+        async with serving_desk(folder) as desk:
+            served.append(desk)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(20), "the desk did not begin to serve"
+        yield served[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -14,10 +14,10 @@ from schemas.limits import DAY_MS
 
 def main() -> None:
     """Run until SIGTERM."""
-    data, days = Path(sys.argv[1]), int(sys.argv[2])
+    data, ahead = Path(sys.argv[1]), round(float(sys.argv[2]) * DAY_MS)
     config = load_config(data)
     configure_logs(config.log_level)
-    asyncio.run(run_hub(config, lambda: now_ms() + days * DAY_MS))
+    asyncio.run(run_hub(config, lambda: now_ms() + ahead))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from certs.example.pki import pin, tls_key
 from nodes.config import format_config, load_config
 from nodes.keys.administrator import make_administrator
 from nodes.keys.certificate import certificates
+from nodes.keys.contacts import with_contact
 from nodes.keys.request import read_request
 from nodes.keystore import read_keystore, write_keystore
+from schemas.directory.contacts import MAX_CONTACTS, Contact
+from schemas.errors import BadConfig
 from schemas.example import example_seed
 from schemas.log.note import ED25519, vkey
 from tests.support.certificates import ME, issue
@@ -108,7 +112,7 @@ def node(home: Path, world: World, files: dict[str, Path]) -> Iterator[KeyNode]:
 def keys(run: Run, files: dict[str, Path], *words: object) -> Result:
     """`bearing keys …` with the passphrases it may need."""
     given = [str(word) for word in words]
-    if given[0] in ("rotate", "retire", "emergency"):
+    if given[0] in ("rotate", "retire", "emergency", "contact"):
         given += ["--passphrase-file", str(files["passphrase"])]
     if "--admin" in given or given[0] == "administrator":
         given += ["--admin-passphrase-file", str(files["passphrase"])]
@@ -175,6 +179,56 @@ def test_retiring_ends_the_overlap(run: Run, node: KeyNode, files: dict[str, Pat
     again = keys(run, files, "retire", "sealing", "--admin", files["admin"])
     assert "says all this already" in again.stderr
     assert json.loads(keys(run, files, "retire", "sealing", "--json").stdout)["file"] is None
+
+
+def test_a_duty_desk_is_published_replaced_and_taken_out(
+    run: Run, node: KeyNode, files: dict[str, Path], world: World, home: Path
+) -> None:
+    admin = ("--admin", files["admin"])
+    certificate = home / "tls" / "node.pem"
+    for name, url in (
+        ("desk", "https://one.example/page"),
+        ("deputy", "https://two.example"),
+        ("desk", "https://new.example"),
+    ):
+        done = keys(run, files, "contact", name, url, "--cert", certificate, *admin)
+        assert done.exit_code == 0, done.output
+    assert [(c.id, c.url) for c in world.directory.keys[ME].contacts] == [
+        ("desk", "https://new.example"),
+        ("deputy", "https://two.example"),
+    ]
+    assert world.directory.keys[ME].contacts[0].pin == bytes.fromhex(pin(tls_key(ME).public_key()))
+    assert keys(run, files, "contact", "desk", "--remove", *admin).exit_code == 0
+    assert [c.id for c in world.directory.keys[ME].contacts] == ["deputy"]
+    assert keys(run, files, "contact", "desk", "--remove", *admin).exit_code == 3
+
+
+def test_a_contact_is_shown_before_it_is_signed(run: Run, node: KeyNode, files: dict[str, Path], home: Path) -> None:
+    keys(run, files, "contact", "desk", "https://one.example/page", "--cert", home / "tls" / "node.pem")
+    (document,) = (home / "keys").glob("*.bundle")
+    shown = keys(run, files, "sign", document, "--yes", "--admin", files["admin"])
+    assert "contact desk: https://one.example/page, key " in shown.stderr
+
+
+def test_what_is_no_contact_is_refused(run: Run, node: KeyNode, files: dict[str, Path], home: Path) -> None:
+    certificate = home / "tls" / "node.pem"
+    for words, code in (
+        (("desk", "http://one.example", "--cert", certificate), 2),
+        (("a desk", "https://one.example", "--cert", certificate), 2),
+        (("desk", "https://one.example", "--cert", files["seed"]), 2),
+        (("desk", "https://one.example"), 2),
+        (("desk",), 2),
+        (("desk", "https://one.example", "--cert", certificate, "--remove"), 2),
+    ):
+        assert keys(run, files, "contact", *words).exit_code == code, words
+
+
+def test_four_contacts_are_enough(world: World) -> None:
+    listed = world.keys[ME]
+    for number in range(MAX_CONTACTS):
+        listed = with_contact(listed, Contact(f"desk-{number}", "https://one.example", bytes(32)))
+    with pytest.raises(BadConfig, match="4 contacts"):
+        with_contact(listed, Contact("one-more", "https://one.example", bytes(32)))
 
 
 def test_an_emergency_says_what_is_lost(run: Run, node: KeyNode, files: dict[str, Path], world: World) -> None:
