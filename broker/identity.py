@@ -38,6 +38,11 @@ def identify(certificate: bytes | None, directory: Directory) -> Party:
         pin = spki_digest(certificate)
     except ValueError as error:
         raise NotPinned("the certificate's key cannot be read") from error
+    return pinned_party(pin, directory)
+
+
+def pinned_party(pin: bytes, directory: Directory) -> Party:
+    """The party whose certificate key has this SHA-256. Raises as `identify` does."""
     try:
         return Party("auditor", directory.auditor_by_tls(pin))
     except NotPinned:

@@ -32,8 +32,11 @@ class Roster:
         """
         session = Session(self._exchange, agency, channel, check=check)
         if (refusal := await self._admit(session)) is not None:
-            await channel.send(SessionMachine("hub").send(Bye(refusal.code, refusal.message)))
-            await channel.close()
+            try:
+                await channel.send(SessionMachine("hub").send(Bye(refusal.code, refusal.message)))
+                await channel.close()
+            except ConnectionError:
+                channel.abort()  # it went by itself
             return
         try:
             self._exchange.metrics.sessions.inc()

@@ -108,7 +108,7 @@ async def run_node(
                 exchange.run(),
                 watch.run(),
                 deadlines.run(),
-                _housekeeping(store, clock),
+                housekeeping(store, clock),
             ]
             if config.watch.enabled:
                 works.append(_watch(config, service, clock, random).run())
@@ -133,7 +133,7 @@ def _watch(config: NodeConfig, service: NodeService, clock: Clock, random: Rando
     return WatchedFolder(config.watch.folder, submit, now=clock, random=random)
 
 
-async def _housekeeping(store: Store, clock: Clock) -> None:
+async def housekeeping(store: Store, clock: Clock) -> None:
     """Forget old events and old secrets, now and every ten minutes."""
     while True:
         try:

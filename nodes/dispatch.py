@@ -21,7 +21,7 @@ from nodes.sealing import openers_to_send, seal_outgoing
 from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from nodes.verdicts import retry_after, retry_delay, verdict
+from nodes.verdicts import MAX_ATTEMPTS, retry_after, retry_delay, verdict
 from nodes.waiting import until_first
 from schemas.envelope.header import decode_header
 from schemas.envelope.words import PRECEDENCES
@@ -242,6 +242,9 @@ class Dispatch:
         step = verdict(code, 0 if fresh else ready.attempts)
         log.warning("alert refused by the hub", alert=format_id(ready.id), code=code, then=step)
         later = now + (retry_after(item.retry) or retry_delay(max(ready.attempts, ready.delays)))
+        if code == ClockOff.code and ready.attempts + 1 >= MAX_ATTEMPTS:
+            told = f"the hub takes no alerts from here: {message}"
+            tables.alarms.raise_(code, told, "compare this machine's clock and the hub's with the right time", now=now)
         match step:
             case "seal-again":
                 tables.outbox.seal_again(ready.id, code=code, not_before=now if fresh else later, anew=fresh)
@@ -263,3 +266,4 @@ class Dispatch:
 def _accept(tables: Tables, ready: _Ready, index: int, now: int) -> None:
     tables.outbox.accept(ready.id, index, now=now)
     tables.pairs.set_known(ready.opener_ids, known=True)
+    tables.alarms.clear(ClockOff.code, now=now)

@@ -30,8 +30,9 @@ _VERDICTS: Final[dict[str, Verdict]] = {
 
 MAX_ATTEMPTS: Final = 8
 """Sealings under one directory version that the hub may refuse before that is final: with the back-off a minute."""
-_PATIENT: Final = frozenset({"directory-stale"})
-"""Never final: the hub says that a newer directory is on its way, however many come after one another."""
+_PATIENT: Final = frozenset({"clock-off", "directory-stale"})
+"""Never final: a clock that is wrong, here or at the hub, is put right and says nothing of the alert; and of a newer
+directory the hub says that it is on its way, however many come after one another."""
 _FIRST_DELAY: Final = 250
 _LONGEST_DELAY: Final = 30_000
 

@@ -63,7 +63,7 @@ def named_failures(path: str) -> Iterator[None]:
 def open_connection(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Connection:
     """Open (or create) the encrypted file at `path` and bring its tables up to date.
 
-    `vfs` names another SQLite file layer; only the default one encrypts, so anything else is for a rehearsal of faults.
+    `vfs` names another SQLite file layer, for a rehearsal of faults; only the default one encrypts.
     Raises StorageLocked, StorageTampered, StorageFull or StorageFailed.
     """
     if len(key) != KEY_BYTES:
@@ -73,7 +73,8 @@ def open_connection(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.C
     with named_failures(name):
         connection = apsw.Connection(name, vfs=vfs)
         try:
-            connection.pragma("key", "raw:" + key.hex())
+            if vfs is None:
+                connection.pragma("key", "raw:" + key.hex())
             connection.pragma("locking_mode", "exclusive")
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")

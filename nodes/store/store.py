@@ -45,7 +45,7 @@ class Store:
         self._idle.set()
         self._closed = False
         self._revisions: dict[Topic, int] = {}
-        self._waiters: dict[Topic, set[asyncio.Future[None]]] = {}
+        self._waiters: dict[Topic, dict[asyncio.Future[None], None]] = {}  # in order of their coming
 
     async def read(self, work: Callable[[Tables], T]) -> T:
         """Run work that only reads, on committed data."""
@@ -66,12 +66,12 @@ class Store:
         """Return the topic's revision as soon as it is not `seen`."""
         while self.revision(topic) == seen:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            waiters = self._waiters.setdefault(topic, set())
-            waiters.add(future)
+            waiters = self._waiters.setdefault(topic, {})
+            waiters[future] = None
             try:
                 await future
             finally:
-                waiters.discard(future)
+                waiters.pop(future, None)
         return self.revision(topic)
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ class Store:
                 job.future.set_exception(outcome.error)
             else:
                 job.future.set_result(outcome)
-        for topic in topics:
+        for topic in sorted(topics):
             self._revisions[topic] = self.revision(topic) + 1
             for waiter in self._waiters.get(topic, ()):
                 if not waiter.done():

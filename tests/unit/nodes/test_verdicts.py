@@ -5,7 +5,7 @@ import pytest
 from nodes.verdicts import MAX_ATTEMPTS, receipt_verdict, retry_delay, verdict
 from schemas.errors import REGISTRY, Fault
 
-CHANGED = ["directory-unknown", "routing-mismatch", "clock-off", "key-not-valid", "key-retired"]
+CHANGED = ["directory-unknown", "routing-mismatch", "key-not-valid", "key-retired"]
 
 
 @pytest.mark.parametrize("code", [*CHANGED, "unknown-key"])
@@ -20,8 +20,9 @@ def test_missing_material_is_sent_again_a_bounded_number_of_times(code: str, ste
     assert verdict(code, MAX_ATTEMPTS - 1) == "final"
 
 
-def test_a_newer_directory_is_waited_for_without_end() -> None:
-    assert verdict("directory-stale", 0) == verdict("directory-stale", 10_000) == "seal-again"
+@pytest.mark.parametrize("code", ["directory-stale", "clock-off"])
+def test_a_newer_directory_and_a_right_clock_are_waited_for_without_end(code: str) -> None:
+    assert verdict(code, 0) == verdict(code, 10_000) == "seal-again"
 
 
 @pytest.mark.parametrize("code", ["quota", "shutting-down"])
