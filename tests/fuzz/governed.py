@@ -12,6 +12,7 @@ from nodes.keys.request import read_request
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, encode_agency_keys, parse_agency_keys
 from schemas.directory.authority import parse_public_key, public_key_text
+from schemas.directory.contacts import contact_to_json, parse_contacts
 from schemas.directory.documents import DirectoryDocument, encode_directory, parse_directory
 from schemas.directory.metadata import Metadata, Root, Targets, expiry, read_root, read_targets
 from schemas.directory.strict_json import dump_json, load_json
@@ -54,10 +55,10 @@ def _section(name: str, read: Callable[[Value], T], write: Callable[[T], Value])
     return same_again(parse, lambda made: dump_json({name: write(made)}), DirectoryInvalid, Malformed, BadId)
 
 
-def _requests(value: Value) -> tuple[object, ...]:
+def _list(value: Value) -> list[Value]:
     if not isinstance(value, list):
         raise Malformed("not a list")
-    return parse_requests(value)
+    return value
 
 
 def fuzz_json(data: bytes) -> bool:
@@ -156,10 +157,15 @@ def fuzz_certificate(data: bytes) -> bool:
 GOVERNED: Final[Mapping[str, Target]] = {
     "agency-keys": same_again(_agency_keys, encode_agency_keys, DirectoryInvalid),
     "certificate": fuzz_certificate,
+    "contacts": _section(
+        "contacts", lambda value: parse_contacts(_list(value)), lambda made: [contact_to_json(c) for c in made]
+    ),
     "directory-json": same_again(_directory, encode_directory, DirectoryInvalid),
     "key-request": fuzz_key_request,
     "public-key": fuzz_public_key,
-    "requests": _section("requests", _requests, lambda made: [request_to_json(r) for r in made]),  # type: ignore[arg-type]  # they are requests
+    "requests": _section(
+        "requests", lambda value: parse_requests(_list(value)), lambda made: [request_to_json(r) for r in made]
+    ),
     "root": fuzz_root,
     "rule": _section("rule", parse_rule, rule_to_json),
     "source": fuzz_source,

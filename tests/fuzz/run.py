@@ -16,11 +16,10 @@ import atheris
 
 from tests.fuzz.mutator import mutated
 
-CORPUS = Path(__file__).parent / "corpus"
-
 with atheris.instrument_imports(
     include=["schemas", "broker.admission", "broker.identity", "nodes.auditor", "nodes.service"]
 ):
+    from tests.fuzz.corpus import inputs
     from tests.fuzz.targets import TARGETS
 
 ANY = "any"
@@ -46,17 +45,12 @@ def main() -> None:
             return mutated(data, max_size, seed, atheris.Mutate)
         return data[:1] + mutated(data[1:], max_size - 1, seed, atheris.Mutate)
 
-    corpus = CORPUS / name if name != ANY else _together(every, Path(folders[0]))
-    atheris.Setup([sys.argv[0], *folders, str(corpus), *options], one, custom_mutator=mutate)
+    started = Path(tempfile.mkdtemp(prefix="fuzz-from-"))
+    for number, target in enumerate(every):
+        for of, data in inputs(target).items() if name in {ANY, target} else ():
+            (started / f"{target}-{of}").write_bytes(bytes((number,)) + data if name == ANY else data)
+    atheris.Setup([sys.argv[0], *folders, str(started), *options], one, custom_mutator=mutate)
     atheris.Fuzz()
-
-
-def _together(every: list[str], folder: Path) -> Path:
-    """The corpora of all targets in one, each input after the byte that says whose it is."""
-    for number, name in enumerate(every):
-        for path in sorted((CORPUS / name).iterdir()):
-            (folder / f"{name}-{path.name}").write_bytes(bytes((number,)) + path.read_bytes())
-    return folder
 
 
 if __name__ == "__main__":

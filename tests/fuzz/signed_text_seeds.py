@@ -1,4 +1,4 @@
-"""Seeds of signed text."""
+"""Seeds of signed text, a form that stays: `python -m tests.fuzz.signed_text_seeds` writes them to the corpus."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from schemas.log.witness import format_answer, format_size
 from tests.fuzz.signed_text import HELD, known_note
 from tests.support.witnessing import COSIGNER, GROWN, LOG_KEYS, NOW, body, note, tree
 
+CORPUS = Path(__file__).parent / "corpus"
 VECTORS = Path(__file__).parents[2] / "schemas" / "vectors"
 
 
@@ -59,3 +60,16 @@ def _vectors() -> Iterator[tuple[str, bytes, bytes]]:
         for path in sorted((VECTORS / folder).glob("*.json")):
             given = json.loads(path.read_bytes())["input"]
             yield f"vector-{path.stem}", bytes.fromhex(given.get("note", "")), bytes.fromhex(given.get("request", ""))
+
+
+def main() -> None:
+    """Write the seeds; one that is there stays, since ML-DSA-44 signs anew each time."""
+    for target, name, data in signed_text_seeds():
+        path = CORPUS / target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ import pytest
 from tests.fuzz.targets import DECODERS, OWN_FILES, TARGETS
 
 ROOT = Path(__file__).parents[2]
-NAMES = re.compile(r"(decode|parse|read|load|open|split|unwrap|refusal_from|alert_from|known)(_\w+)?")
+NAMES = re.compile(r"(decode|parse|read|load|open|split|unwrap|refusal_from|alert_from|known|peek)(_\w+)?")
 TAKES = re.compile(r"\b(bytes|str|Value|object|Any)\b")
 
 

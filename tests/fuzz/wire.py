@@ -11,7 +11,8 @@ from schemas.alert.document import alert_from_wire, alert_to_wire
 from schemas.codec import Value, decode, encode
 from schemas.directory.metadata import decode_bundle, encode_bundle
 from schemas.envelope.disclosure import decode_disclosure, encode_disclosure, is_disclosure
-from schemas.envelope.header import decode_header, encode_header
+from schemas.envelope.header import PRECEDENCE_RANK, decode_header, encode_header
+from schemas.envelope.peek import peek
 from schemas.errors import (
     BadDocument,
     BadEntry,
@@ -122,6 +123,17 @@ def fuzz_told(data: bytes) -> bool:
     return error.code == code
 
 
+def fuzz_peek(data: bytes) -> bool:
+    """What is seen at a glance of a header is what admission will read in it; of anything else it is anything."""
+    glance = peek(data)
+    try:
+        header = decode_header(data)
+    except EncodingRefusal:
+        return False
+    assert glance == (header.id, PRECEDENCE_RANK[header.precedence])
+    return True
+
+
 def _path(data: bytes) -> tuple[bytes, ...]:
     return read_path(decode(data, max_size=MAX_FRAME))
 
@@ -136,6 +148,7 @@ WIRE: Final[Mapping[str, Target]] = {
     "frame-of-hub": one_form(partial(decode_frame, sender="hub"), encode_frame, EncodingRefusal, SessionRefusal),
     "frame-of-node": one_form(partial(decode_frame, sender="node"), encode_frame, EncodingRefusal, SessionRefusal),
     "header": one_form(decode_header, encode_header, EncodingRefusal),
+    "peek": fuzz_peek,
     "path": one_form(_path, lambda path: encode(list(path)), EncodingRefusal),
     "receipt": one_form(decode_receipt, encode_receipt, BadReceipt),
     "session": fuzz_session,
