@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.committer import Committer
+from broker.committer import Committer, LogSigner
 from broker.draft import NewDirectory, Work, reference
 from broker.quota import Quotas
 from broker.recovery import recover
@@ -14,7 +14,15 @@ from broker.state import Changes
 from schemas.codec import encode
 from schemas.directory.documents import LogIdentity
 from schemas.envelope.header import decode_header
-from schemas.errors import CrossbearingError, Fork, StorageFailed, StorageFull, StorageInDoubt
+from schemas.errors import (
+    CrossbearingError,
+    DirectoryLockout,
+    Fork,
+    LogRestored,
+    StorageFailed,
+    StorageFull,
+    StorageInDoubt,
+)
 from schemas.example import example_seed
 from schemas.ids import sha256
 from schemas.keys import SigningKey
@@ -23,7 +31,7 @@ from schemas.log.entry import DirectoryEntry
 from schemas.log.merkle import leaf_hash, prove_inclusion, root, verify_inclusion
 from schemas.log.note import ED25519, vkey
 from schemas.session.frames import SendReceipt, Submit
-from tests.support.directory import make_world
+from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore
 from tests.support.publishing import publish
 
@@ -63,10 +71,10 @@ def test_the_anchor_holds_the_signed_head_of_all_entries(core: HubCore) -> None:
 def test_a_block_of_nothing_signs_nothing(core: HubCore) -> None:
     alert = core.alert()
     core.accepted(SENDER, alert)
-    before = signed(core)
+    before, block = signed(core), core.engine.last_block()
     committed = core.commit(Work(SENDER, alert))
     assert committed.head is None
-    assert signed(core) == before
+    assert (signed(core), core.engine.last_block()) == (before, block)
 
 
 @pytest.mark.parametrize("fault", [StorageFull("no room"), StorageFailed("a bad disk")])
@@ -123,6 +131,39 @@ def test_a_directory_without_this_log_is_refused(core: HubCore) -> None:
     refusal = core.refused("", NewDirectory(made.role, made.version, made.bundle))
     assert refusal.code == "directory-lockout"
     assert len(core.history) == 5
+
+
+def test_a_directory_lists_the_origin_and_the_key_of_the_log_and_the_certificate_of_the_hub(core: HubCore) -> None:
+    def refused(signer: LogSigner, words: str) -> None:
+        with pytest.raises(DirectoryLockout, match=words):
+            signer.check_directory(core.history.latest)
+
+    signer = core.signer
+    listed = core.world.document.brokers[0].tls[0]
+    signer.check_directory(core.history.latest)
+    replace(signer, tls=listed).check_directory(core.history.latest)
+    refused(replace(signer, origin="another.example/log"), "origin and key")
+    refused(replace(signer, key=SigningKey(example_seed("another", "log"))), "origin and key")
+    refused(replace(signer, tls=bytes(32)), "certificate")
+    signer.check_directory(core.history.version(1))  # nothing is decided before the governors' first version
+
+
+def test_a_log_that_was_disowned_signs_nothing_until_it_is_settled_not_even_before_a_restart(core: HubCore) -> None:
+    before, alert = signed(core), core.alert()
+    core.committer.disown()
+    for restarted in (core.committer, HubCore(core.world, core.engine, core.anchor, begun=True).committer):
+        with pytest.raises(LogRestored, match="nobody has settled"):
+            restarted.commit([Work(SENDER, alert)])
+    assert (signed(core), core.engine.size()) == (before, before.size)
+    core.committer.settle()
+    assert core.accepted(SENDER, alert) == before.size
+    again = HubCore(core.world, core.engine, core.anchor, begun=True)
+    assert again.accepted(SENDER, again.alert(number=2)) == before.size + 1
+
+
+def test_a_tree_is_signed_by_the_key_that_there_is(core: HubCore) -> None:
+    with pytest.raises(ValueError, match="no ML-DSA-44 key"):
+        core.signer.sign_tree(signed(core), now=NOW)
 
 
 def foreign_log() -> LogIdentity:

@@ -14,7 +14,7 @@ from schemas.errors import NotReady, StorageInDoubt, StorageTampered
 from schemas.example import example_seed
 from schemas.keys import SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
-from tests.support.directory import make_world
+from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore
 from tests.support.memory_engine import MemoryAnchor, MemoryEngine
 
@@ -61,6 +61,17 @@ def test_a_crash_between_block_and_anchor(core: HubCore, persist: bool) -> None:
     assert recovered.head.size == size + 2
     assert recovered.resigned is not persist
     assert restart(core).resigned is False, "once signed, it stays signed"
+
+
+def test_a_log_that_was_restored_and_settled_is_like_any_other(core: HubCore) -> None:
+    core.anchor.restored(core.tree.size, NOW)
+    assert restart(core).resigned is False
+    core.anchor.settle()
+    size = core.tree.size
+    core.anchor.fail, core.anchor.persist = StorageInDoubt("crash"), False
+    with pytest.raises(StorageInDoubt):
+        core.commit(Work(SENDER, core.alert(number=3)))
+    assert restart(core).head.size == size + 1
 
 
 def drop_the_last(core: HubCore) -> None:

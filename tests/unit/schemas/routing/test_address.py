@@ -102,6 +102,24 @@ def test_what_leads_nowhere_is_refused_with_a_hint(typed: str, error: type[Excep
     assert hint in caught.value.hint  # type: ignore[attr-defined]  # all three are CrossbearingErrors
 
 
+@pytest.mark.parametrize(("text", "after"), [("x" * 100, ": "), (f"region:{'X' * 100}", ": "), (f"{'x' * 100}:a", "$")])
+def test_of_a_long_text_eighty_characters_are_shown(text: str, after: str) -> None:
+    with pytest.raises(BadAddress, match=f"^'{text[:80]}' is not an address{after}"):
+        parse_address(text)
+
+
+def test_what_is_close_is_not_too_far_and_at_most_three() -> None:
+    with pytest.raises(UnknownAgency, match=f"^'{'x' * 80}' is no agency, region or operation$"):
+        normalise("x" * 100, WORLD.directory)
+    with pytest.raises(UnknownAgency) as caught:
+        normalise("sg-xy", WORLD.directory)
+    assert caught.value.hint == "Did you mean sg-cnb?"
+    alike = make_world(("au-aaaa", "au-aaab", "au-aaac", "au-aaad", "hk-customs"), operations=[])
+    with pytest.raises(UnknownAgency) as caught:
+        normalise("au-aaae", alike.directory)
+    assert caught.value.hint.count(" or ") == 2
+
+
 def test_a_name_of_two_things_is_ambiguous() -> None:
     world = make_world(publish=False)
     operation = replace(world.document.operations["marker"], id="asia")

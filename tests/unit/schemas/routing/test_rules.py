@@ -113,15 +113,17 @@ DEFECTS: dict[str, tuple[Value, str]] = {
         "through itself",
     ),
     "unknown condition": ({**GOOD, "when": {"weather": ["fog"]}}, "weather"),
-    "unknown topic": ({**GOOD, "when": {"topics": ["gossip"]}}, "gossip"),
+    "unknown topic": ({**GOOD, "when": {"topics": ["gossip"]}}, r"when\.topics: 'gossip'"),
+    "a long word": ({**GOOD, "when": {"topics": ["x" * 60]}}, rf"when.topics: '{'x' * 40}' is none of"),
     "unknown marking": ({**GOOD, "when": {"markings": ["white"]}}, "white"),
     "unknown precedence": ({**GOOD, "when": {"precedences": ["urgent"]}}, "urgent"),
     "unknown status": ({**GOOD, "when": {"statuses": ["real"]}}, "real"),
     "unknown mode": ({**GOOD, "when": {"modes": ["space"]}}, "space"),
-    "condition twice": ({**GOOD, "when": {"modes": ["sea", "sea"]}}, "twice"),
+    "condition twice": ({**GOOD, "when": {"modes": ["sea", "sea"]}}, r"when\.modes: names something twice"),
     "condition no list": ({**GOOD, "when": {"modes": "sea"}}, "modes"),
     "unknown target": ({**GOOD, "to": {"continent": True}}, "continent"),
-    "target twice": ({**GOOD, "to": {"regions": ["far-east", "far-east"]}}, "twice"),
+    "agency twice": ({**GOOD, "to": {"agencies": ["sg-cnb", "sg-cnb"]}}, r"to\.agencies: names something twice"),
+    "target twice": ({**GOOD, "to": {"regions": ["far-east", "far-east"]}}, r"to\.regions: names something twice"),
     "nobody": ({**GOOD, "to": {}}, "names nobody"),
     "nobody by flags": ({**GOOD, "to": {"everyone": False}}, "names nobody"),
     "flag as a number": ({**GOOD, "to": {"everyone": 1}}, "everyone"),
@@ -135,8 +137,13 @@ DEFECTS: dict[str, tuple[Value, str]] = {
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_defects_are_named(defect: str) -> None:
     value, words = DEFECTS[defect]
-    with pytest.raises(Malformed, match=words):
+    with pytest.raises(Malformed, match=words) as caught:
         parse_rule(value)
+    assert caught.value.message.startswith(("a rule is not", "rule.surprise", "rule copy-sea: "))
+
+
+def test_a_reason_may_fill_its_line() -> None:
+    assert parse_rule({**GOOD, "reason": "a" * 200}).reason == "a" * 200
 
 
 @pytest.mark.parametrize(
