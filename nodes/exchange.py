@@ -52,6 +52,7 @@ SESSION_ALARMS: Final = frozenset(
         "storage-full",
         "storage-failed",
         "storage-in-doubt",
+        "storage-tampered",
         "internal",
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,8 +29,8 @@ MEBIBYTE = 1024 * 1024
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """An ext4 of 32 MiB in a file of its own; where loop devices are refused a tmpfs, which says ENOSPC just so."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("mounting a small file system needs root and mkfs.ext4")
     disk, image = tmp_path / "disk", tmp_path / "disk.img"
     disk.mkdir()
     with image.open("wb") as file:

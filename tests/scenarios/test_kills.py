@@ -19,7 +19,7 @@ from tests.support.wait import until
 
 pytestmark = pytest.mark.scenario
 
-SECONDS = 15.0
+SECONDS = 12.0
 
 
 def test_killed_at_random_under_load_every_count_is_equal(tmp_path: Path) -> None:

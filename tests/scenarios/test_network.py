@@ -116,7 +116,7 @@ def test_lines_that_flap_under_load_leave_every_count_equal(start_wired: StartWi
     lines = [exchange.wire.hosts[agency] for agency in THREE]
     load = Load(exchange, seed, rate=5.0, members=THREE)
     load.start()
-    for _ in range(7):
+    for _ in range(5):
         line = dice.choice(lines)
         match dice.choice(["silent", "forget", "unplug", "noise"]):
             case "silent":

@@ -10,7 +10,7 @@ import pytest
 from nodes.exchange import FIRST_DELAY, LONGEST_DELAY, Exchange
 from nodes.session import Parts
 from schemas.alert.document import alert_to_wire
-from schemas.errors import NotPinned, StorageFull, StorageInDoubt, Unreachable
+from schemas.errors import NotPinned, StorageFull, StorageInDoubt, StorageTampered, Unreachable
 from schemas.session.frames import Block, Bye, Credit, Hello, Submit
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, eventually, node_parts
@@ -202,6 +202,23 @@ async def test_a_failure_in_mid_block_takes_nothing_in_and_the_next_session_does
         await end.block(index)
         await end.expect(Credit)
     assert await parts.store.read(lambda t: t.alerts.count("in")) == 1
+
+
+async def test_a_damaged_page_met_by_a_session_raises_an_alarm(
+    parts: Parts, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object, **__: object) -> None:
+        raise StorageTampered("a page of node.db was altered")
+
+    async with running(parts, FakeLink(hub)) as run:
+        end = await run.link.accepted()
+        await end.catch_up()
+        monkeypatch.setattr("nodes.receive.apply_notices", damaged)
+        await end.block(hub.enter_alert())
+        await run.pauses.next()
+        alarm = await parts.store.read(lambda t: t.alarms.get("storage-tampered"))
+        assert alarm is not None
+        assert alarm.hint
 
 
 def boom(*_: object, **__: object) -> None:
