@@ -107,19 +107,19 @@ def growth(samples: Sequence[Sample], nodes: int, *, long: bool) -> list[str]:
     return found
 
 
-HEADING = "   time  alerts | hub:    RSS   PSS MB  fds thr | a node: RSS   PSS MB  fds thr | p50 ms  p99 ms | disk MB"
+HEADING = "  time  alerts | hub RSS/PSS fd th | node RSS/PSS fd th | p50  p99 ms | disk MB"
 
 
 def row(sample: Sample, nodes: int) -> str:
-    """A sample as a line under `HEADING`."""
-    hub, node = _share(sample.broker, 1), _share(sample.nodes, nodes)
-    rest = f"{sample.p50:6,} {sample.p99:7,} | {sample.disk / 1e6:7.1f}"
-    return f"{sample.at:5.0f} s {sample.handed:7,} | {hub} | {node} | {rest}"
+    """A sample as a line under `HEADING`. Memory in MB; a node is the mean of all."""
+    hub, node = _share(sample.broker, 1, 11), _share(sample.nodes, nodes, 12)
+    latency = f"{sample.p50:3,} {sample.p99:7,}"
+    return f"{sample.at:4.0f} s {sample.handed:7,} | {hub} | {node} | {latency} | {sample.disk / 1e6:7,.0f}"
 
 
-def _share(taken: Consumption, processes: int) -> str:
-    memory = f"{taken.rss / 1e6 / processes:11.1f} {taken.pss / 1e6 / processes:8.1f}"
-    return f"{memory} {taken.descriptors / processes:4.0f} {taken.threads / processes:3.0f}"
+def _share(taken: Consumption, processes: int, width: int) -> str:
+    memory = f"{taken.rss / 1e6 / processes:.0f}/{taken.pss / 1e6 / processes:.1f}"
+    return f"{memory:>{width}} {taken.descriptors / processes:2.0f} {taken.threads / processes:2.0f}"
 
 
 def _sample(exchange: Exchange, fresh: Sequence[Handed], handed: int, at: float) -> Sample:
