@@ -40,6 +40,9 @@ IN_ONE_CALL: Final = 16
 FIRST: Final = 5.0
 LONGEST: Final = 300.0
 """Seconds between two calls to a desk that cannot be reached, doubling."""
+BETWEEN: Final = 30.0
+"""Seconds from a call that was taken to the next to the same desk: what becomes due meanwhile goes into one, so that a
+flood of alerts is not a flood of pages."""
 AT_ONCE: Final = 8
 """Desks called at the same time."""
 
@@ -56,11 +59,20 @@ class _Desk:
 class Escalation:
     """Watches and calls while it runs."""
 
-    def __init__(self, exchange: Exchange, call: CallDesk, *, interval: float = INTERVAL, first: float = FIRST) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        call: CallDesk,
+        *,
+        interval: float = INTERVAL,
+        first: float = FIRST,
+        between: float = BETWEEN,
+    ) -> None:
         self._exchange = exchange
         self._call = call
         self._interval = interval
         self._first = first
+        self._between = between
         self._desks: dict[str, _Desk] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -109,24 +121,26 @@ class Escalation:
         """One attempt to reach an agency's desk about everything that waits for it."""
         try:
             async with self._room:
-                done = await self._attempt(agency)
+                done: bool | None = await self._attempt(agency)
         except CrossbearingError as fault:  # the storage fails; what the log says is tried again
             log.error("escalation failed", agency=agency, code=fault.code, reason=fault.message)
             done = False
         except Exception:
             log.exception("escalation failed", agency=agency)
             done = False
+        if done is None:
+            return
         desk.failures = 0 if done else desk.failures + 1
-        pause = 0.0 if done else min(self._first * 2 ** min(desk.failures - 1, 10), LONGEST)
+        pause = self._between if done else min(self._first * 2 ** min(desk.failures - 1, 10), LONGEST)
         desk.next = asyncio.get_running_loop().time() + pause
 
-    async def _attempt(self, agency: str) -> bool:
-        """Whether nothing is left to be told to this agency's desk."""
+    async def _attempt(self, agency: str) -> bool | None:
+        """Whether this agency's desk was reached; None when there is nothing to tell it."""
         exchange = self._exchange
         now = exchange.clock()
         deliveries = await exchange.read(partial(exchange.engine.escalations, agency, now, IN_ONE_CALL, logged=True))
         if not deliveries:
-            return True
+            return None
         reached = await self._reach(agency, deliveries)
         outcome: Outcome = "reached" if reached is not None else "unreachable"
         told = [d for d in deliveries if reached is not None or d.escalated is Escalated.DUE]

@@ -20,6 +20,7 @@ from certs.example.repository import ADMINISTRATORS, GOVERNORS, build
 from certs.example.source import (
     AUDITORS,
     BROKER,
+    DESK,
     HERE,
     agency_document,
     agency_seeds,
@@ -41,6 +42,7 @@ def example_files() -> dict[str, bytes]:
     files |= _identity_files(BROKER, leaf(BROKER, hosts=LOOPBACK_NAMES))
     files[f"keys/{BROKER}/log.seed"] = example_seed(BROKER, "log").hex().encode() + b"\n"
     files[f"keys/{BROKER}/log-mldsa.seed"] = example_seed(BROKER, "log-mldsa").hex().encode() + b"\n"
+    files |= _identity_files(DESK, leaf(DESK, hosts=LOOPBACK_NAMES))
     for auditor in AUDITORS:
         files |= _identity_files(auditor, leaf(auditor))
     for governor in GOVERNORS:
@@ -50,7 +52,10 @@ def example_files() -> dict[str, bytes]:
         files[f"keys/{agency}/keys.json"] = _json(agency_seeds(agency))
         administrators = {purpose: example_seed(agency, purpose).hex() for purpose in ADMINISTRATORS}
         files[f"keys/{agency}/administrators.json"] = _json(administrators)
-    documents = {agency: agency_document(agency, source.requests.get(agency)) for agency in source.agencies}
+    documents = {
+        agency: agency_document(agency, source.requests.get(agency), source.contacts.get(agency))
+        for agency in source.agencies
+    }
     repository = build(directory_document(source), documents)
     return files | {f"repository/{path}": data for path, data in repository.items()}
 

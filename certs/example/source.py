@@ -14,6 +14,7 @@ from certs.example.pki import DOMAIN, NOT_AFTER, NOT_BEFORE, pin, tls_key
 from schemas.carrier.keys import carrier_key
 from schemas.codec import Value
 from schemas.directory.agency_keys import AgencyKeys, KeyRecord, WitnessRecord, encode_agency_keys
+from schemas.directory.contacts import parse_contacts
 from schemas.directory.documents import encode_directory, parse_directory
 from schemas.directory.strict_json import FORMAT, dump_json
 from schemas.directory.witnesses import usual_quorum
@@ -25,16 +26,19 @@ from schemas.routing.requests import parse_requests
 HERE = Path(__file__).parent
 AUDITORS = ("auditor-1", "auditor-2")
 BROKER = "broker"
+DESK = "desk"
+"""Whose key answers for every duty desk."""
 ORIGIN = f"{DOMAIN}/log"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The three readable source files."""
+    """The readable source files."""
 
     lists: Mapping[str, Any]
     rules: Mapping[str, Any]
     requests: Mapping[str, Any]
+    contacts: Mapping[str, Any]
 
     @property
     def agencies(self) -> list[str]:
@@ -43,8 +47,8 @@ class Source:
 
 
 def load_source(folder: Path = HERE) -> Source:
-    """Read `agencies.yaml`, `rules.yaml` and `requests.yaml`."""
-    names = ("agencies.yaml", "rules.yaml", "requests.yaml")
+    """Read `agencies.yaml`, `rules.yaml`, `requests.yaml` and `contacts.yaml`."""
+    names = ("agencies.yaml", "rules.yaml", "requests.yaml", "contacts.yaml")
     return Source(*(yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in names))
 
 
@@ -80,8 +84,10 @@ def directory_document(source: Source) -> bytes:
     return encode_directory(parse_directory(dump_json(value)))
 
 
-def agency_document(agency: str, requests: list[Value] | None = None) -> bytes:
-    """Return `agencies/<id>.json`: one key of each kind, valid as long as the certificates, and standing requests."""
+def agency_document(
+    agency: str, requests: list[Value] | None = None, contacts: list[dict[str, Value]] | None = None
+) -> bytes:
+    """Return `agencies/<id>.json`: one key of each kind, valid as long as the certificates; requests and contacts."""
     signing = SigningKey(example_seed(agency, "signing")).public
     sealing = SealingKey(example_seed(agency, "sealing")).public
     return encode_agency_keys(
@@ -95,6 +101,7 @@ def agency_document(agency: str, requests: list[Value] | None = None) -> bytes:
                 WitnessRecord("ml-dsa-44", MlDsaKey(example_seed(agency, "witness-pq")).public),
             ),
             requests=parse_requests(requests or []),
+            contacts=parse_contacts([{**each, "kind": "webhook", "pin": _pin(DESK)} for each in contacts or []]),
         )
     )
 

@@ -195,7 +195,7 @@ async def test_a_desk_is_told_all_that_waits_in_one_call_and_can_prove_it(scene:
 
 async def test_more_than_one_call_holds_are_told_in_several(scene: Scene) -> None:
     desks = Desks()
-    escalation = Escalation(scene.hub.exchange, desks.call)
+    escalation = Escalation(scene.hub.exchange, desks.call, between=0.0)
     sender = await scene.open(SENDER)
     for number in range(1, IN_ONE_CALL + 3):
         await send(sender, scene.alert(number, precedence="flash", to=[RECIPIENT]))
@@ -204,6 +204,19 @@ async def test_more_than_one_call_holds_are_told_in_several(scene: Scene) -> Non
         await look(escalation)
     assert [len(Desk.read(body)["alerts"]) for _, body, _ in desks.called] == [IN_ONE_CALL, 2]
     assert sum(outcome == "reached" for _, _, outcome, _ in logged(scene)) == IN_ONE_CALL + 2
+
+
+async def test_a_desk_that_was_just_called_is_told_the_next_alerts_together(scene: Scene) -> None:
+    desks = Desks()
+    escalation = Escalation(scene.hub.exchange, desks.call, between=3_600.0)
+    for number in (1, 2, 3):
+        await flash(scene, number)
+        scene.clock.now += DUE
+        await look(escalation)
+    assert [len(Desk.read(body)["alerts"]) for _, body, _ in desks.called] == [1]
+    assert [outcome for _, _, outcome, _ in logged(scene)] == ["due", "reached", "due", "due"]
+    await look(Escalation(scene.hub.exchange, desks.call))
+    assert [len(Desk.read(body)["alerts"]) for _, body, _ in desks.called] == [1, 2]
 
 
 async def test_a_restart_goes_on_where_the_log_stands(scene: Scene) -> None:
