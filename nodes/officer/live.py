@@ -99,7 +99,7 @@ def _said(kind: str, event: dict[str, Any]) -> str:
         said = f"{short}  {'sent' if event.get('direction') == 'out' else 'received'}: {state}{never}{code}"
         return joined([said, changed], "; ")
     if kind == "escalation":
-        return f"{short}  {event.get('agency', 'unknown')}: {escalation_words(event, now_ms())}"
+        return f"{short}  {event.get('agency', 'unknown')}: {escalation_words(event)}"
     if kind == "overdue":
         line = f"; telephone {event['telephone']}" if event.get("telephone") else "; telephone"
         return f"{short}  not stored by {event.get('agency', 'unknown')} in time{line}"

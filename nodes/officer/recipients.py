@@ -68,8 +68,8 @@ def refusal_words(refusal: Mapping[str, Any]) -> str:
     return f"REFUSED - {refusal.get('message') or 'no reason given'} [{refusal['code']}].{hint}"
 
 
-def escalation_words(escalation: Mapping[str, Any] | None, now: int) -> str:
-    """That the recipient's node did not store the alert in time, and whether its duty desk knows."""
+def escalation_words(escalation: Mapping[str, Any] | None) -> str:
+    """That the recipient's node did not store the alert in time, and whether its duty desk knows; empty if it did."""
     if not escalation:
         return ""
     said = {
@@ -77,7 +77,7 @@ def escalation_words(escalation: Mapping[str, Any] | None, now: int) -> str:
         "unreachable": "its duty desk cannot be reached: telephone",
         "reached": f"its duty desk was reached ({escalation.get('contact')})",
     }
-    return f"not stored in time, {clock(escalation['time'], now)}: {said.get(escalation['outcome'], '')}"
+    return f"not stored in time; {said.get(escalation['outcome'], '')}"
 
 
 def recipient_rows(recipients: list[dict[str, Any]]) -> list[list[Cell]]:
@@ -89,7 +89,7 @@ def recipient_rows(recipients: list[dict[str, Any]]) -> list[list[Cell]]:
             words.state(entry["state"]),
             Cell(clock(entry.get("time"), now), piped=iso(entry.get("time"))),
             Cell(entry.get("officer") or ""),
-            Cell(joined([entry.get("code") or "", escalation_words(entry.get("escalation"), now)], "; ")),
+            Cell(joined([entry.get("code") or "", escalation_words(entry.get("escalation"))], "; ")),
         ]
         for entry in recipients
     ]

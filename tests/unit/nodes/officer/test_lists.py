@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.fake_node import FakeNode, identity, received, sent
+from tests.support.fake_node import NOW, FakeNode, identity, received, sent
 from tests.unit.nodes.officer.conftest import OnTerminal, Run
 
 RECIPIENTS: list[dict[str, Any]] = [
@@ -93,6 +93,27 @@ def test_a_received_alert_has_no_recipients_to_show(run: Run, node: FakeNode) ->
     result = run("sent", "0001")
     assert result.exit_code == 3
     assert f"bearing show {identity(1)}" in result.stderr
+
+
+def escalated(agency: str, outcome: str, contact: str | None = None, state: str = "escalated") -> dict[str, Any]:
+    said = {"time": NOW, "outcome": outcome, "contact": contact}
+    return {"agency": agency, "state": state, "time": NOW, "code": None, "officer": None, "escalation": said}
+
+
+def test_sent_says_who_did_not_store_in_time_and_whether_the_desk_knows(
+    on_terminal: OnTerminal, node: FakeNode
+) -> None:
+    recipients = [
+        escalated("sg-cnb", "reached", "duty-desk"),
+        escalated("fj-customs", "unreachable"),
+        escalated("au-abf", "due"),
+        escalated("nz-customs", "reached", "duty-desk", "stored"),
+    ]
+    node.add(sent(5, recipients, precedence="flash"))
+    shown = " ".join(on_terminal("sent", "0005", env={"NO_COLOR": "1", "TZ": "UTC", "COLUMNS": "80"}).split())
+    for words in ("escalated", "its duty desk was reached (duty-desk)", "its duty desk is being called"):
+        assert words in shown
+    assert "3 escalated" in on_terminal("sent", env={"NO_COLOR": "1", "TZ": "UTC", "COLUMNS": "80"})
 
 
 def test_an_unknown_id_is_not_found(run: Run, node: FakeNode) -> None:

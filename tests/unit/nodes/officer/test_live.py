@@ -111,7 +111,7 @@ def test_who_did_not_take_an_urgent_alert_is_said_with_what_to_do(run: Run, node
         ]
     ]
     said = [line.split("\t")[3] for line in run("follow", "--once").stdout.splitlines()]
-    assert [words.partition(": ")[2].partition(": ")[2] for words in said[:3]] == [
+    assert [words.partition("; ")[2] for words in said[:3]] == [
         "its duty desk is being called",
         "its duty desk cannot be reached: telephone",
         "its duty desk was reached (desk)",
