@@ -339,7 +339,7 @@ def _blobs(fields_: Fields, name: str, size: int | None = None) -> tuple[bytes, 
 def _name_of_blob(fields_: Fields) -> bytes:
     digest = fields_.blob("digest")
     if len(digest) not in {8, 16, 32}:
-        raise Malformed("a blob is named by 16 or 32 bytes")
+        raise Malformed("a blob is named by 8, 16 or 32 bytes")
     return digest
 
 

@@ -74,6 +74,11 @@ def test_round_trip() -> None:
     assert decode_header(encode_header(bare)) == bare
 
 
+def test_a_header_with_a_key_id_of_another_length_cannot_be_made() -> None:
+    with pytest.raises(Malformed, match="key is not 8 bytes long"):
+        replace(HEADER, key=b"k" * 7)
+
+
 DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "extra field": (lambda d: d.update(surprise=1), "surprise"),
     "missing field": (lambda d: d.pop("marking"), "marking"),

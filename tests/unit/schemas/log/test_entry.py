@@ -129,9 +129,9 @@ def test_no_field_is_added(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        ("alert", {"time": -1}),
-        ("alert", {"time": MAX_TIME_MS + 1}),
-        ("alert", {"directory": 0}),
+        *((kind, {"time": time}) for kind in ENTRIES for time in (-1, MAX_TIME_MS + 1)),
+        *((kind, {"directory": version}) for kind in ENTRIES for version in (0, MAX_INDEX + 1)),
+        ("alert", {"carried": bytes(63)}),
         ("alert", {"header": b""}),
         ("alert", {"header": bytes(MAX_HEADER + 1)}),
         ("alert", {"signature": bytes(63)}),
@@ -160,6 +160,7 @@ def test_no_field_is_added(kind: str) -> None:
         ("escalation", {"alert": bytes(16)}),
         ("escalation", {"agency": "sg"}),
         ("escalation", {"outcome": "called"}),
+        ("escalation", {"outcome": "called", "contact": None}),
         ("escalation", {"outcome": "due"}),
         ("escalation", {"contact": None}),
         ("escalation", {"contact": "Duty desk"}),
@@ -176,6 +177,18 @@ def test_impossible_entries_cannot_be_made(kind: str, changes: dict[str, Any]) -
 def test_what_is_no_entry_is_refused(data: bytes) -> None:
     with pytest.raises(BadEntry):
         decode_entry(data)
+
+
+def test_another_kind_is_refused_whatever_it_has_beside() -> None:
+    with pytest.raises(BadEntry, match="^the entry is of no known kind$"):
+        decode_entry(encode({"kind": "note", "time": TIME, "directory": 33}))
+
+
+def test_a_word_of_carriage_is_kept_and_an_empty_one_left_out() -> None:
+    carried = replace(ENTRIES["alert"], carried=bytes(range(64)))  # type: ignore[call-arg]  # an alert has it
+    assert decode_entry(encode_entry(carried)) == carried
+    with pytest.raises(BadEntry, match="left out"):
+        decode_entry(encode({**wire("alert"), "carried": b""}))
 
 
 def test_the_cause_is_told() -> None:

@@ -17,7 +17,7 @@ from schemas.errors import (
     Truncated,
     VersionUnsupported,
 )
-from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE
+from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
 from schemas.session.frames import (
     Blob,
     Block,
@@ -137,25 +137,43 @@ def test_a_wrong_frame_is_refused(value: Value, refusal: type[CrossbearingError]
         decode_frame(encode(value), sender="node")
 
 
-WRONG_FROM_HUB: list[tuple[str, Value]] = [
-    ("an accepted item with a code", ["result", [[bytes(16), True, 1, "quota", "", ""]]]),
-    ("a refused item without a code", ["result", [[bytes(16), False, 0, "", "", ""]]]),
-    ("a refused item with an index", ["result", [[bytes(16), False, 1, "quota", "", ""]]]),
-    ("a verdict that is no truth value", ["result", [[bytes(16), 1, 1, "", "", ""]]]),
-    ("a result item that is no array", ["result", ["item"]]),
-    ("a short reference", ["result", [[bytes(15), True, 1, "", "", ""]]]),
-    ("an item that is no array", ["block", b"note", [], [{}]]),
-    ("an item with a field less", ["block", b"note", [], [[1, b"e", [], b""]]]),
-    ("a path hash of the wrong length", ["block", b"note", [], [[1, b"e", [bytes(31)], b"", []]]]),
-    ("a proof hash of the wrong length", ["block", b"note", [bytes(33)], []]),
-    ("another protocol", ["welcome", 1]),
-]
+def result(*, accepted: Value = True, index: int = 0, code: str = "", retry: int = 0, ref: bytes = bytes(16)) -> Value:
+    return ["result", [[ref, accepted, index, code, "", "", retry]]]
 
 
-@pytest.mark.parametrize("value", [v for _, v in WRONG_FROM_HUB], ids=[name for name, _ in WRONG_FROM_HUB])
-def test_a_wrong_frame_from_the_hub_is_refused(value: Value) -> None:
-    with pytest.raises(Malformed):
+WRONG_FROM_HUB: dict[str, tuple[Value, str]] = {
+    "an accepted item with a code": (result(index=1, code="quota"), "an accepted submission carries no code"),
+    "a refused item without a code": (result(accepted=False), "a refused submission carries a code and no index"),
+    "a refused item with an index": (
+        result(accepted=False, code="quota", index=1),
+        "a refused submission carries a code and no index",
+    ),
+    "an accepted item to be tried again": (result(index=1, retry=1), "an accepted one never"),
+    "a retry beyond a day": (result(accepted=False, code="quota", retry=MAX_RETRY_MS + 1), "is to be tried again"),
+    "a verdict that is no truth value": (result(accepted=1, index=1), "accepted is not true or false"),
+    "a result item that is no array": (["result", ["item"]], "a result item is an array"),
+    "a result item with a field less": (["result", [[bytes(16), True, 1, "", "", ""]]], "6 fields instead of 7"),
+    "a short reference": (result(ref=bytes(15)), "ref"),
+    "an item that is no array": (["block", b"note", [], [{}]], "an item is an array"),
+    "an item with a field less": (["block", b"note", [], [[1, b"e", [], b""]]], "4 fields instead of 5"),
+    "a path hash of the wrong length": (["block", b"note", [], [[1, b"e", [bytes(31)], b"", []]]], "path.* 32 bytes"),
+    "a proof hash of the wrong length": (["block", b"note", [bytes(33)], []], "proof.* 32 bytes"),
+    "a proof hash that is text": (["block", b"note", ["x" * 32], []], "proof.* 32 bytes"),
+    "a welcome without anything": (["welcome"], "0 fields instead of 7"),
+    "a welcome with fields less": (["welcome", 1], "1 fields instead of 7"),
+}
+
+
+@pytest.mark.parametrize(("value", "words"), WRONG_FROM_HUB.values(), ids=WRONG_FROM_HUB)
+def test_a_wrong_frame_from_the_hub_is_refused(value: Value, words: str) -> None:
+    with pytest.raises(Malformed, match=words):
         decode_frame(encode(value), sender="hub")
+
+
+def test_a_refusal_may_say_when_to_come_again() -> None:
+    for retry in (0, 1, MAX_RETRY_MS):
+        frame = decode_frame(encode(result(accepted=False, code="quota", retry=retry)), sender="hub")
+        assert frame == Result((ResultItem(bytes(16), False, 0, "quota", "", "", retry),))
 
 
 def test_a_second_encoding_is_refused() -> None:
