@@ -31,6 +31,12 @@ def test_nothing_is_held_at_first(tmp_path: Path) -> None:
     assert state(tmp_path).by_hash(origin_hash(ORIGIN)) is None
 
 
+def test_its_folder_is_made_for_nobody_else_to_read(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "state"
+    assert state(folder).compare_and_persist(None, held(5))
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_what_is_persisted_is_found_again(tmp_path: Path) -> None:
     first, five, nine = state(tmp_path), held(5), held(9)
     assert first.compare_and_persist(None, five)

@@ -180,7 +180,7 @@ def test_what_is_no_entry_is_refused(data: bytes) -> None:
 
 
 def test_another_kind_is_refused_whatever_it_has_beside() -> None:
-    with pytest.raises(BadEntry, match="^the entry is of no known kind$"):
+    with pytest.raises(BadEntry, match=r"^the entry is of no known kind$"):
         decode_entry(encode({"kind": "note", "time": TIME, "directory": 33}))
 
 
