@@ -20,6 +20,7 @@ from broker.exchange import Exchange
 from broker.lane import Turn
 from schemas.errors import CrossbearingError
 from schemas.ids import parse_id
+from schemas.limits import UPLOAD_LIFE_MS
 
 log = structlog.get_logger()
 
@@ -57,7 +58,9 @@ class Retention:
         before = exchange.clock() - exchange.history.latest.require_document().limits.retention
         due = await exchange.read(partial(self._due, before), Turn.PIECES)
         purged = await self._purge(due)
-        return purged + await exchange.write(partial(exchange.engine.sweep, before, PIECES))
+        swept = await exchange.write(partial(exchange.engine.sweep, before, PIECES))
+        unnamed = exchange.clock() - UPLOAD_LIFE_MS
+        return purged + swept + await exchange.write(partial(exchange.engine.abandon, unnamed, PIECES))
 
     def _due(self, before: int) -> list[int]:
         """Indexes of alerts to delete: those ordered first, then those idle for longest."""

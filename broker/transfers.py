@@ -11,13 +11,22 @@ from broker.exchange import Exchange
 from broker.lane import Turn
 from broker.shipping import RESTORE
 from schemas.errors import CrossbearingError, Malformed, Purged, Quota, StorageFailed, StorageTampered, TooLarge
-from schemas.limits import CHUNK, MAX_ATTACHMENT, MAX_EVIDENCE, MAX_INDEX, MAX_MESSAGE, MAX_RETRY_MS
+from schemas.limits import (
+    CHUNK,
+    MAX_ATTACHMENT,
+    MAX_EVIDENCE,
+    MAX_INDEX,
+    MAX_MESSAGE,
+    MAX_PENDING_UPLOADS,
+    MAX_RETRY_MS,
+)
 from schemas.log.evidence import INDEX_SIZE
 from schemas.session.frames import Blob, Fetch, ResultItem, Upload, Uploaded
 
 log = structlog.get_logger()
 
 REFERENCE_SIZE = 16
+RETRY_MS = 60_000  # by then an alert may have named some of them
 SMALLEST_PIECE = 16_384  # but for the last one: tiny pieces would cost more than they carry
 
 
@@ -32,11 +41,15 @@ class Transfers:
         """Keep a piece. The answer says up to where all is held; a refusal names the digest's first 16 bytes."""
         try:
             self._check(frame)
-            engine = self._exchange.engine
-            pending = await self._exchange.read(partial(engine.pending_uploads, self._agency), Turn.PIECES)
+            exchange, engine = self._exchange, self._exchange.engine
+            count, pending = await self._exchange.read(partial(engine.pending_uploads, self._agency), Turn.PIECES)
             if pending + len(frame.data) > self._exchange.settings.upload_bytes:
-                raise Quota(f"{pending} bytes of attachments wait for an alert that names them")
-            keep = partial(engine.upload, self._agency, frame.digest, frame.offset, frame.total, frame.data)
+                raise Quota(f"{pending} bytes of attachments wait for an alert that names them", retry_after=RETRY_MS)
+            if count >= MAX_PENDING_UPLOADS and frame.offset == 0 and frame.data:
+                raise Quota(f"{count} attachments wait for an alert that names them", retry_after=RETRY_MS)
+            keep = partial(
+                engine.upload, self._agency, frame.digest, frame.offset, frame.total, frame.data, at=exchange.clock()
+            )
             held = await self._exchange.write(keep)
         except CrossbearingError as error:
             return refused(frame.digest[:REFERENCE_SIZE], error)

@@ -142,6 +142,10 @@ LONGEST_WAIT_MS: Final = 3_600_000
 
 # -- session -----------------------------------------------------------------------------------------------------------
 
+MAX_QUARANTINE: Final = 1_000
+"""Refused alerts that a node keeps for inspection; each is in the log all the same, and its sender was told."""
+MAX_QUARANTINE_BYTES: Final = 268_435_456
+"""And their bytes, the newest first: a partner that sends rubbish of a megabyte each does not fill the disk."""
 WINDOW: Final = 64
 """Alerts of a node under way at once: enough to fill the hub's blocks, few enough to bound memory at both ends."""
 WINDOW_RESERVE: Final = 16
@@ -152,6 +156,11 @@ seconds, which is what a `flash` waits there."""
 RANK_WAIT_MS: Final = 5_000
 """For how long at most a refusal for want of allowance holds back the others of its precedence: one of them may be
 smaller, and be allowed."""
+UPLOAD_LIFE_MS: Final = 2 * DAY_MS
+"""For how long the hub keeps an attachment that no alert names, from the last piece on: longer than an alert waits for
+an allowance. What is uploaded again begins anew."""
+MAX_PENDING_UPLOADS: Final = 256
+"""Attachments of one agency that no alert names: those of sixteen alerts. Their bytes are the operator's to bound."""
 MAX_PENDING: Final = 2_048
 """Submissions that wait for the hub's next block before it refuses what is not urgent: two seconds' worth. With the
 reserve, for what is urgent and for agencies that have nothing waiting, twice as many."""

@@ -100,15 +100,22 @@ class Engine(View, Protocol):
     def party(self, agency: str, digest: bytes) -> bool:
         """Whether `agency` sent or received an alert that names that attachment."""
 
-    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
-        """Keep a piece of an attachment durably if it continues what is held; returns what is held afterwards.
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes, *, at: int = 0) -> Held:
+        """Keep a piece of an attachment, which came `at` that time (ms), durably if it continues what is held.
 
-        The piece that completes it makes it whole only if the digest is right; raises `BodyMismatch` otherwise and
-        forgets all of it. Raises `StorageFull` or `StorageFailed` when nothing of the piece was kept.
+        Returns what is held afterwards. The piece that completes it makes it whole only if the digest is right; raises
+        `BodyMismatch` otherwise and forgets all of it. Raises `StorageFull` or `StorageFailed` when nothing of the piece was kept.
         """
 
-    def pending_uploads(self, owner: str) -> int:
-        """Bytes of attachments of `owner` that no alert in the log names yet."""
+    def abandon(self, before: int, limit: int) -> int:
+        """Remove some of an attachment that no alert names and of which no piece came since `before` (ms).
+
+        At most `limit` pieces, the last ones first; returns how much was done, 0 when nothing is left to do. Raises as
+        `sweep` does.
+        """
+
+    def pending_uploads(self, owner: str) -> tuple[int, int]:
+        """How many attachments of `owner` no alert in the log names yet, and how many bytes of them are held."""
 
     def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
         """The stored piece of a whole attachment that starts at `offset`, and the total; empty and 0 when none does."""

@@ -109,18 +109,23 @@ class SqliteEngine(SqliteReader):
         with self._transaction():
             return sweep(self._writer, before, limit)
 
-    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
+    def abandon(self, before: int, limit: int) -> int:
         """See `Engine`."""
         with self._transaction():
-            held, wrong = self._uploads.add(owner, digest, offset, total, data)
+            return self._uploads.abandon(before, limit)
+
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes, *, at: int = 0) -> Held:
+        """See `Engine`."""
+        with self._transaction():
+            held, wrong = self._uploads.add(owner, digest, offset, total, data, at=at)
         if wrong is not None:
             raise wrong
         return held
 
-    def pending_uploads(self, owner: str) -> int:
+    def pending_uploads(self, owner: str) -> tuple[int, int]:
         """See `Engine`."""
-        row = self._row("SELECT coalesce(sum(have), 0) FROM attachment WHERE owner = ? AND used = 0", owner)
-        return row[0] if row else 0
+        row = self._row("SELECT count(*), coalesce(sum(have), 0) FROM attachment WHERE owner = ? AND used = 0", owner)
+        return (row[0], row[1]) if row else (0, 0)
 
     def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
         """See `Engine`."""

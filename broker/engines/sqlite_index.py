@@ -46,7 +46,8 @@ CREATE TABLE activation (
 ) STRICT;
 CREATE INDEX activation_digest ON activation (digest);
 CREATE TABLE attachment (
-    digest BLOB PRIMARY KEY, owner TEXT NOT NULL, have INTEGER NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL
+    digest BLOB PRIMARY KEY, owner TEXT NOT NULL, have INTEGER NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL,
+    touched INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attachment_unused ON attachment (owner) WHERE used = 0;
 CREATE INDEX attachment_purged ON attachment (digest) WHERE used = 2;

@@ -1,4 +1,4 @@
-"""Material that failed a check: kept for inspection, never shown as an alert."""
+"""Material that failed a check: kept for inspection, the newest of it, never shown as an alert."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import apsw
 from nodes.store.events import Events
 from nodes.store.rows import number
 from schemas import ids
+from schemas.limits import MAX_QUARANTINE, MAX_QUARANTINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Quarantined:
 _SELECT = "SELECT log_index, id, sender, code, step, message, time, entry, body FROM quarantine"
 
 
+_PRUNE = (
+    "DELETE FROM quarantine WHERE number IN (SELECT number FROM (SELECT number, log_index, "
+    "row_number() OVER newest AS place, sum(length(entry) + length(body)) OVER newest AS size "
+    "FROM quarantine WINDOW newest AS (ORDER BY number DESC)) WHERE (place > ? OR size > ?) AND log_index != ?)"
+)
+"""All but the newest that fit; the one just added stays, whatever its size."""
+
+
 class Quarantine:
     """Writes and lists what was refused."""
 
@@ -45,6 +54,7 @@ class Quarantine:
         )
         if not self._db.changes():
             return False
+        self._db.execute(_PRUNE, (MAX_QUARANTINE, MAX_QUARANTINE_BYTES, item.index))
         name = f"log entry {item.index}" if item.id is None else ids.format_id(item.id)
         self._events.add(
             "state", {"alert": name, "direction": "in", "state": "quarantined", "code": item.code}, now=item.time

@@ -32,6 +32,7 @@ from schemas.errors import (
     StorageLocked,
     StorageTampered,
 )
+from schemas.ids import sha256
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.session.frames import Submit
 from tests.support.directory import World, make_world
@@ -204,6 +205,28 @@ def test_an_upload_that_fails_is_not_acknowledged(disk: Disk) -> None:
     anchor.close()
     engine, anchor = disk.open()
     assert engine.attachment(bytes(32)) is None
+    engine.close()
+    anchor.close()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_cleaning_up_that_fails_leaves_what_an_upload_can_go_on_from(disk: Disk, *, kept: bool) -> None:
+    engine, anchor = disk.open()
+    data = bytes(range(40))
+    for offset in range(0, 40, 10):
+        engine.upload(SENDER, sha256(data), offset, 40, data[offset : offset + 10], at=1)
+    disk.vfs.fault = Fault("sync", LOG, apsw.IOError, kept=kept)
+    with pytest.raises(CrossbearingError):
+        engine.abandon(1, 2)
+    disk.vfs.fault = None
+    engine.close()
+    anchor.close()
+    engine, anchor = disk.open()
+    held = engine.upload(SENDER, sha256(data), 0, 40, b"").have
+    assert held in {20, 40}
+    assert engine.upload(SENDER, sha256(data), held, 40, data[held:], at=2).have == 40
+    assert b"".join(engine.piece(sha256(data), offset)[0] for offset in (0, 10, 20))[:20] == data[:20]
+    assert engine.attachment(sha256(data)) == 40
     engine.close()
     anchor.close()
 

@@ -21,6 +21,7 @@ class Upload:
     total: int
     pieces: dict[int, bytes] = field(default_factory=dict)
     used: bool = False
+    touched: int = 0
     purged: bool = False
 
     @property
@@ -236,7 +237,9 @@ class MemoryEngine(MemoryView):
             for index in self.contents.uses.get(digest, ())
         )
 
-    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes) -> Held:
+    def upload(self, owner: str, digest: bytes, offset: int, total: int, data: bytes, *, at: int = 0) -> Held:
+        if digest not in self.contents.uploads and (offset or not data):
+            return Held(0, total)
         held = self.contents.uploads.setdefault(digest, Upload(owner, total))
         if held.purged:
             raise Purged("this attachment was deleted with the alert that named it")
@@ -248,14 +251,28 @@ class MemoryEngine(MemoryView):
             raise BodyMismatch("the sizes do not fit")
         if offset != held.have or not data:
             return Held(held.have, held.total)
-        held.pieces[offset] = data
+        held.pieces[offset], held.touched = data, at
         if held.have == total and sha256(b"".join(held.pieces.values())).digest() != digest:
             del self.contents.uploads[digest]
             raise BodyMismatch("the uploaded attachment is not the one its digest names")
         return Held(held.have, total)
 
-    def pending_uploads(self, owner: str) -> int:
-        return sum(u.have for u in self.contents.uploads.values() if u.owner == owner and not u.used)
+    def pending_uploads(self, owner: str) -> tuple[int, int]:
+        held = [u.have for u in self.contents.uploads.values() if u.owner == owner and not u.used]
+        return len(held), sum(held)
+
+    def abandon(self, before: int, limit: int) -> int:
+        every = self.contents.uploads.items()
+        old = [d for d, u in every if not u.used and u.touched <= before and d not in self.contents.uses]
+        if not old:
+            return 0
+        held = self.contents.uploads[old[0]]
+        last = sorted(held.pieces)[-limit:]
+        for start in last:
+            del held.pieces[start]
+        if not held.pieces:
+            del self.contents.uploads[old[0]]
+        return max(1, len(last))
 
     def piece(self, digest: bytes, offset: int) -> tuple[bytes, int]:
         total = self.attachment(digest)

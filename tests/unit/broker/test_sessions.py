@@ -22,7 +22,7 @@ from schemas.directory.documents import ByPrecedence
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, StorageInDoubt, StorageTampered
 from schemas.ids import format_id, sha256
-from schemas.limits import CHUNK, MAX_FRAME
+from schemas.limits import CHUNK, MAX_FRAME, MAX_PENDING_UPLOADS
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, decode_entry
 from schemas.session.frames import (
@@ -489,6 +489,14 @@ async def test_uploads_that_no_alert_names_are_bounded(tmp_path: Path) -> None:
         assert (await sender.expect(Uploaded)).offset == 30_000
         await sender.send(Upload(sha256(b"two"), 0, 90_000, bytes(30_000)))
         assert (await sender.expect(Result)).items[0].code == "quota"
+
+
+async def test_attachments_that_no_alert_names_are_counted_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.hub.exchange.engine, "pending_uploads", lambda _: (MAX_PENDING_UPLOADS, 1))
+    sender = await scene.open(SENDER)
+    await sender.send(Upload(sha256(b"x"), 0, 1, b"x"))
+    (item,) = (await sender.expect(Result)).items
+    assert (item.code, item.retry) == ("quota", 60_000)
 
 
 async def test_an_opener_can_be_fetched_again_by_its_two_parties_alone(scene: Scene) -> None:

@@ -186,7 +186,7 @@ def test_an_attachment_comes_in_pieces_and_goes_out_to_parties(engine: Engine) -
     assert engine.upload("hk-customs", digest, 500, len(data), data[500:]).have == 1000, (
         "a gap or an overlap adds nothing"
     )
-    assert engine.pending_uploads("hk-customs") == 1000
+    assert engine.pending_uploads("hk-customs") == (1, 1000)
     with pytest.raises(NotAParty):
         engine.upload("sg-cnb", digest, 1000, len(data), data[1000:])
     assert engine.upload("hk-customs", digest, 1000, len(data), data[1000:]).have == len(data)
@@ -195,7 +195,7 @@ def test_an_attachment_comes_in_pieces_and_goes_out_to_parties(engine: Engine) -
     assert not engine.party("hk-customs", digest)
     changes = alert(0, "sg-cnb")
     log_one(engine, b"e", Changes(alert=changes.alert, deliveries=changes.deliveries, attachments=(digest,)))
-    assert engine.pending_uploads("hk-customs") == 0
+    assert engine.pending_uploads("hk-customs") == (0, 0)
     assert [engine.party(name, digest) for name in ("hk-customs", "sg-cnb", "au-abf")] == [True, True, False]
     assert engine.piece(digest, 0) == (data[:1000], len(data))
     assert engine.piece(digest, 1200) == (data[1200:], len(data))
@@ -298,3 +298,36 @@ def test_openers_are_swept_up_when_the_last_alert_that_names_them_has_expired(en
 
 def test_there_is_room(engine: Engine) -> None:
     assert engine.free_bytes() > 0
+
+
+def test_what_no_alert_names_is_cut_off_from_its_end_and_can_be_gone_on_with(engine: Engine) -> None:
+    data = bytes(range(100))
+    for offset in range(0, 100, 10):
+        engine.upload("hk-customs", sha256(data), offset, 100, data[offset : offset + 10], at=1_000 + offset)
+    assert engine.abandon(1_089, 4) == 0, "a piece came since"
+    assert engine.abandon(1_090, 4) == 4
+    assert engine.attachment(sha256(data)) is None, "no longer whole"
+    assert engine.pending_uploads("hk-customs") == (1, 60)
+    assert engine.upload("hk-customs", sha256(data), 60, 100, data[60:], at=2_000).have == 100
+    assert engine.attachment(sha256(data)) == 100
+    done = 0
+    while step := engine.abandon(2_000, 4):
+        done += step
+    assert done == 7
+    assert engine.pending_uploads("hk-customs") == (0, 0)
+
+
+def test_what_an_alert_names_is_never_abandoned(engine: Engine) -> None:
+    data = b"an attachment"
+    engine.upload("hk-customs", sha256(data), 0, len(data), data)
+    with engine.block(engine.size()) as block:
+        block.append(b"entry", Changes(attachments=(sha256(data),)))
+    assert engine.abandon(1 << 50, 100) == 0
+    assert engine.attachment(sha256(data)) == len(data)
+
+
+def test_whoever_only_asks_how_far_an_upload_came_leaves_no_trace(engine: Engine) -> None:
+    for number in range(3):
+        assert engine.upload("hk-customs", sha256(bytes([number])), 0, 9, b"").have == 0
+        assert engine.upload("hk-customs", sha256(bytes([number])), 5, 9, b"late").have == 0
+    assert engine.pending_uploads("hk-customs") == (0, 0)

@@ -192,6 +192,22 @@ def test_refused_material_is_kept_once(tables: Tables) -> None:
 # Jobs -----------------------------------------------------------------------------------------------------------------
 
 
+def quarantined(index: int, size: int = 10) -> Quarantined:
+    return Quarantined(index, None, None, "not-included", 3, "no such entry", NOW, b"", bytes(size))
+
+
+def test_the_newest_of_what_was_refused_is_kept(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.store.quarantine.MAX_QUARANTINE", 3)
+    monkeypatch.setattr("nodes.store.quarantine.MAX_QUARANTINE_BYTES", 100)
+    for index in range(5):
+        tables.quarantine.add(quarantined(index))
+    assert [item.index for item in tables.quarantine.newest()] == [4, 3, 2]
+    tables.quarantine.add(quarantined(5, 85))
+    assert [item.index for item in tables.quarantine.newest()] == [5, 4]
+    tables.quarantine.add(quarantined(6, 500))
+    assert [item.index for item in tables.quarantine.newest()] == [6], "the one that just came stays in any case"
+
+
 def test_a_job_lives_until_it_is_done(tables: Tables) -> None:
     assert tables.jobs.cursor("archive") is None
     tables.jobs.set_cursor("archive", 4)
