@@ -10,6 +10,7 @@ from broker.durable import sync_folder, write_durably
 from schemas.directory.metadata import decode_bundle
 from schemas.errors import StorageFailed
 from schemas.ids import sha256
+from schemas.limits import MAX_CASES, MAX_CONFLICTING
 
 if TYPE_CHECKING:
     from broker.draft import NewDirectory
@@ -26,6 +27,8 @@ def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Pat
         case.mkdir(mode=0o700, parents=True, exist_ok=True)
         for bundle in bundles:
             parts, name = decode_bundle(bundle), sha256(bundle).hex()[:16]
+            if sum(1 for _ in case.glob("*.metadata.json")) >= MAX_CONFLICTING:
+                break  # they prove it already
             write_durably(case / f"{name}.metadata.json", parts.metadata, mode=0o600)
             if parts.target:
                 write_durably(case / f"{name}.target.json", parts.target, mode=0o600)
@@ -38,6 +41,10 @@ def keep_conflict(folder: Path, role: str, version: int, *bundles: bytes) -> Pat
 def keep_contradiction(folder: Path, witness: str, when: int, files: Mapping[str, bytes]) -> Path:
     """Write what shows that a witness holds another history into a case of its own. Raises `StorageFailed`."""
     case = folder / f"witness-{witness}-{when}"
+    if sum(1 for _ in folder.glob(f"witness-{witness}-*")) >= MAX_CASES:
+        raise StorageFailed(
+            f"{MAX_CASES} cases of evidence of {witness} are kept already", hint="Look at the first one."
+        )
     try:
         case.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, data in files.items():

@@ -142,6 +142,11 @@ LONGEST_WAIT_MS: Final = 3_600_000
 
 # -- session -----------------------------------------------------------------------------------------------------------
 
+MAX_CASES: Final = 64
+"""Cases of evidence that one witness holds another history: the first ones tell what happened, and whoever claims it
+again for every block would fill the disk."""
+MAX_CONFLICTING: Final = 8
+"""Files kept of one version of a role: two prove that its signers signed twice."""
 MAX_QUARANTINE: Final = 1_000
 """Refused alerts that a node keeps for inspection; each is in the log all the same, and its sender was told."""
 MAX_QUARANTINE_BYTES: Final = 268_435_456

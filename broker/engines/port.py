@@ -104,7 +104,8 @@ class Engine(View, Protocol):
         """Keep a piece of an attachment, which came `at` that time (ms), durably if it continues what is held.
 
         Returns what is held afterwards. The piece that completes it makes it whole only if the digest is right; raises
-        `BodyMismatch` otherwise and forgets all of it. Raises `StorageFull` or `StorageFailed` when nothing of the piece was kept.
+        `BodyMismatch` otherwise and forgets all of it. Raises `StorageFull` or `StorageFailed` when nothing of the
+        piece was kept.
         """
 
     def abandon(self, before: int, limit: int) -> int:

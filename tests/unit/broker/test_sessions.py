@@ -22,7 +22,7 @@ from schemas.directory.documents import ByPrecedence
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, StorageInDoubt, StorageTampered
 from schemas.ids import format_id, sha256
-from schemas.limits import CHUNK, MAX_FRAME, MAX_PENDING_UPLOADS
+from schemas.limits import CHUNK, CREDIT_RESERVE, MAX_FRAME, MAX_PENDING_UPLOADS
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, decode_entry
 from schemas.session.frames import (
@@ -260,6 +260,25 @@ async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
     async with asyncio.timeout(10):
         await crowded.wait()
     assert outgoing.unsent_results == limit
+
+
+@pytest.mark.parametrize("how", ["reads nothing", "grants no credit", "never receipts"])
+async def test_a_stalled_node_costs_the_others_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    await scene.open(RECIPIENT, credit=0 if how == "grants no credit" else 32)
+    session = scene.hub.server._roster._sessions[RECIPIENT]
+    if how == "reads nothing":
+        monkeypatch.setattr(session._channel, "send", never)  # as when the connection takes nothing more
+    sender, other = await scene.open(SENDER), await scene.open("au-abf")
+    for number in range(60):
+        await send(sender, scene.alert(number, precedence="routine"))
+    await other.until(lambda: len(other.inbox) == 60)
+    outgoing = session._outgoing
+    assert outgoing is not None
+    bounds = {"reads nothing": 1, "grants no credit": 0, "never receipts": 32 - 32 // CREDIT_RESERVE}
+    assert outgoing._queue.sent <= bounds[how], "no more is made for it than it can take"
+    assert scene.hub.exchange.pending == 0
+    await send(sender, scene.alert(60, precedence="flash"))
+    await other.until(lambda: len(other.inbox) == 61)
 
 
 async def test_a_flash_does_not_wait_for_an_upload(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
