@@ -6,6 +6,7 @@ import json
 import secrets
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -19,11 +20,14 @@ _ANY = click.Path(path_type=Path)
 _BACKUP = ("backup", "verify-backup", "restore", "restore-status", "complete", "resume")
 
 
+_CARRIER = {"carrier-key": "carrier_key", "export": "export_file", "import": "import_file"}
+
+
 class _Commands(click.Group):
     """The hub's commands, and those of the governors, which are loaded when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "directory", "route", *_BACKUP])
+        return sorted([*super().list_commands(ctx), "directory", "route", *_BACKUP, *_CARRIER])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "directory":
@@ -39,6 +43,10 @@ class _Commands(click.Group):
 
             command: click.Command = getattr(backup_cli, cmd_name.replace("-", "_"))
             return command
+        if cmd_name in _CARRIER:
+            from broker.carrier import cli
+
+            return cast(click.Command, getattr(cli, _CARRIER[cmd_name]))
         return super().get_command(ctx, cmd_name)
 
 

@@ -16,7 +16,7 @@ from broker.quota import Quotas
 from broker.tree import Tree
 from schemas.directory.history import Directory, DirectoryHistory
 from schemas.errors import DirectoryLockout, LogRestored
-from schemas.keys import MlDsaKey, SigningKey
+from schemas.keys import MlDsaKey, SealingKey, SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.cosignature import Tree as SignedTree
 from schemas.log.cosignature import sign_tree
@@ -65,6 +65,8 @@ class LogSigner:
     key: SigningKey
     tls: bytes | None = None
     ml_dsa: MlDsaKey | None = None
+    carrier: SealingKey | None = None
+    """For which files on removable media are sealed."""
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note."""
@@ -90,6 +92,13 @@ class LogSigner:
             raise DirectoryLockout("the directory does not list this log's own origin and key")
         if self.tls is not None and not any(self.tls in broker.tls for broker in directory.document.brokers):
             raise DirectoryLockout("the directory does not list this hub's own certificate")
+        if self.carrier is not None:
+            own_entries = [broker for broker in directory.document.brokers if self.tls in broker.tls]
+            if any(broker.sealing not in (b"", self.carrier.public) for broker in own_entries):
+                raise DirectoryLockout(
+                    "the directory lists another sealing key for this hub than its own",
+                    hint="Put in what `bearing-broker carrier-key` prints.",
+                )
 
 
 class Committer:

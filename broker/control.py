@@ -7,6 +7,7 @@ One request per connection: four bytes of length, a canonical map; the answer ha
     {"command": "restored"}
     {"command": "resume", "despite": [text, …]}
     {"command": "publish", "bundle": bytes, "role": text, "version": number}
+    {"command": "import"}, {"command": "export", …}: see `broker.carrier.desk`
 
 A directory bundle proves itself by its signatures, so whoever may use the socket still cannot change the directory.
 """
@@ -19,10 +20,11 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from broker.carrier.desk import Desk, Errand, read_errand, send, told, unless_refused
 from broker.draft import NewDirectory, Work
 from broker.exchange import Exchange
 from schemas.codec import Fields, Value, decode, encode
-from schemas.errors import BadConfig, CrossbearingError, Malformed, TooLarge, Truncated, Unreachable, refusal_from_code
+from schemas.errors import BadConfig, CrossbearingError, Malformed, TooLarge, Truncated, Unreachable
 from schemas.limits import MAX_FRAME
 
 _HEAD: Final = 4
@@ -34,6 +36,7 @@ class Control:
 
     def __init__(self, exchange: Exchange, path: Path) -> None:
         self._exchange = exchange
+        self._desk = Desk(exchange, path.parent)
         self.path = path
         self._server: asyncio.Server | None = None
 
@@ -61,15 +64,17 @@ class Control:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 answer = await self._answer(reader)
-                data = encode(answer)
-                writer.write(len(data).to_bytes(_HEAD, "big") + data)
-                await writer.drain()
+            if isinstance(answer, Errand):
+                await self._desk.serve(answer, reader, writer)
+                return
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await send(writer, answer)
         except (TimeoutError, ConnectionError):
             pass  # whoever asked has gone
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> dict[str, Value]:
+    async def _answer(self, reader: asyncio.StreamReader) -> dict[str, Value] | Errand:
         try:
             length = int.from_bytes(await reader.readexactly(_HEAD), "big")
             if length > MAX_FRAME:
@@ -93,11 +98,13 @@ class Control:
                     return self._status()
                 case "publish":
                     return await self._publish(request)
+                case "import" | "export" as command:
+                    return read_errand(command, request)
             raise Malformed("there is no such command")
         except asyncio.IncompleteReadError:
-            return _error(Truncated("the request ends early"))
+            return told(Truncated("the request ends early"))
         except CrossbearingError as error:
-            return _error(error)
+            return told(error)
 
     def _status(self) -> dict[str, Value]:
         exchange = self._exchange
@@ -143,11 +150,4 @@ def ask(path: Path, request: dict[str, Value]) -> dict[str, Value]:
         raise Unreachable(f"no hub answers at {path}", hint="Start it with `bearing-broker run`.") from error
     if not isinstance(answer, dict):
         raise Unreachable("the hub's answer is not understood")
-    if "error" in answer:
-        told = Fields(answer["error"], "error")
-        raise refusal_from_code(told.text("code"), told.text("message"), told.text("hint"))
-    return answer
-
-
-def _error(error: CrossbearingError) -> dict[str, Value]:
-    return {"error": {"code": error.code, "hint": error.hint, "message": error.message}}
+    return unless_refused(answer)

@@ -37,6 +37,7 @@ from broker.server import Server
 from broker.shipping import Shipping
 from broker.tree import Tree
 from broker.witness_client import post
+from schemas.carrier.keys import carrier_key
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, ShuttingDown
 from schemas.keys import MlDsaKey, SigningKey
@@ -69,8 +70,9 @@ class Storage:
 def open_storage(config: Config) -> Iterator[Storage]:
     """Open log, anchor and log key. Raises `StorageLocked` when another process has them."""
     ml_dsa = MlDsaKey(read_seed(config.ml_dsa_key)) if config.ml_dsa_key is not None else None
-    key = SigningKey(read_seed(config.log_key))
-    signer = LogSigner(config.origin, key, certificate_pin(config.tls_certificate), ml_dsa)
+    seed = read_seed(config.log_key)
+    pin = certificate_pin(config.tls_certificate)
+    signer = LogSigner(config.origin, SigningKey(seed), pin, ml_dsa, carrier_key(seed))
     try:
         trusted_root = config.trusted_root.read_bytes()
     except OSError as error:

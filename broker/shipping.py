@@ -12,12 +12,15 @@ from broker.delivery import Key
 from broker.engines.port import Engine
 from broker.parcel import Parcel, ParcelCache, make_parcel
 from broker.tree import Tree
+from schemas.carrier.records import Segment
+from schemas.carrier.segment import segments
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
 from schemas.ids import sha256
 from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.evidence import Evidence, Included, encode_evidence
-from schemas.log.merkle import EMPTY_ROOT, leaf_hash, prove_consistency, prove_inclusion, root
+from schemas.log.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, prove_consistency, prove_inclusion, root
+from schemas.log.tiles import TILE_WIDTH
 from schemas.session.frames import Block, DirectoryUpdate, Item
 
 NOTICES = 256  # receipts in one frame
@@ -62,6 +65,10 @@ class Shipping:
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile; see `Tree.tile`."""
         return self._tree.tile(level, index, width)
+
+    def segments(self, start: int, end: int) -> Iterator[Segment]:
+        """The log's leaf hashes from size `start` to `end`."""
+        return segments(start, end, self._tree.read, self._leaves)
 
     def outstanding(self, agency: str, after: Key, below: int, now: int, limit: int) -> list[Key]:
         """What waits for `agency` beyond `after`, in order of delivery; see `Engine.outstanding`."""
@@ -134,6 +141,13 @@ class Shipping:
         activations = self._engine.activations(0)[: decode_entry(stored).directory]
         directory = tuple(Included(a.index, self.inclusion(a.index, head.size)) for a in activations)
         return encode_evidence(Evidence(head.note, stored, self.inclusion(index, head.size), directory))
+
+    def _leaves(self, first: int, last: int) -> bytes:
+        tiles = []
+        for number in range(first // TILE_WIDTH, -(-last // TILE_WIDTH)):
+            place = number * TILE_WIDTH
+            tiles.append(self._tree.tile(0, number, min(TILE_WIDTH, last - place))[max(0, first - place) * HASH_SIZE :])
+        return b"".join(tiles)
 
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """The proof that the entry at `index` is in the tree of `size` entries."""

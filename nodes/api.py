@@ -16,7 +16,8 @@ from typing import Any, Final, Literal, cast
 import structlog
 from aiohttp import web
 
-from nodes.client import check_socket_path
+from nodes.carrier.desk import PIECE
+from nodes.client import SUMMARY, check_socket_path
 from nodes.front import Bare, Front, without_name
 from nodes.local_socket import listen_locally
 from nodes.service.reading import DEFAULT_PAGE
@@ -116,6 +117,8 @@ class LocalApi:
             web.post("/v1/keys/reload", self._reload_keys),
             web.post("/v1/keys/publish", self._publish_keys),
             web.post("/v1/keys/certificate", self._renew_certificate),
+            web.post("/v1/carrier/export", self._export),
+            web.post("/v1/carrier/import", self._import),
             web.get("/v1/quarantine", self._quarantine),
             web.get("/v1/dead-letters", self._dead_letters),
             web.post("/v1/dead-letters/{number:[1-9][0-9]{0,17}}/retry", self._retry),
@@ -284,6 +287,25 @@ class LocalApi:
         _query(request).done()
         Given(read_object(await _body(request, MAX_PLAIN_REQUEST))).done()
         return _json(await self._service.keys.renew())
+
+    # Files on removable media
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        _query(request).done()
+        Given(read_object(await _body(request, MAX_PLAIN_REQUEST))).done()
+        summary, file = await self._service.carrier.export()
+        with file:
+            headers = {"Content-Type": "application/octet-stream", SUMMARY: json.dumps(summary)}
+            response = web.StreamResponse(headers=headers)
+            response.content_length = summary["bytes"]
+            await response.prepare(request)
+            while piece := await asyncio.to_thread(file.read, PIECE):
+                await response.write(piece)
+        return response
+
+    async def _import(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        return _json(await self._service.carrier.take(request.content.iter_chunked(PIECE)))
 
     # Care
 

@@ -47,6 +47,10 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "disclose": Place("nodes.officer.disclosing", "disclose", "Prove one alert, opened, to somebody outside."),
         "follow": Place("nodes.officer.live", "follow", "Watch alerts and receipts as they arrive."),
     },
+    "When the line is down": {
+        "export": Place("nodes.officer.carrying", "export", "Write what waits to a file for a courier to the hub."),
+        "import": Place("nodes.officer.carrying", "import_file", "Take in a file that a courier brought from the hub."),
+    },
     "Look": {
         "status": Place("nodes.officer.health", "status", "The node on one screen."),
         "doctor": Place("nodes.officer.health", "doctor", "Check the node, and say what to do about what is wrong."),

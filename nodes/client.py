@@ -16,11 +16,12 @@ import base64
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from schemas.errors import BadConfig, BadDocument, CrossbearingError, Unreachable, refusal_from_code
@@ -32,6 +33,11 @@ Json = dict[str, Any]
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path on Linux: `sun_path` holds 108 with the terminating zero (unix(7))."""
 
+CARRIER_TIMEOUT: Final = 900.0
+"""Seconds for a file on removable media: some thousand alerts are sealed for it, or opened out of it."""
+SUMMARY: Final = "Crossbearing-Summary"
+"""Header of an answer that is a file: what is in it, as JSON."""
+_PIECE = 1_048_576
 _TIMEOUT = 30.0
 """Seconds to wait for one answer: sealing for 30 recipients takes milliseconds, a slow disk may take seconds."""
 
@@ -277,6 +283,46 @@ class NodeClient:
     def renew_certificate(self) -> Json:
         """`POST /v1/keys/certificate`: take up the certificate that lies beside the next key."""
         return self._json("POST", "/v1/keys/certificate", {})
+
+    # Files on removable media
+
+    def export_file(self) -> tuple[Json, Iterator[bytes]]:
+        """`POST /v1/carrier/export`: what is in the file for the hub, and its bytes, to be read to their end."""
+        connection = _UnixConnection(self.socket_path, CARRIER_TIMEOUT)
+        try:
+            response = self._exchange(connection, "POST", "/v1/carrier/export", {})
+            summary = self._decode((response.getheader(SUMMARY) or "").encode())
+        except BaseException:
+            connection.close()
+            raise
+        return summary, self._pieces(connection, response)
+
+    def import_file(self, pieces: Iterable[bytes]) -> Json:
+        """`POST /v1/carrier/import`: what a file from the hub brought."""
+        connection = _UnixConnection(self.socket_path, CARRIER_TIMEOUT)
+        try:
+            headers = {"Accept": "application/json", "Transfer-Encoding": "chunked"}
+            with suppress(BrokenPipeError):  # refused before its end: the answer says why
+                connection.request("POST", "/v1/carrier/import", body=pieces, headers=headers, encode_chunked=True)
+            response = connection.getresponse()
+            if response.status >= http.client.BAD_REQUEST:
+                raise self._refusal(response.status, response.read())
+            return self._decode(response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def _pieces(self, connection: _UnixConnection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            while piece := response.read(_PIECE):
+                yield piece
+            if response.length:
+                raise Unreachable("the node ended the connection", hint="See its log; then do the same again.")
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
 
     # Care
 

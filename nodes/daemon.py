@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from nodes.api import LocalApi
+from nodes.carrier.desk import CarrierDesk
 from nodes.config import NodeConfig
 from nodes.deadlines import DeadlineWatch
 from nodes.exchange import Exchange
@@ -97,6 +98,16 @@ async def run_node(
                 ),
                 link=lambda: exchange.state,
                 evidence=exchange.evidence,
+                carrier=CarrierDesk(
+                    store=store,
+                    standing=standing,
+                    identity=identity,
+                    aside=exchange.aside,
+                    clock=clock,
+                    random=random,
+                    evidence=config.evidence,
+                    home=config.home,
+                ),
                 clock=clock,
                 random=random,
             )

@@ -9,56 +9,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from nodes.answers import Ready, ready_of, settle_alert
 from nodes.identity import Identity
 from nodes.ports import Clock, Random
-from nodes.sealing import openers_to_send, seal_outgoing
+from nodes.sealing import seal_or_refuse
 from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.transfers import Transfers
-from nodes.verdicts import MAX_ATTEMPTS, retry_after, retry_delay, verdict
 from nodes.waiting import until_first
-from schemas.envelope.header import decode_header
 from schemas.envelope.words import PRECEDENCES
-from schemas.errors import AlertExpired, ClockOff, CrossbearingError, ProtocolError, Refusal, Unreachable
-from schemas.ids import format_id
-from schemas.limits import CLOCK_SKEW_MS, MAX_RETRY_MS, RANK_WAIT_MS, UNDER_WAY_BYTES, WINDOW, WINDOW_RESERVE
-from schemas.session.frames import Frame, ResultItem, Submit
+from schemas.errors import CrossbearingError, ProtocolError, Unreachable
+from schemas.limits import MAX_RETRY_MS, RANK_WAIT_MS, UNDER_WAY_BYTES, WINDOW, WINDOW_RESERVE
+from schemas.session.frames import Frame, ResultItem
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-    from nodes.store.outbox import Outgoing
 
 URGENT: Final = 2
 """Ranks below this one, `flash` and `immediate`, use the whole window."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A sealed alert to submit. `attachments` are those the hub may not hold yet, as digest and size."""
-
-    number: int
-    id: bytes
-    rank: int
-    submit: Submit
-    opener_ids: tuple[bytes, ...]
-    attachments: tuple[tuple[bytes, int], ...]
-    directory: int
-    created: int
-    attempts: int
-    delays: int
-
-    @property
-    def size(self) -> int:
-        """Bytes on the wire, without its attachments."""
-        return len(self.submit.header) + len(self.submit.body) + sum(map(len, self.submit.openers))
 
 
 class Dispatch:
@@ -82,9 +57,9 @@ class Dispatch:
         self._send = send
         self._clock = clock
         self._random = random
-        self._under_way: dict[bytes, _Ready] = {}
+        self._under_way: dict[bytes, Ready] = {}
         self._answered = asyncio.Event()
-        self._uploads: asyncio.Queue[_Ready] = asyncio.Queue()  # of what is under way, so no longer than the window
+        self._uploads: asyncio.Queue[Ready] = asyncio.Queue()  # of what is under way, so no longer than the window
         self._held: dict[int, int] = {}  # until when (ms) nothing of a rank is tried, for the hub refused some of it
         self._share = [WINDOW] * len(PRECEDENCES)  # of each rank under way at once: half after such a refusal
 
@@ -131,66 +106,34 @@ class Dispatch:
             else:
                 await self._send(item.submit)
 
-    def _prepare(self, tables: Tables, *, room: int, under_way: Sequence[_Ready]) -> list[_Ready]:
+    def _prepare(self, tables: Tables, *, room: int, under_way: Sequence[Ready]) -> list[Ready]:
         """In one transaction: seal what is not sealed, and say what to submit."""
         now = self._clock()
         held = [rank for rank, until in self._held.items() if until > now]
-        ready: list[_Ready] = []
+        ready: list[Ready] = []
         numbers = [item.number for item in under_way]
         for outgoing in tables.outbox.waiting(now=now, limit=room, except_numbers=numbers, except_ranks=held):
             if not self._has_room(outgoing.rank, [*under_way, *ready]):
                 continue
-            if outgoing.body is None and not self._seal(tables, outgoing, now):
-                continue
-            ready.append(self._ready(tables, tables.outbox.get(outgoing.number)))
-        return ready
-
-    def _has_room(self, rank: int, others: Sequence[_Ready]) -> bool:
-        """Whether one more may go beside `others`: what is not urgent leaves some of the window, and of the line."""
-        if sum(other.rank == rank for other in others) >= self._share[rank]:
-            return False
-        slow = [other for other in others if other.rank >= URGENT]
-        return rank < URGENT or (
-            len(slow) < WINDOW - WINDOW_RESERVE and sum(other.size for other in slow) < UNDER_WAY_BYTES
-        )
-
-    def _seal(self, tables: Tables, outgoing: Outgoing, now: int) -> bool:
-        try:
-            seal_outgoing(
+            if outgoing.body is None and not seal_or_refuse(
                 tables,
                 outgoing,
                 identity=self._identity,
                 directory=self._standing.directory,
                 now=now,
                 random=self._random,
-            )
-        except Refusal as refusal:
-            state = "expired" if isinstance(refusal, AlertExpired) else "refused"
-            tables.outbox.refuse(outgoing.id, refusal.code, refusal.message, refusal.hint, now=now, state=state)
-            log.warning("alert not sealed", alert=format_id(outgoing.id), code=refusal.code)
-            return False
-        return True
+            ):
+                continue
+            ready.append(ready_of(tables, tables.outbox.get(outgoing.number)))
+        return ready
 
-    def _ready(self, tables: Tables, sealed: Outgoing) -> _Ready:
-        if sealed.header is None or sealed.signature is None or sealed.body is None or sealed.directory is None:
-            raise TypeError("an alert that is ready to submit is sealed")
-        header = decode_header(sealed.header)
-        missing = []
-        for digest, size in header.attachments:
-            row = tables.attachments.get(digest)
-            if row is None or not row.uploaded:
-                missing.append((digest, size))
-        return _Ready(
-            number=sealed.number,
-            id=sealed.id,
-            rank=sealed.rank,
-            submit=Submit(sealed.header, sealed.signature, sealed.body, openers_to_send(tables, sealed.header)),
-            opener_ids=tuple(recipient.opener_id for recipient in header.recipients),
-            attachments=tuple(missing),
-            directory=sealed.directory,
-            created=header.created,
-            attempts=sealed.attempts,
-            delays=sealed.delays,
+    def _has_room(self, rank: int, others: Sequence[Ready]) -> bool:
+        """Whether one more may go beside `others`: what is not urgent leaves some of the window, and of the line."""
+        if sum(other.rank == rank for other in others) >= self._share[rank]:
+            return False
+        slow = [other for other in others if other.rank >= URGENT]
+        return rank < URGENT or (
+            len(slow) < WINDOW - WINDOW_RESERVE and sum(other.size for other in slow) < UNDER_WAY_BYTES
         )
 
     # Answers ------------------------------------------------------------------------------------------------------
@@ -206,10 +149,7 @@ class Dispatch:
 
         def commit(tables: Tables) -> None:
             for ready, item in pairs:
-                if item.accepted:
-                    _accept(tables, ready, item.index, now)
-                else:
-                    self._refused(tables, ready, item, now=now)
+                settle_alert(tables, ready, item, self._standing, now=now)
 
         await self._store.write(commit)
         for ready, item in pairs:
@@ -225,7 +165,7 @@ class Dispatch:
             self._held[rank] = now + min(item.retry, RANK_WAIT_MS)
             self._share[rank] = max(1, self._share[rank] // 2)
 
-    async def _settle_one(self, ready: _Ready, error: CrossbearingError) -> None:
+    async def _settle_one(self, ready: Ready, error: CrossbearingError) -> None:
         await self.settle(
             [
                 ResultItem(
@@ -233,37 +173,3 @@ class Dispatch:
                 )
             ]
         )
-
-    def _refused(self, tables: Tables, ready: _Ready, item: ResultItem, *, now: int) -> None:
-        code, message, hint = item.code, item.message, item.hint
-        newer = self._standing.version > ready.directory
-        waited = code == ClockOff.code and now - ready.created > CLOCK_SKEW_MS  # it grew too old here, being put off
-        fresh = newer or waited
-        step = verdict(code, 0 if fresh else ready.attempts)
-        log.warning("alert refused by the hub", alert=format_id(ready.id), code=code, then=step)
-        later = now + (retry_after(item.retry) or retry_delay(max(ready.attempts, ready.delays)))
-        if code == ClockOff.code and ready.attempts + 1 >= MAX_ATTEMPTS:
-            told = f"the hub takes no alerts from here: {message}"
-            tables.alarms.raise_(code, told, "compare this machine's clock and the hub's with the right time", now=now)
-        match step:
-            case "seal-again":
-                tables.outbox.seal_again(ready.id, code=code, not_before=now if fresh else later, anew=fresh)
-            case "send-openers":
-                tables.pairs.set_known(ready.opener_ids, known=False)
-                tables.outbox.postpone(ready.id, code=code, not_before=now)
-            case "upload-again":
-                for digest, _ in decode_header(ready.submit.header).attachments:
-                    tables.attachments.set_uploaded(digest, uploaded=False)
-                tables.outbox.postpone(ready.id, code=code, not_before=later)
-            case "later":
-                tables.outbox.postpone(ready.id, code=code, not_before=later, delayed=True)
-            case "expired":
-                tables.outbox.refuse(ready.id, code, message, hint, now=now, state="expired")
-            case "final":
-                tables.outbox.refuse(ready.id, code, message, hint, now=now)
-
-
-def _accept(tables: Tables, ready: _Ready, index: int, now: int) -> None:
-    tables.outbox.accept(ready.id, index, now=now)
-    tables.pairs.set_known(ready.opener_ids, known=True)
-    tables.alarms.clear(ClockOff.code, now=now)

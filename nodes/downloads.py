@@ -13,6 +13,7 @@ from nodes.ports import Clock
 from nodes.store.store import Store
 from nodes.transfers import Transfers
 from schemas.errors import AttachmentUnreadable, NotFound, Purged
+from schemas.session.frames import Blob
 
 if TYPE_CHECKING:
     from nodes.store.attachments import AttachmentRow
@@ -55,18 +56,36 @@ class Downloads:
             async with aclosing(self._transfers.pieces(row.digest, offset=row.stored, limit=row.size)) as pieces:
                 async for piece in pieces:
                     await self._store.write(partial(_append, row.digest, piece))
-        if await self._digest(row.digest) != row.digest:
-            await self._store.write(partial(_restart, row, self._clock()))
-            raise AttachmentUnreadable(f"the hub sent other bytes for attachment {row.digest.hex()[:16]}")
-        await self._store.write(lambda tables: tables.attachments.finish(row.digest))
+        await _finish(self._store, row, self._clock())
 
-    async def _digest(self, digest: bytes) -> bytes:
-        """SHA-256 of what is stored, read part by part."""
-        found, offset = hashlib.sha256(), 0
-        while part := await self._store.read(partial(_part, digest, offset)):
-            found.update(part)
-            offset += len(part)
-        return found.digest()
+
+async def keep_piece(store: Store, piece: Blob, *, now: int) -> bool:
+    """Keep a piece that came in a file, if it goes on where what is here ends; whether the attachment is whole now.
+
+    Raises AttachmentUnreadable when the whole is another than the alert's signed header names; it is begun anew then.
+    """
+    row = await store.read(lambda tables: tables.attachments.get(piece.digest))
+    if row is None or row.complete or (row.stored, row.size) != (piece.offset, piece.total):
+        return False
+    if len(piece.data) > row.size - row.stored:
+        raise AttachmentUnreadable(f"the hub sent more of attachment {row.digest.hex()[:16]} than there is")
+    await store.write(partial(_append, row.digest, piece.data))
+    if row.stored + len(piece.data) < row.size:
+        return False
+    await _finish(store, row, now)
+    return True
+
+
+async def _finish(store: Store, row: AttachmentRow, now: int) -> None:
+    """Compare the whole with its name."""
+    found, offset = hashlib.sha256(), 0
+    while part := await store.read(partial(_part, row.digest, offset)):
+        found.update(part)
+        offset += len(part)
+    if found.digest() != row.digest:
+        await store.write(partial(_restart, row, now))
+        raise AttachmentUnreadable(f"the hub sent other bytes for attachment {row.digest.hex()[:16]}")
+    await store.write(lambda tables: tables.attachments.finish(row.digest))
 
 
 def _append(digest: bytes, piece: bytes, tables: Tables) -> None:

@@ -8,6 +8,8 @@ a session works again. After a fork the node stays away from the hub until an op
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +73,19 @@ class Exchange:
         self._state = LinkState(connected=False)
         self._session: Session | None = None
         self._again = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._asides = 0
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Without a session: the one that is open ends, and the next begins afterwards, from what is held then."""
+        self._asides += 1
+        self._again.set()
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._asides -= 1
 
     def reconnect(self) -> None:
         """End the session that is open, if one is, and connect anew."""
@@ -101,8 +116,16 @@ class Exchange:
             await self._sleep(self._delay(failures))
 
     async def _one_session(self) -> None:
-        self._again.clear()
         connection = await self._link.connect()
+        try:
+            async with self._turn:
+                await self._converse(connection)
+        finally:
+            await _close(connection)
+
+    async def _converse(self, connection: Connection) -> None:
+        if not self._asides:  # else somebody waits to have the session set aside
+            self._again.clear()
         session = Session(self._parts, connection)
         try:
             offset = await session.open()
@@ -114,7 +137,6 @@ class Exchange:
             raise
         finally:
             self._session = None
-            await _close(connection)
 
     async def evidence(self, index: int) -> bytes:
         """The hub's evidence for the alert at a log index. Raises Unreachable, or NotFound when it is not ours."""

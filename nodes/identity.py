@@ -43,6 +43,12 @@ class Identity:
             )
         return self._signing[max(usable, key=lambda record: (record.not_before, record.key_id)).key_id]
 
+    def signing_key_of(self, key_id: bytes) -> SigningKey:
+        """The signing key of that id. Raises KeyNotValid when it is not held here any more."""
+        if key_id not in self._signing:
+            raise KeyNotValid(f"the signing key {key_id.hex()} is not held here any more")
+        return self._signing[key_id]
+
     @cached_property
     def sealing_keys(self) -> tuple[SealingKey, ...]:
         """All sealing keys, newest first."""

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from nodes.answers import settle_receipt
 from nodes.identity import Identity
 from nodes.ports import Clock
-from nodes.receipts import sign_again
 from nodes.standing import Standing
-from nodes.store.receipts import SignedReceipt, receipt_ref
+from nodes.store.receipts import SignedReceipt
 from nodes.store.store import Store
-from nodes.verdicts import receipt_verdict, retry_after, retry_delay
 from nodes.waiting import until_first
-from schemas.errors import KeyNotValid
 from schemas.session.frames import Frame, ResultItem, SendReceipt
 
 if TYPE_CHECKING:
@@ -81,36 +79,12 @@ class ReceiptSender:
 
         def commit(tables: Tables) -> None:
             for receipt, item in pairs:
-                if item.accepted:
-                    tables.receipts.done(receipt.ref)
-                else:
-                    self._refused(tables, receipt, item, now)
+                settle_receipt(tables, receipt, item, self._identity, self._standing, now=now)
 
         await self._store.write(commit)
         for receipt, _ in pairs:
             self._under_way.pop(receipt.ref, None)
         self._answered.set()
-
-    def _refused(self, tables: Tables, receipt: SignedReceipt, item: ResultItem, now: int) -> None:
-        step = receipt_verdict(item.code)
-        log.warning("receipt refused by the hub", ref=receipt.ref.hex(), code=item.code, then=step)
-        later = now + (retry_after(item.retry) or retry_delay(receipt.attempts))
-        if step == "sign-again":
-            try:
-                key = self._identity.signing_key(self._standing.directory, now)
-            except KeyNotValid:
-                step = "later"
-            else:
-                data, signature = sign_again(receipt.receipt, key, now=now)
-                tables.receipts.done(receipt.ref)
-                tables.receipts.add(data, signature, now=now)
-                tables.receipts.postpone(receipt_ref(data), not_before=later)
-        if step == "later":
-            tables.receipts.postpone(receipt.ref, not_before=later)
-        if step == "final":
-            tables.receipts.done(receipt.ref)
-            message = f"the hub takes no receipt of ours for an alert it delivered: {item.message}"
-            tables.alarms.raise_(item.code, message, item.hint or "ask the hub's operator", now=now)
 
 
 def _due(tables: Tables, *, now: int, room: int, sent: frozenset[bytes]) -> list[SignedReceipt]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from nodes.identity import Identity
 from nodes.ports import Random
 from nodes.store.pairs import PairRow
@@ -19,7 +21,8 @@ from schemas.alert.document import alert_from_wire
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import make_opener, opener_id
 from schemas.envelope.seal import PairKey, seal
-from schemas.errors import AlertExpired
+from schemas.errors import AlertExpired, Refusal
+from schemas.ids import format_id
 from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
 from schemas.routing.resolve import query_of_alert, resolve
 
@@ -30,6 +33,22 @@ if TYPE_CHECKING:
     from schemas.keys import SigningKey
 
 SECRET_SIZE = 32
+
+log = structlog.get_logger(__name__)
+
+
+def seal_or_refuse(
+    tables: Tables, outgoing: Outgoing, *, identity: Identity, directory: Directory, now: int, random: Random
+) -> bool:
+    """Seal one waiting alert, or note for the officer why it cannot be; whether it was sealed."""
+    try:
+        seal_outgoing(tables, outgoing, identity=identity, directory=directory, now=now, random=random)
+    except Refusal as refusal:
+        state = "expired" if isinstance(refusal, AlertExpired) else "refused"
+        tables.outbox.refuse(outgoing.id, refusal.code, refusal.message, refusal.hint, now=now, state=state)
+        log.warning("alert not sealed", alert=format_id(outgoing.id), code=refusal.code)
+        return False
+    return True
 
 
 def seal_outgoing(
@@ -110,6 +129,11 @@ def openers_to_send(tables: Tables, header: bytes) -> tuple[bytes, ...]:
     """The openers the hub may not hold yet, of those an alert's header names."""
     named: Sequence[bytes] = [recipient.opener_id for recipient in decode_header(header).recipients]
     return tuple(pair.opener for pair in tables.pairs.get(named) if not pair.known)
+
+
+def openers_named(tables: Tables, header: bytes) -> tuple[bytes, ...]:
+    """Every opener that an alert's header names."""
+    return tuple(pair.opener for pair in tables.pairs.get([r.opener_id for r in decode_header(header).recipients]))
 
 
 def _usable(pair: PairRow, sealing_key: bytes, signing_key: bytes, now: int) -> bool:

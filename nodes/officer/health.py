@@ -119,6 +119,8 @@ def _clock(offset: int | None) -> Cell:
 def _outbox(outbox: dict[str, Any]) -> Cell:
     waiting, refused = outbox["waiting"], outbox["refused"]
     text = f"{waiting} waiting" if waiting else "nothing waiting"
+    if outbox.get("exported"):
+        text = f"{text}, {outbox['exported']} of them exported for a courier"
     return Cell(f"{text}, {refused} refused (bearing sent)", "bad") if refused else Cell(text)
 
 
@@ -128,7 +130,8 @@ def _log(answer: dict[str, Any]) -> str:
         return "no checkpoint seen yet"
     seen = log.get("checkpoint_time")
     when = f", last checkpoint {age(seen, now_ms())}" if seen else ""
-    return f"{log['size']} entries, verified{when}" + (f" ({origin})" if origin else "")
+    position = f"; position {answer['position']}" if not answer["connected"] and answer.get("position") else ""
+    return f"{log['size']} entries, verified{when}" + (f" ({origin})" if origin else "") + position
 
 
 def _witnesses(log: dict[str, Any]) -> Cell:

@@ -33,6 +33,8 @@ __all__ = ["Health", "program_version"]
 @dataclass(frozen=True, slots=True)
 class _Counts:
     waiting: int
+    exported: int
+    notices: int
     waiting_since: int | None
     refused: int
     unread: int
@@ -93,7 +95,8 @@ class Health:
                 **self._witnessing(directory),
             },
             "clock_offset_ms": link.clock_offset,
-            "outbox": {"waiting": counts.waiting, "refused": counts.refused},
+            "outbox": {"waiting": counts.waiting, "exported": counts.exported, "refused": counts.refused},
+            "position": f"{checkpoint.size}/{counts.notices}",
             "inbox": {"unread": counts.unread, "total": counts.received},
             "quarantine": counts.quarantine,
             "dead_letters": counts.dead_letters,
@@ -190,6 +193,8 @@ def _count(tables: Tables) -> _Counts:
     waiting = tables.alerts.page(Filter("out", state="waiting", limit=MAX_LOOKED_AT))
     return _Counts(
         waiting=tables.outbox.count_waiting(),
+        exported=tables.outbox.count_exported(),
+        notices=tables.held.notices,
         waiting_since=min((row.received for row in waiting), default=None),
         refused=tables.alerts.count("out", "refused"),
         unread=tables.alerts.count("in", "unread"),

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from nodes.carrier.desk import CarrierDesk
 from nodes.config import NodeConfig
 from nodes.identity import Identity
 from nodes.keys.service import KeyService
@@ -36,7 +37,7 @@ PATIENCE: Final = 10.0
 
 
 class NodeService:
-    """Everything the local API offers: `sending`, `reading`, `disclosing`, `keys`, `health`, and the rest."""
+    """What the local API offers: `sending`, `reading`, `disclosing`, `keys`, `carrier`, `health`, and the rest."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class NodeService:
         keys: KeyService,
         link: Link,
         evidence: FetchEvidence,
+        carrier: CarrierDesk,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -56,6 +58,7 @@ class NodeService:
         self._standing = standing
         self._acknowledgements = acknowledgements
         self.keys = keys
+        self.carrier = carrier
         self._composer = Composer(standing, clock)
         self.sending = Sending(store, standing, self._composer, clock, random)
         self.reading = Reading(store)

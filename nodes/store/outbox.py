@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 _HOUR_MS = 3_600_000
 _SELECT = (
-    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before FROM alert "
-    "JOIN outgoing USING (number) WHERE "
+    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before, carried "
+    "FROM alert JOIN outgoing USING (number) WHERE "
 )
 _DUE = (
-    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before FROM alert "
-    "JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
+    "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before, carried "
+    "FROM alert JOIN outgoing USING (number) WHERE direction = 'out' AND state = 'waiting' AND not_before <= ? "
     "AND NOT EXISTS (SELECT 1 FROM alert AS first WHERE first.direction = 'out' AND first.id = alert.related "
     "AND first.state = 'waiting') AND rank NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, number LIMIT ?"
 )
@@ -45,7 +45,7 @@ class Outgoing:
     """An alert on its way to the log. `header`, `signature` and `body` are set once sealed, under version `directory`.
 
     `attempts` counts refusals of what was sealed; `delays` how often it was put off for no fault of its own;
-    `not_before` (ms) is when to try next.
+    `not_before` (ms) is when to try next. `carried` is the word, once given, that these bytes went on removable media.
     """
 
     number: int
@@ -59,6 +59,7 @@ class Outgoing:
     attempts: int
     delays: int
     not_before: int
+    carried: bytes | None = None
 
 
 class Outbox:
@@ -112,6 +113,34 @@ class Outbox:
         if row is None:
             raise NotFound(f"alert number {number} is not on its way")
         return Outgoing(*row)
+
+    def to_export(self, *, after: int) -> Outgoing | None:
+        """The next alert behind local number `after` that is not yet in the log, whenever it is due.
+
+        In the order they were composed: one that is about another comes after it, in one file.
+        """
+        row = self._db.execute(
+            _SELECT + "direction = 'out' AND state = 'waiting' AND number > ? ORDER BY number LIMIT 1", (after,)
+        ).fetchone()
+        return None if row is None else Outgoing(*row)
+
+    def sealed_as(self, ref: bytes) -> Outgoing | None:
+        """The alert on its way whose header and signature have a SHA-256 that begins with these bytes."""
+        rows = self._db.execute(
+            "SELECT number, header, signature FROM alert JOIN outgoing USING (number) WHERE body IS NOT NULL"
+        )
+        for number, header, signature in rows:
+            if ids.sha256(header + signature).startswith(ref):
+                return self.get(number)
+        return None
+
+    def mark_exported(self, number: int, carried: bytes, *, now: int) -> None:
+        """These sealed bytes go on removable media: no others are made before the hub has refused them."""
+        self._db.execute("UPDATE outgoing SET exported = ?, carried = ? WHERE number = ?", (now, carried, number))
+
+    def count_exported(self) -> int:
+        """How many of those that wait went on removable media."""
+        return count(self._db, "SELECT count(*) FROM outgoing WHERE exported IS NOT NULL")
 
     def next_due(self, *, now: int) -> int | None:
         """The time (ms) at which the next postponed alert is to be tried, or None."""
@@ -185,8 +214,8 @@ class Outbox:
         With `anew` under a newer directory, whose attempts are counted from the first.
         """
         self._db.execute(
-            "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, not_before = ?, "
-            "attempts = CASE WHEN ? THEN 0 ELSE attempts + 1 END WHERE number = ?",
+            "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, exported = NULL, carried = NULL, "
+            "not_before = ?, attempts = CASE WHEN ? THEN 0 ELSE attempts + 1 END WHERE number = ?",
             (not_before, anew, self._number(alert_id)),
         )
         self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))

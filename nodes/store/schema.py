@@ -191,4 +191,9 @@ CREATE INDEX delivery_open ON delivery (number) WHERE state IN ('waiting', 'acce
 CREATE INDEX alert_logged ON alert (log_index) WHERE direction = 'out' AND log_index IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+ALTER TABLE outgoing ADD COLUMN exported INTEGER;
+ALTER TABLE outgoing ADD COLUMN carried BLOB;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)

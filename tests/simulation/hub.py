@@ -101,7 +101,7 @@ def _unseal(path: Path) -> None:
 def signer_of(world: World, record: Callable[[Checkpoint], None] = lambda checkpoint: None) -> LogSigner:
     """The log's keys."""
     ml_dsa = MlDsaKey(example_seed("broker", "log-mldsa")) if len(world.document.log.keys) > 1 else None
-    return RecordingSigner(world.origin, world.log_key, None, ml_dsa, record)
+    return RecordingSigner(world.origin, world.log_key, None, ml_dsa, None, record)
 
 
 def config_of(folder: Path, settings: Settings | None = None) -> Config:

@@ -12,6 +12,7 @@ from typing import Any
 
 import apsw
 
+from nodes.carrier.desk import CarrierDesk
 from nodes.config import HubSettings, LogSettings, NodeConfig, WatchSettings
 from nodes.daemon import housekeeping
 from nodes.deadlines import DeadlineWatch
@@ -160,6 +161,16 @@ class NodeHost(Machine):
             ),
             link=lambda: exchange.state,
             evidence=exchange.evidence,
+            carrier=CarrierDesk(
+                store=store,
+                standing=standing,
+                identity=identity,
+                aside=exchange.aside,
+                clock=clock,
+                random=parts.random,
+                evidence=self.evidence,
+                home=config.home,
+            ),
             clock=clock,
             random=parts.random,
         )

@@ -6,11 +6,12 @@ What the hub would bring is put into the store by the same calls that the link m
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nodes.carrier.desk import CarrierDesk
 from nodes.config import HubSettings, LogSettings, NodeConfig, WatchSettings
 from nodes.identity import Identity
 from nodes.keys.publication import Publications
@@ -176,6 +177,16 @@ async def edge_node(
             ),
             link=lambda: node.link,
             evidence=evidence,
+            carrier=CarrierDesk(
+                store=store,
+                standing=standing,
+                identity=identity,
+                aside=nullcontext,
+                clock=clock,
+                random=random,
+                evidence=config.evidence,
+                home=home,
+            ),
             clock=clock,
             random=random,
         )

@@ -181,7 +181,7 @@ async def test_a_stale_alert_waits_for_the_directory_and_goes_out_with_it(sender
 
 
 async def test_eight_mismatches_under_one_directory_are_final(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodes.dispatch.retry_delay", lambda _: 0)
+    monkeypatch.setattr("nodes.answers.retry_delay", lambda _: 0)
     refused = (await sender.send()).id
     for _ in range(7):
         await sender.end.refuse(refused, "routing-mismatch")

@@ -1,0 +1,1 @@
+"""Files on removable media, at the hub: what agencies bring is taken in, what waits for them is written."""
