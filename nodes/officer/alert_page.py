@@ -29,6 +29,7 @@ def show_page(screen: Screen, answer: dict[str, Any], related: Sequence[dict[str
     marking = words.marking(alert["marking"])
     screen.banner(marking.text, marking.style)
     _warnings(screen, answer)
+    _unknown_original(screen, answer)
     screen.heading(alert["title"])
     screen.line()
     screen.fields(head_fields(answer))
@@ -64,6 +65,16 @@ def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
             screen.line(f"RECALLED - do not rely on this; see {short}", "bad")
     if answer.get("corrected_by"):
         screen.line(f"CORRECTED - the correction is {_short(answer['corrected_by'])}", "warn")
+
+
+def _unknown_original(screen: Screen, answer: dict[str, Any]) -> None:
+    """A recall or correction of what this node never received, because it came first or was stopped on its way."""
+    relation = answer["alert"].get("relation")
+    if answer["direction"] != "in" or not relation or relation["type"] not in ("recall", "correct"):
+        return
+    if relation["alert"] not in answer.get("thread", ()):
+        said = "nothing is left to do" if relation["type"] == "recall" else "this says all of it"
+        screen.line(f"The alert that it is about, {_short(relation['alert'])}, never arrived here; {said}.", "warn")
 
 
 def _subjects(screen: Screen, subjects: list[dict[str, Any]]) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.fake_node import FakeNode, identity, received, sent
 from tests.unit.nodes.officer.conftest import OnTerminal, Run
 
@@ -66,6 +68,25 @@ def test_what_changes_the_reading_comes_first(run: Run, node: FakeNode) -> None:
     assert lines[1] == "EXERCISE - not a real case"
     assert lines[2] == "RECALLED - do not rely on this; see 00000004"
     assert lines[3] == "CORRECTED - the correction is 00000005"
+
+
+@pytest.mark.parametrize(
+    ("kind", "relation", "words"),
+    [("recall", "recall", "nothing is left to do"), ("correction", "correct", "all of it")],
+)
+def test_a_recall_of_what_never_arrived_says_so(run: Run, node: FakeNode, kind: str, relation: str, words: str) -> None:
+    about = {"type": relation, "alert": identity(4)}
+    node.add({**received(3, kind=kind, relation=about), "thread": [identity(3)]})
+    assert words in run("show", "0003").stdout.splitlines()[1]
+    node.add({**received(5, kind=kind, relation=about), "thread": [identity(4), identity(5)]}, received(4))
+    assert words not in run("show", "0005").stdout
+
+
+def test_a_recall_that_waits_is_not_taken_for_one_that_was_made(run: Run, node: FakeNode) -> None:
+    node.add(sent(6, [], recalled_by=identity(7)) | {"recall_state": "waiting"})
+    assert "RECALL NOT SENT YET - 00000007 waits in the outbox" in run("show", "0006").stdout
+    node.add(sent(8, [], recalled_by=identity(9)) | {"recall_state": "accepted"})
+    assert "RECALLED - do not rely on this; see 00000009" in run("show", "0008").stdout
 
 
 def test_an_own_alert_shows_its_recipients_and_whether_it_is_logged(run: Run, node: FakeNode) -> None:
