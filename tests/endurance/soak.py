@@ -22,13 +22,13 @@ SAMPLES = 60
 MOST_LOOKED_UP = 40
 """Alerts whose latency is read for one sample."""
 GROWTH = 0.10
-"""What the last quarter may take more than the second one: a leak of that size in a quarter of an hour shows."""
+"""What the last quarter may take more than the third: a leak of that size in a quarter of the time shows."""
 SLACK = 2
 """Descriptors or threads that a process may have more at one moment than at another, for a call it just answers."""
 SLOWER = 2.0
 """And how much longer an alert may take in the last quarter; a machine that does other things too varies by less."""
-JUDGED_FROM = 1_800.0
-"""Seconds: a shorter run is still filling its caches, so memory and latency are shown and not judged."""
+JUDGED_FROM = 3_600.0
+"""Seconds: a shorter run is still filling its caches (the hub's take 96 MiB), so memory is shown and not judged."""
 
 Say = Callable[[str], None]
 
@@ -89,19 +89,19 @@ def run(root: Path, *, seed: int, seconds: float, nodes: int, say: Say) -> Outco
 
 
 def growth(samples: Sequence[Sample], nodes: int, *, long: bool) -> list[str]:
-    """What is more in the last quarter of a run than in the second, in words. The first one warms up."""
+    """What is more in the last quarter of a run than in the third, in words. The first half warms up."""
     quarter = len(samples) // 4
-    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
+    third, last = samples[-2 * quarter : -quarter], samples[-quarter:]
     found = []
     for who, processes in (("broker", 1), ("nodes", nodes)):
         for what in ("descriptors", "threads"):
-            was, is_ = (max(getattr(getattr(s, who), what) for s in part) for part in (second, last))
+            was, is_ = (max(getattr(getattr(s, who), what) for s in part) for part in (third, last))
             if is_ > was + SLACK * processes:
                 found.append(f"{what} of {who}: {was} to {is_}")
-        was, is_ = (median(getattr(s, who).pss for s in part) for part in (second, last))
+        was, is_ = (median(getattr(s, who).pss for s in part) for part in (third, last))
         if long and is_ > was * (1 + GROWTH):
             found.append(f"memory of {who}: {was / 1e6:.1f} to {is_ / 1e6:.1f} MB")
-    was, is_ = (median(sample.p50 for sample in part) for part in (second, last))
+    was, is_ = (median(sample.p50 for sample in part) for part in (third, last))
     if long and is_ > SLOWER * max(was, 1):
         found.append(f"latency of half the alerts: {was:.0f} to {is_:.0f} ms")
     return found

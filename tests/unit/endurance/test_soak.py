@@ -24,8 +24,8 @@ def changed(sample: Sample, **changes: int) -> Sample:
     [
         (lambda s, n: changed(s, descriptors=10 * n), "descriptors"),
         (lambda s, n: changed(s, threads=10 * n), "threads"),
-        (lambda s, n: changed(s, pss=1000 + 30 * n), "memory"),
-        (lambda s, n: replace(s, p50=10 + 10 * n), "latency"),
+        (lambda s, n: changed(s, pss=1000 + 40 * n), "memory"),
+        (lambda s, n: replace(s, p50=2**n), "latency"),
     ],
 )
 def test_what_grows_is_named(grow: Callable[[Sample, int], Sample], words: str) -> None:
@@ -36,8 +36,8 @@ def test_what_grows_is_named(grow: Callable[[Sample, int], Sample], words: str) 
 
 
 def test_what_is_flat_or_fell_or_only_filled_a_cache_is_not() -> None:
-    warming = [changed(FLAT, pss=10 * number) for number in range(15)]
-    assert growth(warming + [changed(FLAT, pss=150)] * 45, NODES, long=True) == []
+    warming = [changed(FLAT, pss=10 * number) for number in range(30)]
+    assert growth(warming + [changed(FLAT, pss=300)] * 30, NODES, long=True) == []
     assert growth([FLAT] * 60, NODES, long=True) == []
     assert growth([changed(FLAT, pss=1000 + 30 * number) for number in range(60)], NODES, long=False) == []
 
