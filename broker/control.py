@@ -20,7 +20,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from broker.carrier.desk import Desk, Errand, read_errand, send, told, unless_refused
+from broker.carrier.desk import Desk, Errand, errand_of, send, told, unless_refused
 from broker.draft import NewDirectory, Work
 from broker.exchange import Exchange
 from schemas.codec import Fields, Value, decode, encode
@@ -99,7 +99,7 @@ class Control:
                 case "publish":
                     return await self._publish(request)
                 case "import" | "export" as command:
-                    return read_errand(command, request)
+                    return errand_of(command, request)
             raise Malformed("there is no such command")
         except asyncio.IncompleteReadError:
             return told(Truncated("the request ends early"))

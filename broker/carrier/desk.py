@@ -56,7 +56,7 @@ class Errand:
     position: Position = Position()  # noqa: RUF009  # it cannot be changed
 
 
-def read_errand(command: str, request: Fields) -> Errand:
+def errand_of(command: str, request: Fields) -> Errand:
     """The errand in a request. Raises `Malformed`."""
     if command == "import":
         request.done()

@@ -24,10 +24,11 @@ def read_medium(path: Path) -> Iterator[bytes]:
         raise NotFound(f"there is no {path}", hint="Check that the medium is mounted.") from None
     except OSError as error:
         raise StorageFailed(f"{path} cannot be read: {error.strerror}", hint="Check the medium.") from error
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_CARRIER:
+        os.close(handle)
+        raise CarrierUnknown(f"{path} is no regular file of at most {MAX_CARRIER} bytes")
     with os.fdopen(handle, "rb", buffering=0) as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_CARRIER:
-            raise CarrierUnknown(f"{path} is no regular file of at most {MAX_CARRIER} bytes")
         try:
             while piece := file.read(PIECE):
                 yield piece

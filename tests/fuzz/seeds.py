@@ -12,6 +12,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from broker.governance.source_text import source_text
 from certs.example.pki import authority, leaf
 from schemas.alert.document import alert_to_wire, compose_alert, load_document
+from schemas.carrier.records import End, Segment, SignedManifest, encode_manifest, encode_record
 from schemas.codec import Value, decode, encode
 from schemas.directory.governed import governed_by
 from schemas.directory.metadata import decode_bundle
@@ -26,6 +27,8 @@ from schemas.log.receipt import encode_receipt
 from schemas.sealed import seal_secrets
 from schemas.session.frames import encode_frame
 from tests.fuzz.sealed import FORM, KEY, ME, PASSPHRASE, SENDER, alert, disclosing, hub, world
+from tests.fuzz.wire import CARRIED
+from tests.support.carrying import TO_NODE
 from tests.support.directory import DAY_MS, NOW
 from tests.support.envelope import counting_random, make_alert, make_pairs
 from tests.unit.schemas.session.test_frames import EVERY
@@ -55,6 +58,14 @@ def _wire() -> Iterator[Seed]:
     for role, peer in (("n", "hub"), ("h", "node")):
         told = [encode_frame(frame) for _, frame, side in frames if side == peer][1:]
         yield "session", f"seed-{role}", role.encode() + b"".join(len(f).to_bytes(2, "big") + f for f in told)
+    yield "carrier", "seed", CARRIED
+    yield "carrier-manifest", "seed", encode_manifest(TO_NODE)
+    for name, record in (
+        ("manifest", SignedManifest(b"m", bytes(64))),
+        ("segment", Segment(1, (bytes(32),), bytes(64))),
+    ):
+        yield "carrier-record", f"seed-{name}", encode_record(record)
+    yield "carrier-record", "seed-end", encode_record(End(7))
     made = disclosing()
     core = hub()
     index = len(core.entries()) - 1

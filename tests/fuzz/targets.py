@@ -39,6 +39,8 @@ DECODERS: Final[Mapping[str, str]] = {
     "nodes.witness.config.parse_config": "settings",
     "schemas.alert.document.alert_from_wire": "alert",
     "schemas.alert.loading.load_document": "document-yaml",
+    "schemas.carrier.records.decode_manifest": "carrier-manifest",
+    "schemas.carrier.records.decode_record": "carrier-record",
     "schemas.codec.decode": "codec",
     "schemas.directory.agency_keys.parse_agency_keys": "agency-keys",
     "schemas.directory.authority.parse_public_key": "public-key",

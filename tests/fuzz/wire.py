@@ -8,6 +8,7 @@ from typing import Final
 
 from nodes.auditor.survey import survey
 from schemas.alert.document import alert_from_wire, alert_to_wire
+from schemas.carrier.records import decode_manifest, decode_record, encode_manifest, encode_record
 from schemas.codec import Value, decode, encode
 from schemas.directory.metadata import decode_bundle, encode_bundle
 from schemas.envelope.disclosure import decode_disclosure, encode_disclosure, is_disclosure
@@ -17,6 +18,8 @@ from schemas.errors import (
     BadDocument,
     BadEntry,
     BadReceipt,
+    CarrierDamaged,
+    CarrierRefusal,
     DirectoryInvalid,
     EncodingRefusal,
     SessionRefusal,
@@ -26,13 +29,18 @@ from schemas.limits import MAX_CREDIT, MAX_FRAME, MAX_LISTS, MAX_MESSAGE, MAX_SL
 from schemas.log.entry import decode_entry, encode_entry
 from schemas.log.evidence import decode_evidence, encode_evidence, read_path
 from schemas.log.receipt import decode_receipt, encode_receipt
-from schemas.session.frames import Side, decode_frame, encode_frame
+from schemas.session.frames import SendReceipt, Side, decode_frame, encode_frame
 from schemas.session.machine import TRANSITIONS, SessionMachine
 from tests.fuzz.promise import Target, one_form
+from tests.support.carrying import reader, written
 from tests.support.directory import make_world
 from tests.support.session_playbook import HELLO, WELCOME
 
 _HISTORY = make_world().history
+
+
+CARRIED: Final = written("node", [SendReceipt(b"a receipt", bytes(64))])
+"""A good file for the hub."""
 
 
 def fuzz_codec(data: bytes) -> bool:
@@ -138,8 +146,24 @@ def _path(data: bytes) -> tuple[bytes, ...]:
     return read_path(decode(data, max_size=MAX_FRAME))
 
 
+def fuzz_carrier(data: bytes) -> bool:
+    """A file on removable media, after a good head: nothing is read but what its maker wrote, to its end."""
+    good = CARRIED
+    try:
+        records = list(
+            reader(good[: len(good) - len(data)] + data if len(data) < len(good) else data, "node").records()
+        )
+    except CarrierRefusal:
+        return False
+    assert records == list(reader(good, "node").records())
+    return True
+
+
 WIRE: Final[Mapping[str, Target]] = {
     "alert": fuzz_alert,
+    "carrier": fuzz_carrier,
+    "carrier-manifest": one_form(decode_manifest, encode_manifest, EncodingRefusal),
+    "carrier-record": one_form(partial(decode_record, sender="hub"), encode_record, CarrierDamaged),
     "codec": fuzz_codec,
     "directory-bundle": one_form(decode_bundle, lambda b: encode_bundle(b.metadata, b.target), DirectoryInvalid),
     "disclosure": fuzz_disclosure,
