@@ -83,6 +83,8 @@ def wait_end(daemon: Daemon, *, seconds: float) -> bool:
                 child.wait(min(TICK, left))
         else:
             time.sleep(min(TICK, left))  # not our child: an earlier command started it
+    if (child := _CHILDREN.pop(daemon.pid, None)) is not None:
+        child.wait()  # it has ended; a run of hours must not leave thousands of zombies
     return True
 
 
