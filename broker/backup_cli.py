@@ -145,8 +145,14 @@ def restore_status(data: Path, as_json: bool) -> None:
 @click.option(
     "--despite", multiple=True, metavar="AGENCY", help="Set aside what this agency claims and no signature proves."
 )
+@click.option(
+    "--fewer",
+    is_flag=True,
+    help="Go on though fewer confirm than are needed. Should a silent one hold more, there are two histories, and "
+    "its node halts with the proof.",
+)
 @explained
-def resume(data: Path, *, nothing_newer: bool, despite: tuple[str, ...]) -> None:
+def resume(data: Path, *, nothing_newer: bool, despite: tuple[str, ...], fewer: bool) -> None:
     """Let the running, restored hub of DATA take alerts and sign again."""
     from broker.config import load_config
     from broker.control import ask
@@ -154,7 +160,7 @@ def resume(data: Path, *, nothing_newer: bool, despite: tuple[str, ...]) -> None
 
     del nothing_newer  # click demands it; giving it is the statement
     names: list[Value] = list(despite)
-    answer = ask(load_config(data).control_socket, {"command": "resume", "despite": names})
+    answer = ask(load_config(data).control_socket, {"command": "resume", "despite": names, "fewer": fewer})
     click.echo(f"the log goes on from {Fields(answer, 'answer').integer('size')} entries", err=True)
 
 

@@ -5,7 +5,7 @@ One request per connection: four bytes of length, a canonical map; the answer ha
     {"command": "status"}
     {"command": "directory"}
     {"command": "restored"}
-    {"command": "resume", "despite": [text, …]}
+    {"command": "resume", "despite": [text, …], "fewer": bool}
     {"command": "publish", "bundle": bytes, "role": text, "version": number}
     {"command": "import"}, {"command": "export", …}: see `broker.carrier.desk`
 
@@ -92,9 +92,9 @@ class Control:
                     listening = self._exchange.listening
                     return {"restored": listening.as_dict() if listening is not None else None}
                 case "resume":
-                    despite = request.texts("despite")
+                    despite, fewer = request.texts("despite"), request.flag("fewer")
                     request.done()
-                    await self._exchange.resume(despite)
+                    await self._exchange.resume(despite, fewer=fewer)
                     return self._status()
                 case "publish":
                     return await self._publish(request)

@@ -226,12 +226,14 @@ class Exchange:
                     log.error("not kept", who=report.who, reason=fault.message)
         return LogRestored(f"the log was restored from a backup of {self.head.size} entries and is not settled yet")
 
-    async def resume(self, despite: Collection[str] = ()) -> None:
-        """Sign again, on the operator's word that nothing newer was signed. Raises `LogRestored` with what is against
-        it, and `BadConfig` when there is nothing to settle."""
+    async def resume(self, despite: Collection[str] = (), *, fewer: bool = False) -> None:
+        """Sign again, on the operator's word that nothing newer was signed; see `Listening.obstacles`.
+
+        Raises `LogRestored` with what is against it, and `BadConfig` when there is nothing to settle.
+        """
         if self.listening is None:
             raise BadConfig("this log is not waiting to be resumed", hint="See `bearing-broker status`.")
-        if obstacles := self.listening.obstacles(despite):
+        if obstacles := self.listening.obstacles(despite, fewer=fewer):
             raise LogRestored("; ".join(obstacles), hint="`bearing-broker restore-status` says what to do.")
         await self.write(self._committer.settle)
         log.warning("resumed", size=self.head.size, confirmed=list(self.listening.confirming), despite=list(despite))

@@ -20,6 +20,7 @@ from schemas.session.frames import (
     Blob,
     Frame,
     Hello,
+    Recover,
     Result,
     ResultItem,
     TreeHead,
@@ -52,6 +53,7 @@ class Outgoing:
         self._asked: Round | None = None
         self._cosigning = False
         self._shown = 0
+        self._recover: Recover | None = None
 
     @property
     def unsent_results(self) -> int:
@@ -87,6 +89,11 @@ class Outgoing:
         self._notices_due = True
         self._wake()
 
+    def recover(self, asked: Recover) -> None:
+        """The node was restored from a backup and asks for a page of what it lacks."""
+        self._recover = asked
+        self._wake()
+
     def cosigned(self) -> None:
         """The node answered what it was asked to cosign."""
         self._cosigning = False
@@ -100,6 +107,8 @@ class Outgoing:
             return self._pieces.popleft()
         if self._directory < self._exchange.head.directory:
             return await self._next_directory()
+        if self._recover is not None:
+            return await self._next_recovered(self._recover)
         if (asked := self._exchange.witnessing.newest) is not None and self._may_ask(asked):
             return await self._next_head(asked)
         shown = self._exchange.witnessing.shown
@@ -121,6 +130,13 @@ class Outgoing:
         build = partial(shipping.directory, self._directory, head=head, proven=self._proven)
         frame, self._directory = await self._exchange.read(build)
         self._proven = head.size
+        return frame
+
+    async def _next_recovered(self, asked: Recover) -> Frame:
+        head, shipping = self._exchange.head, self._exchange.shipping
+        build = partial(shipping.recovered, self._agency, asked, head=head, proven=self._proven)
+        frame = await self._exchange.read(build)
+        self._recover, self._proven = None, head.size
         return frame
 
     def _may_ask(self, newest: Round) -> bool:

@@ -78,8 +78,11 @@ class Listening:
         quorum = quorum_of(directory)
         return max(quorum, every - quorum + 1)
 
-    def obstacles(self, despite: Collection[str] = ()) -> list[str]:
-        """Why nothing may be signed yet, in sentences; nothing, if it may. What is not proven may be set aside."""
+    def obstacles(self, despite: Collection[str] = (), *, fewer: bool = False) -> list[str]:
+        """Why nothing may be signed yet, in sentences; nothing, if it may.
+
+        What is not proven may be set aside; with `fewer`, one who confirms is enough.
+        """
         said: list[str] = []
         for report in sorted(self._reports.values(), key=lambda each: each.who):
             if report.size > self.size and (report.proven or report.who not in despite):
@@ -89,7 +92,7 @@ class Listening:
                 word = "holds a signed checkpoint" if report.proven else "claims a checkpoint"
                 said.append(f"{report.who} {word} of {report.size} entries with another history than this log")
         confirming = self.confirming
-        if len(confirming) < self.needed():
+        if len(confirming) < (1 if fewer else self.needed()):
             said.append(f"{len(confirming)} confirm that they hold nothing newer, {self.needed()} are needed")
         told = max((r.known for r in self._reports.values() if r.who not in despite), default=0)
         if told > self.size and self.silent:

@@ -45,6 +45,7 @@ from schemas.session.frames import (
     Frame,
     Hello,
     Publish,
+    Recover,
     ResultItem,
     SendReceipt,
     Submit,
@@ -284,6 +285,8 @@ class Session:
             case Cosign():
                 self._cosigned(frame)
                 outgoing.cosigned()
+            case Recover():
+                outgoing.recover(frame)
             case Fetch() | Upload():
                 self._asked.append(frame)
                 self._asking.set()

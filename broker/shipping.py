@@ -21,9 +21,10 @@ from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.evidence import Evidence, Included, encode_evidence
 from schemas.log.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, prove_consistency, prove_inclusion, root
 from schemas.log.tiles import TILE_WIDTH
-from schemas.session.frames import Block, DirectoryUpdate, Item
+from schemas.session.frames import Block, DirectoryUpdate, Item, Recover, Recovered
 
 NOTICES = 256  # receipts in one frame
+RECOVERED = 128  # alerts of one page for a node that was restored
 RESTORE = "Check the disk. Put back log.db from a backup, or have the sender send it again."
 
 log = structlog.get_logger()
@@ -121,6 +122,40 @@ class Shipping:
             notices_to = head.size if len(indexes) < NOTICES else indexes[-1] + 1
         frame = Block(head.note, self._consistency(proven, head.size), tuple(items)) if items else None
         return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(damaged), tuple(sent), notices_to)
+
+    def recovered(self, agency: str, asked: Recover, *, head: Head, proven: int) -> Recovered:
+        """What concerns `agency` again, from where it asks on, as much as fits; see docs/spec/session.md, restored."""
+        indexes = self._engine.concerning(agency, asked.since, asked.start, head.size, RECOVERED + 1)
+        items: list[Item] = []
+        sent: set[bytes] = set()
+        room, following = self._budget, 0
+        for index in indexes:
+            if room <= 0 or len(items) == RECOVERED:
+                following = index
+                break
+            items.append(self._again(agency, index, head.size, sent))
+            room -= _weight(items[-1])
+        return Recovered(head.note, self._consistency(proven, head.size), tuple(items), following)
+
+    def _again(self, agency: str, index: int, size: int, sent: set[bytes]) -> Item:
+        """An alert once more: with its body and opener for a recipient, as far as they are still held."""
+        (bare,) = self._entries([index], size)
+        entry = decode_entry(bare.entry)
+        if not isinstance(entry, AlertEntry):
+            raise StorageTampered(f"the entry at index {index} is no alert")
+        header = decode_header(entry.header)
+        known = self._engine.alert_at(index)
+        named = next((r.opener_id for r in header.recipients if r.agency == agency), None)
+        if named is None or known is None or known.idle_since is None:
+            return bare
+        try:
+            body = self._blob(header.body_digest)
+            openers = () if named in sent else (self._blob(named),)
+        except _DamagedError as error:
+            log.critical("an alert cannot be sent again", agency=agency, index=index, reason=str(error), hint=RESTORE)
+            return bare
+        sent.add(named)
+        return Item(index, bare.entry, bare.path, body, openers)
 
     def directory(self, after: int, *, head: Head, proven: int) -> tuple[DirectoryUpdate, int]:
         """Directory entries of versions above `after`, as many as fit, and the last version among them."""

@@ -101,6 +101,9 @@ def settle_alert(tables: Tables, ready: Ready, item: ResultItem, standing: Stand
             tables.outbox.postpone(ready.id, code=code, not_before=later, delayed=True)
         case "expired":
             tables.outbox.refuse(ready.id, code, item.message, item.hint, now=now, state="expired")
+        case "final" if (stands := tables.alerts.by_number(ready.number).index) is not None:
+            # It was accepted there before, and is only submitted again: the log has it, whatever this copy lacks.
+            tables.outbox.accept(ready.id, stands, now=now)
         case "final":
             tables.outbox.refuse(ready.id, code, item.message, item.hint, now=now)
 

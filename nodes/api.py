@@ -119,6 +119,7 @@ class LocalApi:
             web.post("/v1/keys/certificate", self._renew_certificate),
             web.post("/v1/carrier/export", self._export),
             web.post("/v1/carrier/import", self._import),
+            web.post("/v1/backup", self._backup),
             web.get("/v1/quarantine", self._quarantine),
             web.get("/v1/dead-letters", self._dead_letters),
             web.post("/v1/dead-letters/{number:[1-9][0-9]{0,17}}/retry", self._retry),
@@ -308,6 +309,15 @@ class LocalApi:
         return _json(await self._service.carrier.take(request.content.iter_chunked(PIECE)))
 
     # Care
+
+    async def _backup(self, request: web.Request) -> web.Response:
+        _query(request).done()
+        given = Given(read_object(await _body(request, MAX_PLAIN_REQUEST)))
+        target = given.text("target")
+        given.done()
+        if target is None:
+            raise Malformed("target is missing", hint="Name the folder to make, as an absolute path.")
+        return _json(await self._service.backup(Path(target)))
 
     async def _quarantine(self, request: web.Request) -> web.Response:
         _query(request).done()

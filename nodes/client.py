@@ -326,6 +326,10 @@ class NodeClient:
 
     # Care
 
+    def backup(self, target: str) -> Json:
+        """`POST /v1/backup`: back the node up into the new folder `target`."""
+        return self._json("POST", "/v1/backup", {"target": target})
+
     def quarantine(self) -> Json:
         """`GET /v1/quarantine`: what arrived and failed a check; never shown as an alert."""
         return self._json("GET", "/v1/quarantine")

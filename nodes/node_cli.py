@@ -119,3 +119,55 @@ def resume(home: Path, passphrase_file: Path | None) -> None:
     with home_lock(config.lock):
         was_halted = clear_halt(config.database, seeds.database)
     click.echo("The node will call the hub again." if was_halted else "The node was not halted.", err=True)
+
+
+@node.command()
+@click.argument("home", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("target", type=click.Path(path_type=Path))
+@_PASSPHRASE
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def backup(home: Path, target: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Back the node of HOME up into the new folder TARGET, while it runs or not.
+
+    The folder holds the encrypted store, the sealed keystore, the settings and the certificate with its private key.
+    The passphrase is not in it: without it the backup opens nothing.
+    """
+    import json
+
+    from nodes.client import NodeClient
+    from nodes.config import load_config
+    from nodes.offline import back_up_stopped
+    from schemas.errors import Unreachable
+
+    config, target = load_config(home.absolute()), target.absolute()
+    try:
+        told = NodeClient(config.socket).backup(str(target))
+    except Unreachable:
+        told = back_up_stopped(config, target, passphrase_file)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for name, value in told.items():
+        click.echo(f"{name}\t{value}")
+    click.echo("Keep the passphrase elsewhere; the certificate's private key in it is not sealed.", err=True)
+
+
+@node.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@_PASSPHRASE
+def restore(folder: Path, home: Path, passphrase_file: Path | None) -> None:
+    """Make the home HOME from the backup FOLDER.
+
+    When it runs, the node gets back from the hub what it received since, as long as the hub holds it. What the agency
+    sent since then is in the log, and its text with the recipients. `bearing quarantine` lists both kinds of loss.
+    """
+    from nodes.backup import restore_home
+    from nodes.passphrase import read_passphrase
+
+    made = restore_home(folder, home.absolute(), read_passphrase(passphrase_file))
+    click.echo(f"Made {home} for {made.agency}, as of log size {made.size}.", err=True)
+    click.echo("Make sure that no other node of this agency runs; then: bearing node run " + str(home), err=True)
+    click.echo(
+        "If keys were rotated since, the hub answers not-pinned: see docs/operations.md, restore a node.", err=True
+    )

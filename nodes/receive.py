@@ -23,6 +23,7 @@ from nodes.notices import Notice, apply_notices, read_escalation, read_notice
 from nodes.openers import Keyring, own_opener_id
 from nodes.ports import Clock
 from nodes.receipts import Word, sign_words
+from nodes.recovering import Own, take_back
 from nodes.standing import Standing
 from nodes.store.directory import DirectoryRow
 from nodes.store.held import HeldCheckpoint
@@ -41,6 +42,7 @@ from schemas.errors import (
     Fork,
     KeyNotValid,
     ProtocolError,
+    Purged,
     Refusal,
     ReplayDiffers,
 )
@@ -49,7 +51,7 @@ from schemas.log.entry import AlertEntry, DirectoryEntry, EscalationEntry, Recei
 from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.receipt import ReceiptItem, decode_receipt
 from schemas.log.witnessed import read_witnessed
-from schemas.session.frames import Block, Cosign, DirectoryUpdate, Item, TreeHead, WitnessedHead
+from schemas.session.frames import Block, Cosign, DirectoryUpdate, Item, Recovered, TreeHead, WitnessedHead
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
@@ -69,6 +71,9 @@ class _Changes:
     words: list[Word] = field(default_factory=list)
     openers: list[OpenerRow] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    own: list[Own] = field(default_factory=list)
+    recovered: int | None = None
+    """After a page for a restored node: where to go on, 0 at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,27 @@ class Receiver:
                 await asyncio.sleep(0)
         await self._commit(trusted, changes)
         return sum(item.is_alert for item in frame.items)
+
+    async def recovered(self, frame: Recovered) -> None:
+        """Take in a page of what this node, restored from a backup, lacks: alerts to it, and those it sent itself."""
+        trusted = await self._trust(frame.checkpoint, frame.proof)
+        entries = [(item, verify_item(item.index, item.entry, item.path, trusted)) for item in frame.items]
+        known = await self._look_up(entries)
+        changes = _Changes(recovered=frame.next)
+        for count, (item, entry) in enumerate(entries, start=1):
+            if not isinstance(entry, AlertEntry):
+                raise ProtocolError("a page for a restored node carries an entry that is no alert")
+            header = decode_header(entry.header)
+            if header.sender == self._identity.agency:
+                changes.own.append(Own(item.index, leaf_hash(item.entry), header, entry.header, entry.signature))
+            elif item.body or header.id in known.held:
+                await self._alert(item, entry, trusted, known, changes)
+            else:
+                changes.quarantined.append(_gone(item, header, self._clock()))
+            if count % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        await self._commit(trusted, changes)
+        log.info("recovered", alerts=len(changes.received), own=len(changes.own), next=frame.next)
 
     async def head(self, frame: TreeHead) -> Cosign:
         """Stand on a new checkpoint, and cosign it once that is durable."""
@@ -343,6 +369,8 @@ class Receiver:
                 tables.receipts.add(receipt, signature, now=now)
             if unsigned is not None:
                 tables.alarms.raise_(unsigned.code, unsigned.message, unsigned.hint, now=now)
+            if changes.recovered is not None:
+                take_back(tables, changes.own, changes.recovered, now=now)
             apply_notices(tables, changes.notices, now=now)
             tables.held.advance(held, _held(trusted))
 
@@ -360,6 +388,22 @@ class Receiver:
         except KeyNotValid as fault:
             return [], fault
         return sign_words(words, self._identity.agency, key, now=now), None
+
+
+def _gone(item: Item, header: Header, now: int) -> Quarantined:
+    """What a restored node received once and cannot get again."""
+    message = f"this alert of {header.sender} came before, and its body was deleted before this node asked for it again"
+    return Quarantined(
+        index=item.index,
+        id=header.id,
+        sender=header.sender,
+        code=Purged.code,
+        step=None,
+        message=message,
+        time=now,
+        entry=item.entry,
+        body=b"",
+    )
 
 
 def _held(trusted: TrustedCheckpoint) -> HeldCheckpoint:

@@ -18,18 +18,21 @@ from nodes.identity import Identity
 from nodes.ports import Random
 from nodes.store.pairs import PairRow
 from schemas.alert.document import alert_from_wire
+from schemas.envelope.body import seal_body
 from schemas.envelope.header import decode_header
-from schemas.envelope.opener import make_opener, opener_id
+from schemas.envelope.opener import make_opener, opener_id, unwrap
 from schemas.envelope.seal import PairKey, seal
-from schemas.errors import AlertExpired, Refusal
-from schemas.ids import format_id
+from schemas.errors import AlertExpired, InnerMismatch, OpenerUnknown, Refusal
+from schemas.ids import format_id, sha256
 from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
 from schemas.routing.resolve import query_of_alert, resolve
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
     from nodes.store.outbox import Outgoing
+    from schemas.codec import Value
     from schemas.directory.state import Directory
+    from schemas.envelope.header import Header
     from schemas.keys import SigningKey
 
 SECRET_SIZE = 32
@@ -123,6 +126,22 @@ def pair_key(
     )
     tables.pairs.add(pair)
     return PairKey(recipient, secret, pair.opener_id, opener)
+
+
+def seal_same(tables: Tables, header: Header, document: Value) -> bytes:
+    """The sealed body that a header of ours was made for, out of the alert's wire map: the same bytes once more.
+
+    Raises OpenerUnknown when no pair key that its header names is held any more, InnerMismatch if other bytes come out.
+    """
+    secrets = {pair.opener_id: pair.secret for pair in tables.pairs.get([r.opener_id for r in header.recipients])}
+    for recipient in header.recipients:
+        if recipient.opener_id in secrets:
+            key = unwrap(secrets[recipient.opener_id], header.id, header.commitment, recipient.wrap)
+            body = seal_body({"id": header.id, "sender": header.sender, "alert": document}, key)
+            if sha256(body) != header.body_digest:
+                raise InnerMismatch(f"alert {format_id(header.id)} is not what its header was made for")
+            return body
+    raise OpenerUnknown(f"the pair key of alert {format_id(header.id)} is no longer held")
 
 
 def openers_to_send(tables: Tables, header: bytes) -> tuple[bytes, ...]:

@@ -22,6 +22,7 @@ from nodes.openers import Keyring
 from nodes.ports import Clock, Connection, Random
 from nodes.receipt_sender import ReceiptSender
 from nodes.receive import Receiver
+from nodes.resubmission import send_again
 from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.transfers import Transfers
@@ -48,6 +49,8 @@ from schemas.session.frames import (
     DirectoryUpdate,
     Frame,
     Hello,
+    Recover,
+    Recovered,
     Result,
     TreeHead,
     Uploaded,
@@ -67,6 +70,9 @@ INBOUND: Final = 16
 """Frames read and not yet worked through, 64 MiB of them at most; then the connection waits until there is room."""
 
 log = structlog.get_logger(__name__)
+
+
+_Inbound = Block | DirectoryUpdate | TreeHead | WitnessedHead | Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,9 @@ class Session:
         self._parts = parts
         self._connection = connection
         self._machine = SessionMachine("node")
-        self._inbound: asyncio.Queue[Block | DirectoryUpdate | TreeHead | WitnessedHead] = asyncio.Queue(INBOUND)
+        self._inbound: asyncio.Queue[_Inbound] = asyncio.Queue(INBOUND)
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
+        self._complete = asyncio.Event()  # nothing of a restoration of this node is outstanding
         self._expected = 0
         self._transfers = Transfers(parts.store, self._send)
         self._keyring = Keyring(parts.identity, self._fetch_opener)
@@ -155,7 +162,8 @@ class Session:
             )
         )
         try:
-            frame = await asyncio.wait_for(self._receive(), WELCOME_TIMEOUT)
+            async with asyncio.timeout(WELCOME_TIMEOUT):  # wait_for would lose a stop that comes with the answer
+                frame = await self._receive()
         except TimeoutError:
             raise IdleTimeout(f"the hub did not answer our greeting within {WELCOME_TIMEOUT:.0f} s") from None
         if isinstance(frame, Bye):
@@ -169,7 +177,20 @@ class Session:
             )
         self._expected = frame.directory
         self._note_directory()
+        if frame.restored != standing_at.restored:
+            await self._work_through(frame)
         return self._parts.clock() - frame.time
+
+    async def _work_through(self, welcome: Welcome) -> None:
+        """The hub's log was restored: bring it what it may have lost of ours. Once for each restoration."""
+        now = self._parts.clock()
+
+        def commit(tables: Tables) -> int:
+            tables.held.set_log_restored(welcome.restored)
+            return send_again(tables, since=welcome.since, size=welcome.size, now=now)
+
+        count = await self._parts.store.write(commit)
+        log.warning("the hub's log was restored", since=welcome.since, submitted_again=count)
 
     async def run(self, offset: int) -> NoReturn:
         """Exchange frames until the session ends. Always raises: Unreachable, or what ended it.
@@ -222,7 +243,7 @@ class Session:
         while True:
             frame = await self._receive()
             match frame:
-                case Block() | DirectoryUpdate() | TreeHead() | WitnessedHead():
+                case Block() | DirectoryUpdate() | TreeHead() | WitnessedHead() | Recovered():
                     await self._inbound.put(frame)
                 case Result():
                     await self._results(frame)
@@ -246,6 +267,9 @@ class Session:
                     await self._send(await self._receiver.head(frame))
                 case WitnessedHead() as frame:
                     await self._receiver.witnessed(frame)
+                case Recovered() as frame:
+                    await self._receiver.recovered(frame)
+                    await self._recover()
 
     async def _results(self, frame: Result) -> None:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]
@@ -265,7 +289,17 @@ class Session:
 
     async def _send_alerts(self) -> None:
         await self._current.wait()
+        await self._recover()
+        await self._complete.wait()  # what a restored node would seal anew may stand in the log already
         await self._dispatch.run()
+
+    async def _recover(self) -> None:
+        """Ask for the next page of what this node, restored from a backup, lacks; when it lacks nothing, say so."""
+        lacking = await self._parts.store.read(lambda tables: tables.held.recovering)
+        if lacking is None:
+            self._complete.set()
+        else:
+            await self._send(Recover(*lacking))
 
     async def _clock_off(self, offset: int) -> NoReturn:
         await asyncio.sleep(CLOCK_RETRY)

@@ -91,6 +91,12 @@ class Engine(View, Protocol):
         yet; the longest overdue first, at most `limit`.
         """
 
+    def concerning(self, agency: str, since: int, start: int, below: int, limit: int) -> list[int]:
+        """Log indexes from `start` to before `below` of what `agency` sent at `since` or later, or receipted there.
+
+        In order, at most `limit`.
+        """
+
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """How many deliveries wait and have not expired, for each rank of precedence that has any."""
 

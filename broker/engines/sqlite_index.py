@@ -141,6 +141,16 @@ class SqliteIndex:
             limit,
         )
 
+    def concerning(self, agency: str, since: int, start: int, below: int, limit: int) -> list[int]:
+        """See `Engine`."""
+        rows = self._rows(
+            "SELECT idx FROM delivery WHERE agency = ? AND idx >= ? AND idx < ? AND standing > 1 AND receipt >= ? "
+            "UNION SELECT idx FROM alert WHERE sender = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?",
+            *(agency, start, below, since),
+            *(agency, max(start, since), below, limit),
+        )
+        return [index for (index,) in rows]
+
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """See `Engine`."""
         return dict(self._rows(_WAITING_BY_RANK, now))

@@ -185,6 +185,11 @@ class Exchange:
         processes.kill(self.daemons.pop(name))
         self._remember()
 
+    def stop_one(self, name: str) -> None:
+        """End one daemon in good order."""
+        processes.stop(self.daemons.pop(name))
+        self._remember()
+
     def stop(self) -> int:
         """End every daemon in good order, nodes first; how many there were."""
         daemons = sorted(self.daemons.values(), key=lambda daemon: daemon.name == "broker")

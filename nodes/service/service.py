@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from nodes.backup import held_size, make_backup
 from nodes.carrier.desk import CarrierDesk
 from nodes.config import NodeConfig
 from nodes.identity import Identity
@@ -54,6 +57,8 @@ class NodeService:
         clock: Clock,
         random: Random,
     ) -> None:
+        self._config = config
+        self._clock = clock
         self._store = store
         self._standing = standing
         self._acknowledgements = acknowledgements
@@ -106,6 +111,19 @@ class NodeService:
                 return await self._store.read(look)
             except NotReady:
                 await self._store.wait("downloads", revision)
+
+    async def backup(self, target: Path) -> dict[str, object]:
+        """`POST /v1/backup`: a folder with everything to make this home from again; see `nodes.backup`."""
+
+        def work(path: Path, tables: Tables) -> int:
+            tables.copy(path)
+            return held_size(tables)
+
+        async def copy(path: Path) -> int:
+            return await self._store.read(partial(work, path))
+
+        made = await make_backup(self._config, target, copy=copy, now=self._clock())
+        return made.as_dict()
 
     async def retry_dead_letter(self, number: int) -> dict[str, Any]:
         """`POST /v1/dead-letters/{n}/retry`: hand it to its handler again. Raises `NotFound`."""

@@ -7,6 +7,7 @@ tables; it must not keep them, wait for anything, or write when asked only to re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ import apsw
 from nodes.store.alerts import Alerts
 from nodes.store.attachments import Attachments
 from nodes.store.connection import doubt, named_failures, open_connection, storage_error
+from nodes.store.copy import check_store, copy_store
 from nodes.store.deadlines import Deadlines
 from nodes.store.directory import DirectoryTable
 from nodes.store.events import Alarms, Events
@@ -32,10 +34,15 @@ T = TypeVar("T")
 
 
 class Tables:
-    """The store's subjects, over one connection. `topics` collects what changed, to wake those who wait for it."""
+    """The store's subjects, over one connection. `topics` collects what changed, to wake those who wait for it.
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    `copy` and `check` are for backups, see `nodes.store.copy`.
+    """
+
+    def __init__(self, connection: apsw.Connection, copy: Callable[[Path], None]) -> None:
         self.topics: Topics = set()
+        self.copy = copy
+        self.check = partial(check_store, connection)
         self.held = Held(connection)
         self.events = Events(connection, self.topics)
         self.alarms = Alarms(connection, self.events)
@@ -64,7 +71,7 @@ class Database:
     def __init__(self, path: Path, key: bytes, *, vfs: str | None = None) -> None:
         self._path = str(path)
         self._connection = open_connection(path, key, vfs=vfs)
-        self._tables = Tables(self._connection)
+        self._tables = Tables(self._connection, partial(copy_store, self._connection, key))
         self._in_doubt: Exception | None = None
 
     def read(self, work: Work[T]) -> T:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import apsw
 
-from nodes.store.alerts import insert_alert
+from nodes.store.alerts import AlertRow, Alerts, insert_alert
 from nodes.store.events import Events
 from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
@@ -155,6 +155,34 @@ class Outbox:
         sql = "SELECT max(log_index) + 1 FROM alert WHERE direction = 'out' AND log_index IS NOT NULL"
         return count(self._db, sql)
 
+    def logged_from(self, index: int) -> list[AlertRow]:
+        """Our alerts that stand in the log at `index` or later, as we were told, in the order of the log."""
+        rows = self._db.execute(
+            "SELECT id FROM alert WHERE direction = 'out' AND log_index IS NOT NULL AND log_index >= ? "
+            "AND state = 'accepted' ORDER BY log_index",
+            (index,),
+        ).fetchall()
+        alerts = Alerts(self._db)
+        return [row for (alert_id,) in rows if (row := alerts.get("out", cast(bytes, alert_id))) is not None]
+
+    def reopen(self, number: int, *, body: bytes | None, directory: int, lost: bool, now: int) -> None:
+        """Submit an alert once more that was accepted before: these bytes or, without a body, sealed afresh.
+
+        With `lost` it is no longer in the log: recipients of whom nothing was heard wait again, and its place is
+        forgotten.
+        """
+        self._db.execute("UPDATE alert SET state = 'waiting' WHERE number = ?", (number,))
+        if lost:
+            self._db.execute("UPDATE alert SET log_index = NULL, leaf = NULL WHERE number = ?", (number,))
+            self._db.execute(
+                "UPDATE delivery SET state = 'waiting', time = ? WHERE number = ? AND state = 'accepted'", (now, number)
+            )
+        self._db.execute(
+            "INSERT OR REPLACE INTO outgoing (number, body, sealed, directory) VALUES (?, ?, ?, ?)",
+            (number, body, None if body is None else now, None if body is None else directory),
+        )
+        self._topics.add("outbox")
+
     def set_sealed(
         self,
         number: int,
@@ -194,6 +222,35 @@ class Outbox:
         )
         if first:
             self.relations.settle(alert_id, now=now)
+
+    def adopt(
+        self,
+        alert_id: bytes,
+        index: int,
+        *,
+        header: bytes,
+        signature: bytes,
+        expires: int,
+        recipients: Sequence[str],
+        now: int,
+    ) -> None:
+        """The log holds it at `index` under this header: it was sent before this store was restored from a backup."""
+        number = self._number(alert_id)
+        self._db.execute(
+            "UPDATE alert SET header = ?, signature = ?, expires = ?, state = 'waiting', message = NULL, hint = NULL "
+            "WHERE number = ?",
+            (header, signature, expires, number),
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO delivery (number, agency, state, time) VALUES (?, ?, 'waiting', ?)",
+            [(number, agency, now) for agency in recipients],
+        )
+        told = self._db.execute("SELECT agency FROM delivery WHERE number = ?", (number,)).fetchall()
+        self._db.executemany(
+            "DELETE FROM delivery WHERE number = ? AND agency = ?",
+            [(number, agency) for (agency,) in told if agency not in recipients],
+        )
+        self.accept(alert_id, index, now=now)
 
     def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
         """It will not be sent: `refused` for a reason the officer must know, or `expired`."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import apsw
 
+from schemas.limits import PAIR_KEY_ALERTS
+
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
@@ -69,6 +71,10 @@ class Pairs:
     def set_known(self, opener_ids: Sequence[bytes], *, known: bool) -> None:
         """Whether the hub holds these openers: an accepted alert proves it, `opener-missing` the contrary."""
         self._db.executemany("UPDATE pair SET known = ? WHERE opener_id = ?", [(int(known), i) for i in opener_ids])
+
+    def retire(self) -> None:
+        """No further alert is sealed with any of these; they are kept for disclosures."""
+        self._db.execute("UPDATE pair SET uses = ?", (PAIR_KEY_ALERTS,))
 
     def prune(self, before: int) -> None:
         """Forget pair keys made before that time (ms); keep it well past their life and the longest outage."""

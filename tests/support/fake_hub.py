@@ -240,19 +240,21 @@ class HubEnd:
                 return received
             self._kept.append(received)
 
-    async def welcome(self, *, at: int | None = None, origin: str | None = None) -> Hello:
-        """Take the greeting and answer it; the node's greeting."""
+    async def welcome(
+        self, *, at: int | None = None, origin: str | None = None, restored: tuple[int, int] = (0, 0)
+    ) -> Hello:
+        """Take the greeting and answer it; the node's greeting. `restored`: when the log was, and since which index."""
         hello = await self.expect(Hello)
         self.proven = hello.size
         hub = self.hub
         version = hub.world.directory.version
         now = hub.clock() if at is None else at
-        await self.send(Welcome(PROTOCOL, origin or hub.world.origin, version, hub.size, now))
+        await self.send(Welcome(PROTOCOL, origin or hub.world.origin, version, hub.size, now, *restored))
         return hello
 
-    async def catch_up(self) -> Hello:
+    async def catch_up(self, *, restored: tuple[int, int] = (0, 0)) -> Hello:
         """Welcome the node and bring it every directory version it lacks."""
-        hello = await self.welcome()
+        hello = await self.welcome(restored=restored)
         if hello.directory < self.hub.world.directory.version:
             await self.send(self.hub.directory(proven=self.proven, after=hello.directory))
             self.proven = self.hub.size

@@ -221,6 +221,12 @@ class MemoryEngine(MemoryView):
         ]
         return [delivery for _, _, delivery in sorted(found, key=lambda item: item[:2])][:limit]
 
+    def concerning(self, agency: str, since: int, start: int, below: int, limit: int) -> list[int]:
+        c = self.contents
+        told = {i for (i, who), d in c.deliveries.items() if who == agency and d.standing > 1 and d.receipt >= since}
+        own = {i for i, alert in c.alerts.items() if alert.sender == agency and i >= since}
+        return sorted(index for index in told | own if start <= index < below)[:limit]
+
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         counts: dict[int, int] = {}
         for d in self.contents.deliveries.values():

@@ -29,7 +29,7 @@ from schemas.errors import BadConfig, LogRestored, Missing, NotFound, NotReady, 
 from schemas.log.checkpoint import Checkpoint, verify_checkpoint
 from schemas.log.merkle import EMPTY_ROOT
 from schemas.log.tiles import entries_path, entry_bundle, split_bundle
-from schemas.session.frames import Hello, Submit
+from schemas.session.frames import Hello, Recover, Recovered, Submit
 from tests.support.directory import NOW, World, make_world
 from tests.support.hub import new_hub, running_hub
 from tests.support.hub_client import HubClient, HubClosedError, connect
@@ -69,6 +69,16 @@ def test_it_waits_until_enough_confirm(world: World) -> None:
     assert len(heard.obstacles()) == 1
     heard.hear(Report(everyone[heard.needed() - 1], 10, proven=True, agrees=True))
     assert heard.obstacles() == []
+
+
+def test_an_operator_may_go_on_with_fewer_but_never_alone_nor_against_proof(world: World) -> None:
+    heard = listening(world)
+    assert heard.obstacles(fewer=True)
+    heard.hear(Report("hk-customs", 10, proven=True, agrees=True))
+    assert heard.obstacles()
+    assert heard.obstacles(fewer=True) == []
+    heard.hear(Report("sg-cnb", 11, proven=True, agrees=True))
+    assert heard.obstacles(fewer=True)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +188,7 @@ async def test_a_restored_hub_hears_what_is_missing_and_takes_nothing(
         assert isinstance(answer, dict)
         assert (answer["missing"], answer["ahead"]) == ([5, 7], [["sg-cnb", 7]])
         with pytest.raises(LogRestored, match="holds a checkpoint of 7"):
-            await put(fresh, {"command": "resume", "despite": []})
+            await put(fresh, {"command": "resume", "despite": [], "fewer": False})
         with pytest.raises(LogRestored):
             await put(fresh, {"command": "publish", "role": "targets", "version": 2, "bundle": b"x"})
         status = await put(fresh, {"command": "status"})
@@ -202,11 +212,11 @@ async def test_it_goes_on_when_nobody_holds_more(config: Config, world: World, t
     async with running_hub(fresh) as hub:
         for agency in AGENCIES:
             await greet(hub.server.address, world, hellos[agency], tmp_path / "tls")
-        await put(fresh, {"command": "resume", "despite": []})
+        await put(fresh, {"command": "resume", "despite": [], "fewer": False})
         assert hub.exchange.ready
         assert await hub.exchange.submit(alert(world, 2)) == 6
         with pytest.raises(BadConfig):
-            await put(fresh, {"command": "resume", "despite": []})
+            await put(fresh, {"command": "resume", "despite": [], "fewer": False})
         async with connect(world, "sg-cnb", hub.server.address, tmp_path / "tls") as node:
             welcome = await node.hello()
             assert (welcome.restored, welcome.since) == (NOW, 6)
@@ -377,3 +387,33 @@ async def test_a_sender_brings_back_the_bodies_that_a_copy_lacks(config: Config,
         assert await hub.exchange.submit(work) == 5, "and again, with nothing to supply"
     made = make_backup(fresh, tmp_path / "check", CLOCK)
     assert (made.contents.bodies, made.contents.missing) == (1, 0)
+
+
+async def test_a_restored_node_is_given_again_what_it_receipted_and_sent(
+    config: Config, world: World, tmp_path: Path
+) -> None:
+    async with running_hub(config) as hub:
+        for number in (1, 2):
+            assert isinstance(await hub.exchange.submit(alert(world, number)), int)
+        async with connect(world, "sg-cnb", hub.server.address, tmp_path / "tls") as node:
+            await node.hello()
+            await node.until(lambda: len(node.inbox) == 2)
+            first, second = node.inbox
+            await node.acknowledge(first)
+            since = hub.exchange.head.size
+            await node.acknowledge(second)
+        async with connect(world, "sg-cnb", hub.server.address, tmp_path / "tls") as node:
+            await node.hello()
+            await node.send(Recover(since, 0))
+            page = await node.expect(Recovered)
+            assert [item.index for item in page.items] == [second.index]
+            assert page.items[0].body
+            assert page.items[0].openers
+            assert page.next == 0
+        async with connect(world, SENDER, hub.server.address, tmp_path / "tls") as node:
+            await node.hello()
+            await node.send(Recover(0, 0))
+            page = await node.expect(Recovered)
+            assert [(item.index, item.body) for item in page.items] == [(first.index, b""), (second.index, b"")]
+            await node.send(Recover(second.index, 0))
+            assert [item.index for item in (await node.expect(Recovered)).items] == [second.index]

@@ -26,6 +26,7 @@ from schemas.errors import (
 )
 from schemas.ids import sha256
 from schemas.limits import LONGEST_WAIT_MS, MAX_RETRY_MS, WINDOW, WINDOW_RESERVE
+from schemas.log.checkpoint import verify_checkpoint
 from schemas.log.receipt import decode_receipt
 from schemas.session.frames import (
     Blob,
@@ -34,6 +35,9 @@ from schemas.session.frames import (
     Credit,
     Fetch,
     Hello,
+    Item,
+    Recover,
+    Recovered,
     Result,
     ResultItem,
     SendReceipt,
@@ -41,6 +45,7 @@ from schemas.session.frames import (
     Upload,
     Uploaded,
 )
+from tests.support.directory import NOW
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, eventually, id_of, node_parts
 
@@ -612,3 +617,166 @@ async def test_a_receipt_waits_while_there_is_no_key_to_sign_it_with(
     monkeypatch.setattr(run.parts.identity, "signing_key", none)
     await run.end.refuse(row.ref, "key-retired")
     assert await run.end.expect(SendReceipt) == first
+
+
+# A log that came back from a backup --------------------------------------------------------------------------------
+
+
+async def accepted_at(parts: Parts, hub: FakeHub, index: int) -> tuple[Alert, Submit]:
+    """An alert of ours that the hub says stands at that index."""
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        alert = await run.compose()
+        submit = await run.end.expect(Submit)
+        await run.end.send(Result((ResultItem(decode_header(submit.header).id, True, index, "", "", ""),)))
+        await run.settled(alert, "accepted")
+    return alert, submit
+
+
+async def test_the_greeting_says_what_is_held_and_known(parts: Parts, hub: FakeHub) -> None:
+    await accepted_at(parts, hub, 900)
+    async with running(parts, hub) as run:
+        hello = await run.end.catch_up()
+        assert hello.known == 901
+        held = verify_checkpoint(hello.note, hub.world.origin, hub.world.directory.log_keys())
+        assert (held.size, held.root) == (hello.size, hello.root)
+
+
+@pytest.mark.parametrize("since", [900, 5])
+async def test_what_a_restored_log_may_have_lost_is_sent_again_as_it_was(
+    parts: Parts, hub: FakeHub, since: int
+) -> None:
+    alert, first = await accepted_at(parts, hub, 900)
+    async with running(parts, hub) as run:
+        await run.end.catch_up(restored=(NOW, since))
+        again = await run.end.expect(Submit)
+        assert again == first, "header, signature, body and openers to the byte, though the body was not kept"
+        await run.end.send(Result((ResultItem(decode_header(again.header).id, True, 907, "", "", ""),)))
+        assert (await run.settled(alert, "accepted")).index == 907
+    async with running(parts, hub) as run:
+        hello = await run.end.catch_up(restored=(NOW, since))
+        assert hello.restored == NOW, "worked through, once"
+        assert await parts.store.read(lambda t: t.outbox.count_waiting()) == 0
+
+
+async def test_what_came_before_the_backup_is_left_alone(parts: Parts, hub: FakeHub) -> None:
+    alert, _ = await accepted_at(parts, hub, 900)
+    async with running(parts, hub) as run:
+        await run.end.catch_up(restored=(NOW, 901))
+        assert (await run.row(alert)).state == "accepted"
+        assert await parts.store.read(lambda t: t.outbox.count_waiting()) == 0
+
+
+async def test_a_lost_alert_that_grew_too_old_is_sealed_afresh_under_its_own_id(parts: Parts, hub: FakeHub) -> None:
+    alert, first = await accepted_at(parts, hub, 900)
+    async with running(parts, hub) as run:
+        await run.end.catch_up(restored=(NOW, 5))
+        again = await run.end.expect(Submit)
+        identity = decode_header(again.header).id
+        await run.end.send(Result((ResultItem(identity, False, 0, "clock-off", "too old", ""),)))
+        fresh = await run.end.expect(Submit)
+        assert decode_header(fresh.header).id == decode_header(first.header).id
+        assert fresh.header != first.header
+        await run.end.send(Result((ResultItem(identity, True, 33, "", "", ""),)))
+        assert (await run.settled(alert, "accepted")).index == 33
+
+
+async def test_an_alert_that_stands_in_the_log_is_never_told_refused(parts: Parts, hub: FakeHub) -> None:
+    alert, _ = await accepted_at(parts, hub, 2)
+    async with running(parts, hub) as run:
+        await run.end.catch_up(restored=(NOW, 0))
+        again = await run.end.expect(Submit)
+        item = ResultItem(decode_header(again.header).id, False, 0, "replay-differs", "other bytes", "")
+        await run.end.send(Result((item,)))
+        row = await run.settled(alert, "accepted")
+        assert (row.index, row.code) == (2, None)
+
+
+async def test_a_hub_that_is_not_settled_is_waited_for(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        await run.end.expect(Hello)
+        await run.end.send(Bye("log-restored", "not settled"))
+        assert (await run.ended()).code == "log-restored"
+        assert await parts.store.read(lambda t: t.held.halted) is None
+
+
+# A node that came back from a backup -------------------------------------------------------------------------------
+
+
+async def recovering(parts: Parts, since: int) -> None:
+    await parts.store.write(lambda t: t.held.set_recovering(since, 0))
+
+
+async def page(run: Run, hub: FakeHub, *items: Item, following: int = 0) -> None:
+    await run.end.send(Recovered(hub.log.note(), hub.proof(run.end.proven), items, following))
+    run.end.proven = hub.size
+
+
+async def test_a_restored_node_sends_nothing_before_it_knows_what_it_sent(parts: Parts, hub: FakeHub) -> None:
+    await recovering(parts, 5)
+    async with running(parts, hub) as run:
+        hello = await run.end.catch_up()
+        assert hello.note == b"", "it cannot vouch that it never held a later one"
+        assert await run.end.expect(Recover) == Recover(5, 0)
+        alert = await run.compose()
+        await page(run, hub, following=7)
+        assert await run.end.expect(Recover) == Recover(5, 7), "page after page"
+        assert (await run.row(alert)).state == "waiting"
+        await page(run, hub)
+        await run.end.accept(await run.end.expect(Submit))
+        await run.settled(alert, "accepted")
+    assert await parts.store.read(lambda t: t.held.recovering) is None
+    async with running(parts, hub) as run:
+        assert (await run.end.catch_up()).note
+
+
+async def test_it_goes_on_where_a_lost_connection_left_it(parts: Parts, hub: FakeHub) -> None:
+    await recovering(parts, 5)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.expect(Recover)
+        await page(run, hub, following=7)
+        await run.end.expect(Recover)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        assert await run.end.expect(Recover) == Recover(5, 7)
+
+
+async def test_it_takes_back_what_the_log_says_it_sent_and_received(parts: Parts, hub: FakeHub) -> None:
+    received = hub.enter_alert()
+    gone = hub.enter_alert()
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        alert = await run.compose()
+        first = await run.end.expect(Submit)  # the node dies before it hears the answer, and comes back from a backup
+    own = hub.admit(first)
+    await parts.store.write(lambda t: t.outbox.seal_again(id_of(alert), code="x", not_before=0))
+    await recovering(parts, 5)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.expect(Recover)
+        bare = [replace(hub.item(index), body=b"", openers=()) for index in (gone, own)]
+        await page(run, hub, hub.item(received), *bare)
+        row = await run.settled(alert, "accepted")
+        assert row.index == own
+        content = await parts.store.read(lambda t: t.alerts.content(row.number))
+        assert content.header == first.header, "as it stands in the log, not as it would be sealed now"
+        (kept,) = await parts.store.read(lambda t: t.quarantine.newest())
+        assert (kept.index, kept.code) == (gone, "purged")
+        assert await parts.store.read(lambda t: t.alerts.count("in")) == 1
+
+
+async def test_what_it_sent_after_its_backup_is_named(parts: Parts, hub: FakeHub) -> None:
+    alert = make_alert(hub.world, ME, number=77)
+    own = hub.enter_sealed(alert)
+    about = hub.enter_receipt("hk-customs", [own])
+    await recovering(parts, 5)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        await run.end.expect(Recover)
+        await run.end.block(about)
+        await page(run, hub, replace(hub.item(own), body=b"", openers=()))
+        await eventually(lambda: parts.store.read(lambda t: t.held.recovering is None))
+        (kept,) = await parts.store.read(lambda t: t.quarantine.newest())
+        assert (kept.id, kept.code) == (id_of(alert), "not-found")
+        assert await parts.store.read(lambda t: t.alarms.standing()) == [], "a receipt about it is no alarm"
