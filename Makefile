@@ -75,7 +75,7 @@ fuzz: $(READY)
 
 # The peers: Debian's redis-server, mosquitto and rabbitmq-server, and the NATS server of a wheel.
 bench: $(READY)
-	@command -v redis-server mosquitto rabbitmqctl >/dev/null || apt-get install -qqy redis-server mosquitto rabbitmq-server
+	@for each in redis-server mosquitto rabbitmq-server; do command -v $$each /usr/lib/rabbitmq/bin/$$each >/dev/null || apt-get install -qqy $$each; done
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.brokers $(BENCH)
 
