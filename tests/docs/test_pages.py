@@ -41,3 +41,16 @@ def test_metrics_named_in_operations_exist() -> None:
     exposed = Metrics().expose().decode()
     named = set(re.findall(r"crossbearing_[a-z_]+", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")))
     assert {name for name in named if name.removesuffix("_total") not in exposed} == set()
+
+
+def test_tests_named_in_the_threat_model_exist() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+\w+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 50
+    missing = []
+    for file, function in named:
+        path = ROOT / "tests" / file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if not text or (function and f"def {function}(" not in text):
+            missing.append(f"{file}::{function}")
+    assert missing == []
