@@ -23,8 +23,10 @@ from typing import Final
 from tests.mutation.modules import MODULES, OPTIONS, ROOT
 from tests.mutation.survivors import Survivor, difference, explained
 
-KILLED: Final = {1, 3, -24, 24, 36, 152, 255}
-"""Exit codes of a run that noticed: a failed test, an aborted session, or a mutant that never came to an end."""
+ENDLESS: Final = {-24, 24, 36, 152, 255}
+"""Exit codes of a run that was stopped, for a mutant that never came to an end."""
+KILLED: Final = {1, 3} | ENDLESS
+"""Exit codes of a run that noticed: a failed test, or an aborted session, beside those."""
 SOURCES: Final = ("schemas", "broker", "nodes")
 BESIDE: Final = ("certs", "deploy", "docs", "tests")
 
@@ -35,6 +37,7 @@ class Outcome:
 
     module: str
     mutants: int
+    endless: int
     wording: int
     """Survivors that differ in a sentence meant for people: no test holds those to the letter."""
     survivors: tuple[Survivor, ...]
@@ -64,7 +67,8 @@ def mutate(module: str, folder: Path) -> Outcome:
     codes: dict[str, int | None] = json.loads(results.read_text())["exit_code_by_key"]
     alive = {name.rpartition(".")[2] for name, code in codes.items() if code not in KILLED}
     survivors = tuple(_survivors(module, folder / "mutants" / module, alive))
-    return Outcome(module, len(codes), len(alive) - len(survivors), survivors)
+    endless = sum(code in ENDLESS for code in codes.values())
+    return Outcome(module, len(codes), endless, len(alive) - len(survivors), survivors)
 
 
 def _survivors(module: str, mutated: Path, alive: set[str]) -> Iterator[Survivor]:
@@ -100,7 +104,8 @@ def main() -> None:
         gone = [s for s in known if s.module == module and s not in outcome.survivors]
         killed = outcome.mutants - outcome.wording - len(outcome.survivors)
         survive = f"{outcome.wording} in wording and {len(outcome.survivors)} others survive"
-        print(f"{module}: {outcome.mutants} mutants, {killed} killed; {survive}", flush=True)
+        stopped = f" ({outcome.endless} by the clock)" if outcome.endless else ""
+        print(f"{module}: {outcome.mutants} mutants, {killed} killed{stopped}; {survive}", flush=True)
         for survivor in new:
             print(f"    {survivor}", flush=True)
         for survivor in gone:

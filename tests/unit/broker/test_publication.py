@@ -20,7 +20,7 @@ from schemas.session.frames import Bye, TreeHead, WitnessedHead
 from tests.support.cosigning import cosigner_of
 from tests.support.directory import World, make_world
 from tests.support.hub import new_hub, running_hub
-from tests.support.hub_client import HubClient, client_tls, connect
+from tests.support.hub_client import HubClient, HubClosedError, client_tls, connect
 from tests.support.wait import until_async
 
 AGENCIES = ("au-abf", "hk-customs", "sg-cnb")
@@ -113,7 +113,7 @@ async def test_a_node_that_says_fork_is_an_alarm_with_evidence(scene: Scene) -> 
 async def test_a_node_that_holds_another_history_is_an_alarm_with_evidence(scene: Scene) -> None:
     async with connect(scene.world, "hk-customs", scene.hub.server.address, scene.folder) as client:
         client.held = replace(client.held, size=3, root=b"f" * 32)
-        with pytest.raises(Exception, match="fork"):
+        with pytest.raises(HubClosedError, match="fork"):
             await client.hello()
     (case,) = (scene.folder / "hub" / "evidence").iterdir()
     assert (case / "hello").read_text() == f"hk-customs\n3\n{(b'f' * 32).hex()}\n"
