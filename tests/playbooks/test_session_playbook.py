@@ -31,7 +31,7 @@ from schemas.session.frames import (
     WitnessedHead,
     encode_frame,
 )
-from schemas.session.machine import TRANSITIONS, SessionMachine, SessionMisuse
+from schemas.session.machine import SessionMachine, SessionMisuse
 from tests.support.session_playbook import HELLO, WELCOME, Playbook, block
 
 DIGEST = bytes(32)
@@ -162,7 +162,7 @@ FRAMES: list[tuple[Side, Frame]] = [
 ]
 
 
-@pytest.mark.parametrize("state", TRANSITIONS)
+@pytest.mark.parametrize("state", ["start", "greeted", "open", "closed"])
 @pytest.mark.parametrize(("side", "frame"), FRAMES, ids=lambda value: type(value).__name__)
 def test_each_frame_passes_in_the_states_of_the_table_and_no_other(state: str, side: Side, frame: Frame) -> None:
     beginnings: dict[str, Callable[[], Playbook]] = {

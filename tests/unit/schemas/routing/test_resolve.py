@@ -152,6 +152,12 @@ def test_nobody_says_who_was_left_out_and_why() -> None:
     with pytest.raises(Nobody) as caught:
         recipients(query("sg-cnb", "au-abf", "nz-customs"), suspended=("au-abf", "nz-customs", "sg-cnb"))
     assert caught.value.message.endswith("sg-cnb is suspended (built-in:suspended)"), "three are named"
+    many = ("region:empty",) * 20
+    with pytest.raises(Nobody) as caught:
+        recipients(query(*many))
+    assert caught.value.message == f"{', '.join(many)[:200]} reaches nobody"
+    with pytest.raises(OperationClosed, match=r"^jp-customs takes no part in operation marker$"):
+        recipients(query("sg-cnb", sender="jp-customs", operation="marker"))
     with pytest.raises(Nobody, match=r"and 4 more$"):
         recipients(query("all", marking="red", operation=None), suspended=())
 
