@@ -219,7 +219,12 @@ class Exchange:
         if listening is not None and listening.hear(report):
             words = {"who": report.who, "size": report.size, "proven": report.proven, "agrees": report.agrees}
             log.warning("heard", here=self.head.size, obstacles=listening.obstacles(), **words)
-            if note and self._heard is not None and (report.size > self.head.size or not report.agrees):
+            if (
+                note
+                and self._heard is not None
+                and "/" not in report.who
+                and (report.size > self.head.size or not report.agrees)
+            ):
                 try:
                     await self.read(partial(keep_heard, self._heard, report.who, note))
                 except StorageFailed as fault:

@@ -16,7 +16,10 @@ log = structlog.get_logger()
 
 
 def read_heard(exchange: Exchange, folder: Path) -> list[tuple[Report, bytes]]:
-    """What the files there prove, each under its name. What the log did not sign is said and left out."""
+    """What the files there prove, each under its path, so that none passes for its holder.
+
+    What the log did not sign is said and left out.
+    """
     reports = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
@@ -27,5 +30,5 @@ def read_heard(exchange: Exchange, folder: Path) -> list[tuple[Report, bytes]]:
             continue
         within = held.size <= exchange.head.size
         agrees = not within or exchange.shipping.root_at(held.size) == held.root
-        reports.append((Report(path.name, held.size, proven=True, agrees=agrees), note))
+        reports.append((Report(f"{folder.name}/{path.name}", held.size, proven=True, agrees=agrees), note))
     return reports

@@ -61,8 +61,12 @@ class Listening:
 
     @property
     def confirming(self) -> tuple[str, ...]:
-        """Those who hold a signed checkpoint of this very history, and none beyond it."""
-        return tuple(sorted(r.who for r in self._reports.values() if r.proven and r.agrees and 0 < r.size <= self.size))
+        """Agencies and outside witnesses that hold a signed checkpoint of this very history, and none beyond it.
+
+        A file says what was held once, not that nothing more is held now: it can forbid, and never confirm.
+        """
+        counted = (r for r in self._reports.values() if r.proven and r.agrees and 0 < r.size <= self.size)
+        return tuple(sorted({r.who for r in counted} & self._everyone()))
 
     @property
     def silent(self) -> tuple[str, ...]:

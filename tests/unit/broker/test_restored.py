@@ -71,6 +71,15 @@ def test_it_waits_until_enough_confirm(world: World) -> None:
     assert heard.obstacles() == []
 
 
+def test_a_file_can_forbid_but_never_confirm(world: World) -> None:
+    heard = listening(world)
+    for name in ("heard/anchor", "heard/hk-customs", "heard/auditor"):
+        heard.hear(Report(name, 10, proven=True, agrees=True))
+    assert heard.confirming == ()
+    heard.hear(Report("heard/auditor", 11, proven=True, agrees=True))
+    assert "heard/auditor holds a checkpoint of 11 entries, 10 are here" in heard.obstacles(fewer=True)
+
+
 def test_an_operator_may_go_on_with_fewer_but_never_alone_nor_against_proof(world: World) -> None:
     heard = listening(world)
     assert heard.obstacles(fewer=True)
