@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,8 @@ class HubHost(Machine):
         self.settings = settings
         self.exchange: Exchange | None = None
         self.roster: Roster | None = None
+        self.treacherous = False
+        self.lie: Callable[[Exchange, bytes], bytes] = lambda exchange, data: data
         self._ends: list[End] = []
 
     def forget(self) -> None:
@@ -244,9 +247,13 @@ class HubHost(Machine):
         channel = HubChannel(
             wire.hub,
             lambda data: self.record.hub_sent(agency, wire.number, data),
-            lambda data: self.record.hub_heard(agency, wire.number, data),
+            partial(self._heard, exchange, agency, wire.number),
         )
         self.loop.spawn(process, self._session(agency, channel, check), f"session {agency}#{wire.number}")
+
+    def _heard(self, exchange: Exchange, agency: str, number: int, data: bytes) -> bytes:
+        self.record.hub_heard(agency, number, data)
+        return self.lie(exchange, data) if self.treacherous else data
 
     async def _session(self, agency: str, channel: HubChannel, check: Callable[[], None]) -> None:
         assert self.roster is not None

@@ -133,6 +133,7 @@ class Verdict:
         self._one_history(recovered)
         self._accepted()
         self._delivered()
+        self._recalls()
         databases = {agency: self._open(host) for agency, host in self.sim.hosts.items()}
         try:
             self._obligations(databases)
@@ -198,6 +199,18 @@ class Verdict:
         for (agency, index), entry in sorted(self.record.delivered.items()):
             if self.engine.entry(index) != entry:
                 self.record.violation("delivered-included", f"{agency} was sent another entry {index} than the log has")
+
+    def _recalls(self) -> None:
+        """What is recalled is sent to nobody any more."""
+        places = {header.id: index for index, header in self._alerts()}
+        for place, header in self._alerts():
+            relation = header.relation
+            if relation is None or relation.type != "recall" or relation.alert not in places:
+                continue
+            target = places[relation.alert]
+            for (agency, index), size in sorted(self.record.sizes.items()):
+                if index == target and size > place:
+                    self.record.violation("recalled-is-not-sent", f"{agency} was sent {target}, recalled at {place}")
 
     # -- the nodes -----------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,11 @@ class Machine:
         while self.process is not None:  # noqa: ASYNC110  # time is simulated, so that looking costs nothing
             await asyncio.sleep(0.1)
 
+    def rise(self) -> None:
+        """Start again after it was to stay down."""
+        self._stay_down = False
+        self.start()
+
     async def work(self) -> bool:
         """What the process does until `stopping` is set; True when it ended in doubt of its disk."""
         raise NotImplementedError

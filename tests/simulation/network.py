@@ -186,7 +186,7 @@ class Door(Protocol):
 class HubChannel:
     """`broker.channel.Channel` over the hub's end; pings are answered as the WebSocket adapter does."""
 
-    def __init__(self, end: End, sent: Callable[[bytes], None], heard: Callable[[bytes], None]) -> None:
+    def __init__(self, end: End, sent: Callable[[bytes], None], heard: Callable[[bytes], bytes]) -> None:
         self._end = end
         self._sent = sent
         self._heard = heard
@@ -200,8 +200,7 @@ class HubChannel:
         """See `Channel`."""
         item = await self._end.receive()
         if isinstance(item, bytes):
-            self._heard(item)
-            return item
+            return self._heard(item)
         if item == _END:
             return Heard.END
         if item == _PING and not self._end.closed:

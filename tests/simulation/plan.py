@@ -41,6 +41,25 @@ KINDS: dict[str, str] = {
     "rogue": "an agency's node replays, forges, re-signs what it stole, and sends junk",
 }
 
+TREASONS = ("fork", "rollback")
+"""What a treacherous operator does: two histories for two halves of the agencies, or an earlier day's log."""
+WITH_TREASON = frozenset(
+    {
+        "delay",
+        "stall",
+        "cut",
+        "half-open",
+        "dark",
+        "slow",
+        "kill-node",
+        "power-node",
+        "restart-node",
+        "flood",
+        "slow-disk",
+    }
+)
+"""Troubles that a treacherous hub may come together with; the others would only keep it from its treason."""
+
 OFFICE: tuple[tuple[str, int], ...] = (
     ("send", 40),
     ("ack", 20),
@@ -91,6 +110,7 @@ class Plan:
     acts: tuple[Act, ...]
     troubles: tuple[Trouble, ...]
     kinds: tuple[str, ...]
+    treason: str = ""
     settings: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -120,7 +140,11 @@ def make_plan(seed: int, *, without: Collection[str] = (), only: Collection[str]
         "receipts_per_minute": random.choice((30, 6_000, 6_000)),
         "purge_seconds": random.choice((5, 60)),
     }
-    return Plan(seed, everyone, random.random() < 0.25, rogue, length, acts, tuple(kept), tuple(kinds), settings)
+    treason = random.choice(TREASONS) if random.random() < 0.06 and not rogue and not only else ""
+    if treason:
+        kept = [trouble for trouble in kept if trouble.kind in WITH_TREASON]
+    witnessed = random.random() < 0.25
+    return Plan(seed, everyone, witnessed, rogue, length, acts, tuple(kept), tuple(kinds), treason, settings)
 
 
 def _acts(random: Random, agencies: tuple[str, ...], length: float) -> tuple[Act, ...]:

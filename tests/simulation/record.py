@@ -63,6 +63,7 @@ class Record:
     accepted: dict[tuple[str, bytes], int] = field(default_factory=dict)
     signed: dict[int, bytes] = field(default_factory=dict)
     delivered: dict[tuple[str, int], bytes] = field(default_factory=dict)  # entry bytes by agency and index
+    sizes: dict[tuple[str, int], int] = field(default_factory=dict)  # of the log when that was last sent
     submissions: list[tuple[str, Submit]] = field(default_factory=list)
     shown: dict[tuple[str, str], int] = field(default_factory=dict)  # times, by agency and alert
     journals: dict[str, dict[int, tuple[str, object]]] = field(default_factory=dict)  # events shown, by agency and seq
@@ -144,6 +145,7 @@ class Record:
         keys = []
         for item in frame.items:
             self.delivered[agency, item.index] = item.entry
+            self.sizes[agency, item.index] = max(size, self.sizes.get((agency, item.index), 0))
             if item.index >= size:
                 self.violation("delivered-included", f"{agency} was sent {item.index} under a checkpoint of {size}")
             entry = decode_entry(item.entry)

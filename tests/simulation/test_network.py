@@ -22,7 +22,7 @@ def play(story: Story) -> None:
 
     async def begin() -> None:
         wire = Wire(loop, line, 1)
-        await story(wire, NodeConnection(wire.node), HubChannel(wire.hub, lambda _: None, lambda _: None))
+        await story(wire, NodeConnection(wire.node), HubChannel(wire.hub, lambda _: None, lambda data: data))
 
     loop.run_until_complete(begin())
     loop.close()

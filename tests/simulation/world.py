@@ -7,9 +7,9 @@ import gc
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from tests.simulation.node import NodeHost
 from tests.simulation.plan import ROGUE, Plan
 from tests.simulation.record import Record
 from tests.simulation.rogue import Rogue
+from tests.simulation.treason import BEGINS, SHOWS, Treason, greeting
 from tests.simulation.troubles import Troubles
 from tests.support.directory import NOW, World, make_world
 
@@ -113,11 +114,14 @@ class Simulation:
         self.desk = Desk(self.hosts, record, stream(plan.seed, "desk"), self.clock)
         self.rogue = Rogue(self) if ROGUE in plan.agencies else None
         self.troubles = Troubles(self)
+        self.second: HubHost | None = None
+        self.treason = Treason(self, plan.treason) if plan.treason else None
 
     @property
     def machines(self) -> list[Machine]:
         """All of them, the hub's first."""
-        return [self.hub, *self.hosts.values()]
+        hubs = [self.hub] if self.second is None else [self.hub, self.second]
+        return [*hubs, *self.hosts.values()]
 
     def clock(self) -> int:
         """The right time, in ms."""
@@ -125,7 +129,7 @@ class Simulation:
 
     def make_hub(self, name: str) -> HubHost:
         """A hub's machine."""
-        return HubHost(
+        hub = HubHost(
             name,
             loop=self.loop,
             world=self.world,
@@ -135,6 +139,8 @@ class Simulation:
             random=stream(self.plan.seed, name),
             settings=Settings(**self.plan.settings),
         )
+        hub.lie = greeting
+        return hub
 
     def make_node(self, agency: str) -> NodeHost:
         """An agency's machine."""
@@ -167,10 +173,16 @@ class Simulation:
             host.start()
         if self.rogue is not None:
             self.rogue.start()
-        doings = [self._at(act.at, self.desk.act(act)) for act in self.plan.acts]
-        doings += [self._at(trouble.at, self.troubles.happen(trouble)) for trouble in self.plan.troubles]
+        doings = [self._at(act.at, partial(self.desk.act, act)) for act in self.plan.acts]
+        doings += [self._at(trouble.at, partial(self.troubles.happen, trouble)) for trouble in self.plan.troubles]
+        if self.treason is not None:
+            doings.append(self._at(self.plan.length * BEGINS, self.treason.begin))
+            doings.append(self._at(self.plan.length * SHOWS, self.treason.show))
         await asyncio.gather(*(asyncio.create_task(doing) for doing in doings))
         self._heal()
+        if self.treason is not None:
+            await self.treason.end()
+            return
         await self._settle()
         if self.rogue is not None:
             self.rogue.stop()
@@ -180,9 +192,9 @@ class Simulation:
         judge(self)
 
     @staticmethod
-    async def _at(when: float, doing: Any) -> None:
+    async def _at(when: float, doing: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(when)
-        await doing
+        await doing()
 
     def _heal(self) -> None:
         """All troubles are over: lines, disks and clocks are in order, and every process runs."""

@@ -1,0 +1,253 @@
+"""Bugs planted in the production code, each of which some seed must find: `python -m tests.simulation.planted`.
+
+A check that cannot fail proves nothing. Each `Bug` takes one safeguard away, by a replacement in the running program;
+then seeds are run until one breaks an invariant. `SEEN` remembers the seed that found it, so that the short form (`make
+planted`) runs only those; `--search` looks for them anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
+
+import apsw
+
+import broker.admission
+import broker.apply
+import broker.draft
+import broker.recovery
+import nodes.dispatch
+import nodes.receive
+import nodes.store.outbox
+import schemas.envelope.opening
+from broker.delivery import DeliveryQueue
+from broker.engines import sqlite, sqlite_anchor
+from broker.engines.sqlite_anchor import SqliteAnchor
+from broker.exchange import Exchange
+from broker.roster import Roster
+from broker.sequencer import Sequencer
+from broker.shipping import Shipping
+from nodes.receipt_sender import ReceiptSender
+from nodes.receive import Receiver
+from nodes.store import database
+from nodes.store.outbox import Outbox
+from nodes.store.receipts import Receipts
+from schemas.envelope.opening import TrustedCheckpoint
+from schemas.errors import StorageFailed, StorageInDoubt
+from schemas.log.checkpoint import verify_checkpoint
+from tests.simulation.plan import make_plan
+from tests.simulation.world import beginning, simulate
+
+Replacement = tuple[Any, str, Callable[[Any], Any]]
+"""Where, which name, and what makes the broken one of the right one."""
+SEARCH = 300
+"""Seeds within which a bug must be found."""
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One safeguard taken away."""
+
+    name: str
+    replaced: tuple[Replacement, ...]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """While this lasts, the bug is in the program."""
+        kept = [getattr(where, name) for where, name, _ in self.replaced]
+        for where, name, breaks in self.replaced:
+            setattr(where, name, breaks(getattr(where, name)))
+        try:
+            yield
+        finally:
+            for (where, name, _), right in zip(self.replaced, kept, strict=True):
+                setattr(where, name, right)
+
+
+def _bug(name: str, where: Any, attribute: str, breaks: Callable[[Any], Any]) -> Bug:
+    return Bug(name, ((where, attribute, breaks),))
+
+
+def _nothing(_: Any) -> Callable[..., None]:
+    """In place of a check that raises: one that does not."""
+    return lambda *args, **kwargs: None
+
+
+def _without_synchronisation(right: Callable[..., apsw.Connection]) -> Callable[..., apsw.Connection]:
+    def broken(*args: Any, **kwargs: Any) -> apsw.Connection:
+        db = right(*args, **kwargs)
+        db.execute("PRAGMA synchronous = off")
+        return db
+
+    return broken
+
+
+def _doubt_is_failure(right: Any) -> Any:
+    """A block whose fate is unknown is answered as one that was surely lost."""
+
+    @wraps(right)
+    async def broken(self: Exchange, batch: Any) -> Any:
+        try:
+            return await right(self, batch)
+        except StorageInDoubt as doubt:
+            raise StorageFailed(doubt.message) from doubt
+
+    return broken
+
+
+def _answer_first(right: Any) -> Any:
+    """Senders are answered before the block is durable: with the indexes it will have."""
+
+    async def broken(self: Sequencer, batch: Any) -> Any:
+        exchange = self._commit.__self__  # type: ignore[attr-defined]  # the exchange's own method
+        alone = len(batch) == 1 and exchange.engine.alert(_id_of(batch[0].work)) is None
+        if alone and type(batch[0].work.what).__name__ == "Submit" and not batch[0].answer.done():
+            batch[0].answer.set_result(exchange.head.size)
+        return await right(self, batch)
+
+    return broken
+
+
+def _id_of(work: Any) -> bytes:
+    return broker.draft.reference(work.what) if hasattr(work.what, "header") else b""
+
+
+def _unknown(right: Any) -> Any:
+    """Whatever comes is new."""
+
+    async def broken(self: Receiver, entries: Any) -> Any:
+        known = await right(self, entries)
+        return nodes.receive._Known({}, known.refused, known.answered)
+
+    return broken
+
+
+def _forgets_at_sending(right: Any) -> Any:
+    """A receipt is forgotten as soon as it is handed out for sending."""
+
+    def broken(self: Receipts, **kwargs: Any) -> Any:
+        due = right(self, **kwargs)
+        for receipt in due:
+            self.done(receipt.ref)
+        return due
+
+    return broken
+
+
+def _no_receipts(right: Any) -> Any:
+    """A receipt that the hub refuses for the moment is given up."""
+
+    def broken(self: ReceiptSender, tables: Any, receipt: Any, item: Any, now: int) -> None:
+        tables.receipts.done(receipt.ref)
+
+    return broken
+
+
+def _trusts_anything(_: Any) -> Any:
+    """The node takes any signed checkpoint, whether it continues the one held or not."""
+
+    def broken(note: bytes, *, origin: str, keys: Any, held: Any, proof: Any) -> TrustedCheckpoint:
+        return TrustedCheckpoint(verify_checkpoint(note, origin, keys), note, schemas.envelope.opening._VERIFIED)
+
+    return broken
+
+
+def _first_come(right: Any) -> Any:
+    """Precedence is ignored."""
+    return lambda self, key: right(self, (3, key[1]))
+
+
+def _twice(right: Any) -> Any:
+    """What was delivered is forgotten, and delivered again on the same connection."""
+
+    def broken(self: DeliveryQueue, limit: int, **kwargs: Any) -> Any:
+        taken = right(self, limit, **kwargs)
+        if len(taken) > 1:
+            self.put_back(taken[:1])
+        return taken
+
+    return broken
+
+
+def _skips_a_notice(right: Any) -> Any:
+    """The hub goes on one receipt too far."""
+
+    def broken(self: Shipping, *args: Any, **kwargs: Any) -> Any:
+        shipment = right(self, *args, **kwargs)
+        return replace(shipment, notices_to=shipment.notices_to + 1)
+
+    return broken
+
+
+def _lets_go(_: Any) -> Any:
+    """A newcomer is always taken, and the session before it left as it is."""
+
+    async def broken(self: Roster, newcomer: Any) -> None:
+        self._sessions[newcomer.agency] = newcomer
+
+    return broken
+
+
+BUGS: tuple[Bug, ...] = (
+    Bug("the hub's log is not synchronised", ((sqlite, "open_connection", _without_synchronisation),)),
+    Bug("the anchor is not synchronised", ((sqlite_anchor, "open_connection", _without_synchronisation),)),
+    Bug("a node's store is not synchronised", ((database, "open_connection", _without_synchronisation),)),
+    _bug("senders are answered before the block is durable", Sequencer, "_settle", _answer_first),
+    _bug("a block in doubt is treated as lost", Exchange, "_commit", _doubt_is_failure),
+    _bug("the anchor is not swapped", SqliteAnchor, "swap", _nothing),
+    _bug("a recall withdraws nothing", broker.apply, "_withdrawn", lambda _: lambda view, admitted: ()),
+    _bug("a node forgets what it showed", Receiver, "_look_up", _unknown),
+    _bug("a receipt is forgotten when it is sent", Receipts, "due", _forgets_at_sending),
+    _bug("a receipt refused for the moment is given up", ReceiptSender, "_refused", _no_receipts),
+    _bug(
+        "a node does not check that a checkpoint continues its own", nodes.receive, "trust_checkpoint", _trusts_anything
+    ),
+    _bug("precedence is ignored", DeliveryQueue, "_add", _first_come),
+    _bug("an alert is delivered twice on a connection", DeliveryQueue, "take", _twice),
+    _bug("the hub does not check whom an alert is for", broker.admission, "_check_recipients", _nothing),
+    _bug("the hub does not check an alert's signature", broker.admission, "verify_header", _nothing),
+    _bug("the hub does not look at the time an alert was made", broker.admission, "_check_time", _nothing),
+    _bug("the hub skips a receipt in what it tells senders", Shipping, "block", _skips_a_notice),
+    _bug("a sender does not note what became of an alert", Outbox, "note_receipt", lambda _: lambda *a, **k: True),
+    _bug("an accepted alert is not marked so", Outbox, "accept", _nothing),
+)
+
+SEEN: dict[str, int] = {}
+
+
+def found_by(bug: Bug, seeds: Sequence[int]) -> tuple[int, str] | None:
+    """The first of these seeds that finds the bug, and what it says."""
+    for seed in seeds:
+        plan = make_plan(seed)
+        beginning(plan.agencies, plan.witnessed)  # is kept for other seeds, so it is made without the bug
+        with bug.planted():
+            outcome = simulate(plan)
+        if outcome.violations:
+            return seed, outcome.violations[0]
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant every bug, and say which seed finds it."""
+    parser = argparse.ArgumentParser(prog="make planted", description=__doc__)
+    parser.add_argument("--search", action="store_true", help="look among seeds 1 and up instead of those remembered")
+    parser.add_argument("--name", default="", help="only bugs whose name contains this")
+    given = parser.parse_args(arguments)
+    missed = 0
+    for bug in BUGS:
+        if given.name not in bug.name:
+            continue
+        seeds: Sequence[int] = range(1, SEARCH + 1) if given.search else [SEEN.get(bug.name, 1)]
+        found = found_by(bug, seeds)
+        missed += found is None
+        print(f"{bug.name}: " + (f"seed {found[0]}, {found[1][:150]}" if found else "NOT FOUND"), flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
