@@ -34,10 +34,13 @@ class Governance:
     async def suspend(self, agency: str, *, suspended: bool) -> None:
         """Suspend an agency, or take it back in."""
         status = "suspended" if suspended else "active"
-        others = [a for a in self._world.document.agencies.values() if a.status == "active" and a.id != agency]
-        if suspended and not others:
-            return  # the governors may not suspend the last one
-        await self._govern(f"{agency} is {status}", lambda: self._world.change_agency(agency, status=status))
+
+        def change() -> None:
+            others = [a for a in self._world.document.agencies.values() if a.status == "active" and a.id != agency]
+            if others:  # the governors may not suspend the last one
+                self._world.change_agency(agency, status=status)
+
+        await self._govern(f"{agency} is {status}", change)
 
     async def change_rules(self, random: Random) -> None:
         """Move an agency between regions, or put one rule in force or out of it."""
