@@ -162,7 +162,7 @@ def test_attachments_and_the_watched_folder_wait_for_room_and_go_on_by_themselve
     sent = exchange.client("hk-customs").send(watch(["sg-cnb"], marking="red"), attachments=[file])["id"]
     (home / "ready.json").rename(home / "watch" / "in" / "alert.json")
     until(lambda: "storage-full" in node.tail(200), what="the node's complaint")
-    assert state(exchange, sent) in {"waiting", "accepted"}
+    assert attachment(exchange, "sg-cnb", sent) == b"", "there is no room for it"
 
     ballast.unlink()
     until(lambda: state(exchange, sent) == "stored", seconds=90, what="the alert with the attachment")
