@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 
-.PHONY: bench help install demo demo-stop test lint unit simulated scenarios simulate mutation kill soak fuzz vectors reference certs lock clean
+.PHONY: bench help install demo demo-stop test lint unit simulated scenarios simulate planted mutation kill soak fuzz vectors reference certs lock clean
 
 help:
 	@echo "make demo       start broker and 31 nodes, exchange the example cases, audit the log; leaves it running"
@@ -56,6 +56,9 @@ scenarios: $(READY)
 simulated: $(READY)
 	@$(BIN)/python -m tests.simulation.run 1-60
 	@$(BIN)/python -m tests.simulation.run 30
+
+planted: $(READY)
+	@$(BIN)/python -m tests.simulation.planted $(OPTIONS)
 
 simulate: $(READY)
 	@$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),$(or $(SEEDS),100)) $(OPTIONS)
