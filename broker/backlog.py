@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from schemas.envelope.peek import LAST
+from schemas.envelope.words import URGENT
 from schemas.errors import Overloaded
 
 Item = TypeVar("Item")
 
-URGENT: Final = 2
-"""Ranks below this one are urgent: `flash` and `immediate`."""
 _OWN: Final = ""
 """The hub's own work, which is bounded where it is made."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from broker.backlog import URGENT
+from schemas.envelope.words import URGENT
 from schemas.limits import MAX_CREDIT
 
 Key = tuple[int, int]

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from broker.backlog import URGENT
 from broker.delivery import REFILL, DeliveryQueue, Key
 from broker.exchange import Exchange
 from broker.lane import Turn
 from broker.witnessing import Round
+from schemas.envelope.words import URGENT
 from schemas.limits import CREDIT_RESERVE
 from schemas.session.frames import (
     Blob,

@@ -15,10 +15,11 @@ from typing import Final
 
 import structlog
 
-from broker.backlog import URGENT, Backlog
+from broker.backlog import Backlog
 from broker.committer import Committed
 from broker.draft import Verdict, Work, urgency, weight
 from schemas.envelope.peek import LAST
+from schemas.envelope.words import URGENT
 from schemas.errors import CrossbearingError, NotReady, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from schemas.limits import MAX_PENDING, MAX_PENDING_BYTES
 

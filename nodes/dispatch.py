@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -22,16 +22,13 @@ from nodes.standing import Standing
 from nodes.store.store import Store
 from nodes.transfers import Transfers
 from nodes.waiting import until_first
-from schemas.envelope.words import PRECEDENCES
+from schemas.envelope.words import PRECEDENCES, URGENT
 from schemas.errors import CrossbearingError, ProtocolError, Unreachable
 from schemas.limits import MAX_RETRY_MS, RANK_WAIT_MS, UNDER_WAY_BYTES, WINDOW, WINDOW_RESERVE
 from schemas.session.frames import Frame, ResultItem
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-
-URGENT: Final = 2
-"""Ranks below this one, `flash` and `immediate`, use the whole window."""
 
 log = structlog.get_logger(__name__)
 

@@ -590,6 +590,12 @@ class Overloaded(Fault, code="overloaded", hint="Nothing to do: it is tried agai
     """There is more to do than can be kept; ``retry_after`` in the context says how long (ms) to wait."""
 
 
+class OutboxFull(
+    Fault, code="outbox-full", hint="Look why nothing leaves: `bearing status`. Send it again when there is room."
+):
+    """So many alerts wait to be sent that no more are taken in; nothing of this one was kept."""
+
+
 class NotReady(Fault, code="not-ready", hint="Try again in a moment."):
     """The program is still starting, or stopped taking work."""
 

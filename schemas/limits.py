@@ -158,6 +158,11 @@ WINDOW_RESERVE: Final = 16
 UNDER_WAY_BYTES: Final = 1_048_576
 """Bytes under way of what is neither, beyond which no further one is sent: over a line of 1 Mbit/s they take eight
 seconds, which is what a `flash` waits there."""
+MAX_OUTBOX: Final = 8_192
+"""Alerts that wait at a node for the log, before it takes in no more that are not urgent: an officer's work of weeks,
+or a loop in a system that sends. `flash`, `immediate`, recalls and corrections have as much again."""
+MAX_OUTBOX_BYTES: Final = 4_294_967_296
+"""And their bytes with attachments, likewise: a photograph of 5 MB every two minutes for a day without the hub."""
 RANK_WAIT_MS: Final = 5_000
 """For how long at most a refusal for want of allowance holds back the others of its precedence: one of them may be
 smaller, and be allowed."""

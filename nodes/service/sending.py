@@ -50,7 +50,7 @@ class Sending:
         """Compose an alert and queue it; durable when this returns. A dry run only says what would happen.
 
         An `alert_id` that was used before gives that alert, as it is now. Raises what `Composer.compose` and
-        `seal_files` raise, and the store's faults.
+        `seal_files` raise, `OutboxFull`, and the store's faults.
         """
         if alert_id is not None and not dry_run:
             known = await self._store.read(lambda tables: _known(tables, alert_id))

@@ -22,7 +22,9 @@ from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
 from nodes.store.topics import Topics
 from schemas import codec, ids
-from schemas.errors import NotFound
+from schemas.envelope.words import PRECEDENCES, URGENT
+from schemas.errors import NotFound, OutboxFull
+from schemas.limits import MAX_OUTBOX, MAX_OUTBOX_BYTES
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
@@ -76,13 +78,16 @@ class Outbox:
         """Take in a composed alert; returns its local number.
 
         `document` is `alert_to_wire(alert)`; `recipients` is whom it resolves to as things stand (they are resolved
-        again when it is sealed).
+        again when it is sealed). Raises `OutboxFull`: for what is urgent, a recall or a correction only at twice the
+        number.
         """
+        size = len(codec.encode(document)) + sum(file.sealed_size for file in alert.attachments)
+        self._check_room(alert, size)
         expires = None if alert.expires_hours is None else alert.composed + alert.expires_hours * _HOUR_MS
         number = insert_alert(
             self._db, alert, document, direction="out", received=now, state="waiting", expires=expires
         )
-        self._db.execute("INSERT INTO outgoing (number) VALUES (?)", (number,))
+        self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
         self._set_recipients(number, recipients, now)
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
             self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
@@ -149,6 +154,10 @@ class Outbox:
     def count_waiting(self) -> int:
         """How many alerts are not yet in the log."""
         return count(self._db, "SELECT count(*) FROM outgoing")
+
+    def waiting_bytes(self) -> int:
+        """The bytes of these, with the attachments that they name."""
+        return count(self._db, "SELECT coalesce(sum(size), 0) FROM outgoing")
 
     def known(self) -> int:
         """One more than the highest log index at which an alert of ours stands, as we were told; 0 for none."""
@@ -410,6 +419,14 @@ class Outbox:
         for (other,) in about:
             self.withdraw(cast(bytes, other), now=now)
         self._topics.add("outbox")
+
+    def _check_room(self, alert: Alert, size: int) -> None:
+        """A recall must not wait behind the flood that it may be about, so it has the room of a `flash`."""
+        withdraws = alert.relation is not None and alert.relation.type in OWN_ONLY
+        times = 2 if withdraws or PRECEDENCES.index(alert.precedence) < URGENT else 1
+        waiting = self.count_waiting()
+        if waiting >= MAX_OUTBOX * times or self.waiting_bytes() + size > MAX_OUTBOX_BYTES * times:
+            raise OutboxFull(f"{waiting:,} alerts wait in the outbox already, so this one was not taken in")
 
     def _set_recipients(self, number: int, recipients: Sequence[str], now: int) -> None:
         self._db.execute("DELETE FROM delivery WHERE number = ?", (number,))

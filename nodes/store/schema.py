@@ -196,4 +196,9 @@ ALTER TABLE outgoing ADD COLUMN exported INTEGER;
 ALTER TABLE outgoing ADD COLUMN carried BLOB;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+ALTER TABLE outgoing ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outgoing_size ON outgoing (size);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)

@@ -2,7 +2,7 @@
 
 Recovery is not a special case: every pass settles all claims there are, whether this pass took them or a run that
 was killed. A document the node refuses goes to `failed`; one that the node cannot send now (no directory yet, a full
-disk) stays claimed and is tried again with the next pass.
+disk, a full outbox) stays claimed and is tried again with the next pass.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -18,7 +18,8 @@ from nodes.watch.arrivals import SUFFIXES, Arrivals
 from nodes.watch.claims import Claim, Claims
 from nodes.watch.problems import describe_problems
 from schemas.alert.document import load_document
-from schemas.errors import CrossbearingError, Fault, Internal, Refusal, StorageFailed
+from schemas.envelope.words import PRECEDENCES, URGENT
+from schemas.errors import CrossbearingError, Fault, Internal, OutboxFull, Overloaded, Quota, Refusal, StorageFailed
 from schemas.ids import format_id, uuid7
 
 __all__ = ["Submit", "WatchedFolder"]
@@ -28,6 +29,12 @@ Submit = Callable[[dict[str, Any], bytes], Awaitable[object]]
 
 INTERVAL = 0.5
 """Seconds between scans: a document is taken at the second scan that finds it unchanged."""
+
+FULL: Final = (OutboxFull, Overloaded, Quota)
+"""What says that there is no room now for this document, and perhaps for a more urgent one."""
+
+FULL_INTERVALS: Final = 10
+"""For so many intervals nothing is tried after such an answer: each try composes a document."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +67,9 @@ class WatchedFolder:
         while True:
             try:
                 await self.step()
+            except FULL as full:
+                self._log_trouble(full)
+                await asyncio.sleep(self._interval * FULL_INTERVALS)
             except Fault as fault:
                 self._log_trouble(fault)
             except OSError as error:
@@ -71,12 +81,18 @@ class WatchedFolder:
     async def step(self) -> int:
         """One pass: take what is complete, settle all claims. Returns how many were sent.
 
-        Raises a `Fault` if the node cannot send now, `OSError` if the folders cannot be read or written.
+        Raises a `Fault` if the node cannot send now, `OSError` if the folders cannot be read or written. Where there
+        is no room, what is urgent is tried nevertheless, and one of `FULL` is raised after the pass.
         """
         claims = await asyncio.to_thread(self._take)
-        sent = 0
+        sent, full = 0, None
         for claim in claims:
-            sent += await self._settle(claim)
+            try:
+                sent += await self._settle(claim, all_of_them=full is None)
+            except FULL as error:
+                full = full or error
+        if full is not None:
+            raise full
         return sent
 
     def _take(self) -> list[Claim]:
@@ -87,10 +103,14 @@ class WatchedFolder:
             self._claims.take(path, uuid7(self._now(), self._random))
         return self._claims.open()
 
-    async def _settle(self, claim: Claim) -> bool:
+    async def _settle(self, claim: Claim, *, all_of_them: bool) -> bool:
         try:
             document = await asyncio.to_thread(_load, claim)
+            if not all_of_them and document.get("precedence") not in PRECEDENCES[:URGENT]:
+                return False
             await self._submit(document, claim.alert_id)
+        except FULL:
+            raise
         except Refusal as refusal:
             await self._fail(claim, refusal)
             return False

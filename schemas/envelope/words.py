@@ -10,6 +10,8 @@ PRECEDENCES: Final[tuple[str, ...]] = get_args(codes.Precedence)
 """Most urgent first."""
 PRECEDENCE_RANK: Final = {word: rank for rank, word in enumerate(PRECEDENCES)}
 """Delivery order: a smaller rank goes first."""
+URGENT: Final = 2
+"""Ranks below this one, `flash` and `immediate`, have room of their own wherever something waits."""
 
 MARKINGS: Final[tuple[str, ...]] = get_args(codes.Marking)
 """TLP 2.0 (FIRST, August 2022), least restricted first."""

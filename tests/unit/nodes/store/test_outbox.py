@@ -5,7 +5,7 @@ import pytest
 from nodes.store.alerts import AlertRow
 from nodes.store.database import Tables
 from schemas.alert.document import Alert
-from schemas.errors import NotFound
+from schemas.errors import NotFound, OutboxFull
 from schemas.ids import parse_id
 from tests.support.directory import NOW
 from tests.unit.nodes.store.conftest import Desk
@@ -332,3 +332,39 @@ def test_a_newer_directory_ends_the_wait_of_what_is_to_be_sealed_again(tables: T
     assert waiting(tables) == [parse_id(stale.id)]
     assert tables.outbox.get(row(tables, stale).number).attempts == 0
     assert tables.outbox.get(row(tables, busy).number).attempts == 1
+
+
+def test_a_full_outbox_takes_in_what_is_urgent_and_what_takes_back(
+    tables: Tables, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.store.outbox.MAX_OUTBOX", 2)
+    first = desk.sent()
+    desk.sent(precedence="priority")
+    with pytest.raises(OutboxFull, match="2 alerts wait"):
+        desk.sent(precedence="priority")
+    recalling(desk, first)
+    urgent = desk.sent(precedence="flash")
+    with pytest.raises(OutboxFull, match="4 alerts wait"):
+        desk.sent(precedence="flash")
+    assert tables.outbox.count_waiting() == 4
+    for alert in (first, urgent):
+        tables.outbox.accept(parse_id(alert.id), 1, now=NOW)
+    desk.sent(precedence="immediate")
+    with pytest.raises(OutboxFull):
+        desk.sent()
+    assert tables.outbox.count_waiting() == 3
+
+
+def test_the_bytes_that_wait_are_bounded_too(tables: Tables, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = {"digest": "ab" * 32, "sealed_size": 5_100, "size": 5_000, "key": "cd" * 32}
+    files = [{"name": "x.png", "media_type": "image/png", **file}]
+    monkeypatch.setattr("nodes.store.outbox.MAX_OUTBOX_BYTES", 10_000)
+    first = desk.sent(attachments=files)
+    assert 5_100 < tables.outbox.waiting_bytes() < 6_500
+    with pytest.raises(OutboxFull):
+        desk.sent(attachments=files)
+    desk.sent()
+    desk.sent(attachments=files, precedence="flash")
+    assert tables.outbox.count_waiting() == 3
+    tables.outbox.accept(parse_id(first.id), 1, now=NOW)
+    assert 5_100 < tables.outbox.waiting_bytes() < 7_500

@@ -10,7 +10,7 @@ import pytest
 
 from nodes.watch.claims import Claims
 from nodes.watch.intake import WatchedFolder
-from schemas.errors import StorageFull
+from schemas.errors import CrossbearingError, OutboxFull, Overloaded, Quota, StorageFull
 from tests.support.edge import EdgeNode, edge_node
 from tests.support.envelope import counting_random
 
@@ -201,6 +201,63 @@ async def test_a_full_disk_is_waited_out(node: EdgeNode) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert len(await sent(node)) == 1
+
+
+@pytest.mark.parametrize("error", [OutboxFull("full"), Overloaded("busy"), Quota("no allowance"), StorageFull("full")])
+async def test_a_document_for_which_there_is_no_room_waits(node: EdgeNode, error: CrossbearingError) -> None:
+    refusing = True
+
+    async def submit(document: dict[str, Any], alert_id: bytes) -> object:
+        if refusing:
+            raise error
+        return await node.service.sending.send(document, alert_id=alert_id)
+
+    folder = WatchedFolder(node.home / "watch", submit, now=node.clock, random=counting_random("watch"))
+    drop(node, "case.yaml")
+    await folder.step()
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            await folder.step()
+    assert (len(names(node, ".claimed")), names(node, "failed"), names(node, "done")) == (1, [], [])
+    refusing = False
+    assert await folder.step() == 1
+    assert names(node, "failed") == names(node, ".claimed") == []
+    assert len(await sent(node)) == 1
+
+
+async def test_a_flash_does_not_wait_in_the_folder_behind_a_full_outbox(
+    node: EdgeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.store.outbox.MAX_OUTBOX", 1)
+    folder = watched(node)
+    for name in ("a.yaml", "b.yaml", "c.yaml"):
+        drop(node, name)
+    drop(node, "z.yaml", GOOD + "precedence: flash\n")
+    await folder.step()
+    with pytest.raises(OutboxFull):
+        await folder.step()
+    assert [alert["precedence"] for alert in await sent(node)] == ["flash", "priority"]
+    assert [name[37:] for name in names(node, ".claimed")] == ["b.yaml", "c.yaml"]
+    assert names(node, "failed") == []
+
+
+async def test_a_full_outbox_is_waited_out(node: EdgeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.store.outbox.MAX_OUTBOX", 1)
+    folder = watched(node)
+    drop(node, "a.yaml")
+    drop(node, "b.yaml")
+    running = asyncio.create_task(folder.run())
+    try:
+        while len(names(node, "done")) < 2 or len(names(node, ".claimed")) < 1:
+            await asyncio.to_thread(names, node, "done")
+        (first,) = await sent(node)
+        await node.accept(first["id"])
+        while names(node, ".claimed"):
+            await asyncio.to_thread(names, node, "done")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert len(await sent(node)) == 2
 
 
 async def test_a_missing_folder_does_not_end_the_watch(node: EdgeNode) -> None:
