@@ -163,6 +163,11 @@ MAX_OUTBOX: Final = 8_192
 or a loop in a system that sends. `flash`, `immediate`, recalls and corrections have as much again."""
 MAX_OUTBOX_BYTES: Final = 4_294_967_296
 """And their bytes with attachments, likewise: a photograph of 5 MB every two minutes for a day without the hub."""
+MAX_JOBS: Final = 4_096
+"""Alerts that wait for one handler of a node; the later ones stay in the journal until some are done."""
+MAX_DEAD_LETTERS: Final = 4_096
+"""Deliveries given up, of one handler, that wait for a person; beyond them none is given up, it is tried every half
+hour instead: nothing of it may be lost, and a person reads no more."""
 RANK_WAIT_MS: Final = 5_000
 """For how long at most a refusal for want of allowance holds back the others of its precedence: one of them may be
 smaller, and be allowed."""

@@ -3,7 +3,8 @@
 The queue reads the node's journal from its own cursor. An arrival that passes the handler's filter becomes a job in
 the same transaction that moves the cursor, so a crash neither loses nor doubles it. A job is gone once the handler
 took the alert; a crash in between hands the alert over again, under the same idempotency key. A job that failed too
-often becomes a dead letter, which waits for a person.
+often becomes a dead letter, which waits for a person. Both have a most (docs/limits.md), at which nothing is lost:
+what finds no room as a job stays in the journal, and what finds none among the dead letters is tried on.
 
 A handler is given the recall and the corrections of every alert that its filter lets through, whatever the filter says
 of them: a system that acts on the one must hear of the other. An alert that was recalled before the handler took it
@@ -34,6 +35,7 @@ from nodes.store.store import Store
 from nodes.waiting import until_first
 from schemas.errors import CrossbearingError, Internal, StorageFull, StorageTampered
 from schemas.ids import format_id, parse_id
+from schemas.limits import MAX_DEAD_LETTERS, MAX_JOBS
 
 __all__ = ["HandlerQueue", "backoff"]
 
@@ -100,7 +102,7 @@ class HandlerQueue:
                 return
             last = events[-1].seq
             # A stretch without work moves the cursor in memory only: looking at it again costs less than a commit.
-            if wanted or len(events) == EVENTS_AT_ONCE:
+            if wanted or len(events) >= EVENTS_AT_ONCE:
                 await self._store.write(partial(self._plan, wanted=wanted, last=last))
             self._cursor = last
 
@@ -130,9 +132,10 @@ class HandlerQueue:
         attempts, now = job.attempts + 1, self._now()
         alert = format_id(job.alert)
         if attempts >= self._settings.attempts:
-            await self._store.write(lambda tables: tables.jobs.bury(job.number, error.message, now=now))
-            log.error("delivery given up", handler=self.name, alert=alert, attempts=attempts, message=error.message)
-            return
+            if await self._store.write(lambda tables: self._bury(tables, job, error.message, now)):
+                log.error("delivery given up", handler=self.name, alert=alert, attempts=attempts, message=error.message)
+                return
+            log.error("too many deliveries given up", handler=self.name, alert=alert, attempts=attempts)
         pause = backoff(attempts, self._random)
         await self._store.write(
             lambda tables: tables.jobs.retry_later(job.number, error.message, not_before=now + pause)
@@ -159,8 +162,10 @@ class HandlerQueue:
         return cursor
 
     def _unseen(self, tables: Tables) -> tuple[list[Event], list[Event]]:
-        """The events since the last look, and the arrivals among them that the handler is to have."""
+        """The events since the last look, and the arrivals among them that the handler is to have: what has room."""
         events = tables.events.after(self._cursor or 0, limit=EVENTS_AT_ONCE)
+        if events:
+            events = events[: max(0, MAX_JOBS - tables.jobs.count_open(self.name))]
         return events, [event for event in events if event.type == "alert" and self._wants(tables, event)]
 
     def _wants(self, tables: Tables, event: Event) -> bool:
@@ -183,6 +188,12 @@ class HandlerQueue:
         for event in wanted:
             tables.jobs.plan(self.name, parse_id(str(event.data["alert"])), event.seq, now=self._now())
         tables.jobs.set_cursor(self.name, last)
+
+    def _bury(self, tables: Tables, job: Job, error: str, now: int) -> bool:
+        if tables.jobs.count_dead(self.name) >= MAX_DEAD_LETTERS:
+            return False
+        tables.jobs.bury(job.number, error, now=now)
+        return True
 
     def _next(self, tables: Tables) -> tuple[Job, Delivery | None] | None:
         for job in tables.jobs.due(self.name, now=self._now(), limit=1):

@@ -72,6 +72,10 @@ class Jobs:
         """The earliest time (ms) a job of this handler is to be tried, or None when it has none."""
         return optional_number(self._db, "SELECT min(not_before) FROM job WHERE dead = 0 AND handler = ?", (handler,))
 
+    def count_open(self, handler: str) -> int:
+        """How many jobs of this handler are neither done nor given up."""
+        return number(self._db, "SELECT count(*) FROM job WHERE dead = 0 AND handler = ?", (handler,))
+
     def done(self, job: int) -> None:
         """The handler took it."""
         self._db.execute("DELETE FROM job WHERE number = ?", (job,))
@@ -96,9 +100,10 @@ class Jobs:
         rows = self._db.execute(_SELECT + " WHERE dead = 1 ORDER BY number DESC LIMIT ?", (limit,))
         return [Job(*row) for row in rows]
 
-    def count_dead(self) -> int:
-        """How many dead letters there are."""
-        return number(self._db, "SELECT count(*) FROM job WHERE dead = 1")
+    def count_dead(self, handler: str | None = None) -> int:
+        """How many dead letters there are, of one handler or of all."""
+        sql = "SELECT count(*) FROM job WHERE dead = 1 AND (? IS NULL OR handler = ?)"
+        return number(self._db, sql, (handler, handler))
 
     def revive(self, job: int) -> None:
         """Try a dead letter again, with a fresh count of attempts. Raises NotFound."""

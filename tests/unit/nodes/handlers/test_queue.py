@@ -263,6 +263,47 @@ async def test_given_up_after_the_last_attempt_and_revived_by_a_person(node: Edg
     assert (await node.service.reading.dead_letters())["dead_letters"] == []
 
 
+async def test_no_more_jobs_than_have_room_and_every_alert_in_the_end(
+    node: EdgeNode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_JOBS", 3)
+    queue = make_queue(node, recorder, attempts=9)
+    await queue.work()
+    alerts = [await node.receive("hk-customs") for _ in range(8)]
+    recorder.failures = 3
+    await queue.work()
+    assert recorder.alerts == alerts[:3]
+    assert await node.store.read(lambda tables: tables.jobs.count_open("files")) == 3
+    await make_queue(node, recorder).work()  # a restart forgets none of those that had no room
+    assert len(recorder.given) == 3
+    node.now += FIRST_PAUSE_MS
+    await queue.work()
+    assert recorder.alerts[3:] == alerts
+    assert await node.store.read(lambda tables: tables.jobs.count_open("files")) == 0
+
+
+async def test_what_finds_no_room_among_the_dead_letters_is_tried_on(
+    node: EdgeNode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_DEAD_LETTERS", 1)
+    queue = make_queue(node, recorder, attempts=1)
+    await queue.work()
+    alerts = [await node.receive("hk-customs") for _ in range(2)]
+    recorder.failures = 4
+    await queue.work()
+    (letter,) = (await node.service.reading.dead_letters())["dead_letters"]
+    assert letter["alert"] == alerts[0]
+    for _ in range(2):
+        node.now += LONGEST_PAUSE_MS
+        await queue.work()
+    assert recorder.alerts == [*alerts, alerts[1], alerts[1]]
+    assert await node.store.read(lambda tables: tables.jobs.count_dead()) == 1
+    node.now += LONGEST_PAUSE_MS
+    await queue.work()
+    assert recorder.alerts[-1] == alerts[1]
+    assert await node.store.read(lambda tables: tables.jobs.count_open("files")) == 0
+
+
 async def test_a_defect_of_the_handler_is_a_failure_like_any_other(node: EdgeNode, recorder: Recorder) -> None:
     queue = make_queue(node, recorder, attempts=1)
     await queue.work()
