@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.mutation.modules import ROOT
 
 DECIDING = ("broker/admission.py", "schemas/envelope/opening.py")
 
 
+@pytest.mark.timeout(600)  # about eighty small runs of tests, each in a process of its own
 def test_every_removed_check_is_noticed() -> None:
     command = [sys.executable, "-m", "tests.mutation.removals", "--checks", *DECIDING]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
