@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -20,11 +21,13 @@ from nodes.carrier.desk import PIECE
 from nodes.client import SUMMARY, check_socket_path
 from nodes.front import Bare, Front, without_name
 from nodes.local_socket import listen_locally
+from nodes.room import Room
 from nodes.service.reading import DEFAULT_PAGE
 from nodes.service.requests import Given, read_object
 from nodes.service.service import NodeService
 from schemas.errors import CrossbearingError, Fault, Internal, Malformed, NotFound, ShuttingDown, TooLarge, WrongState
 from schemas.ids import parse_id
+from schemas.limits import MAX_LARGE_REQUESTS, MAX_LOCAL_CONNECTIONS, MAX_LOCAL_REQUESTS, MAX_LOCAL_STREAMS
 
 __all__ = ["LocalApi"]
 
@@ -37,9 +40,6 @@ MAX_PLAIN_REQUEST: Final = 1_048_576
 MAX_BUNDLE_REQUEST: Final = 3_145_728
 """Bytes of a request with a directory bundle (3 MiB): one of the largest allowed, which base64 makes a third longer."""
 
-MAX_LOCAL_CONNECTIONS: Final = 128
-"""Connections at once: commands, handlers and systems of one agency."""
-
 MAX_LOCAL_LINE: Final = 8_190
 """Bytes of a request's first line, which may hold the words of a search."""
 
@@ -51,6 +51,9 @@ SHUTDOWN: Final = 5.0
 
 STATUS: Final[Mapping[type[CrossbearingError], int]] = {NotFound: 404, WrongState: 409, Internal: 500, Fault: 503}
 """HTTP status by class of error; the first that fits. What is not listed is a refused input: 400."""
+
+LARGE: Final = web.RequestKey("large", partial[None])
+"""Of a request: takes a place for a large one, until it is answered."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +69,13 @@ class LocalApi:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._stopping = asyncio.Event()
+        self._requests = Room(MAX_LOCAL_REQUESTS, "requests")
+        self._streams = Room(MAX_LOCAL_STREAMS, "event streams")
+        self._large = Room(MAX_LARGE_REQUESTS, "large requests")
 
     async def start(self) -> None:
         """Listen. Raises `BadConfig` if the path is taken by something else than a socket, or cannot be made."""
-        app = web.Application(middlewares=[_answer_errors])
+        app = web.Application(middlewares=[_answer_errors, self._in_a_place])
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handle_signals=False)
         app.on_response_prepare.append(without_name)
@@ -89,6 +95,15 @@ class LocalApi:
             await self._runner.cleanup()
             self._runner = None
             self._path.unlink(missing_ok=True)
+
+    @web.middleware
+    async def _in_a_place(self, request: web.Request, handler: Callable[[web.Request], Answer]) -> web.StreamResponse:
+        """Streams stay open, so they have places of their own: they must not keep commands out."""
+        room = self._streams if request.match_info.handler == self._events else self._requests
+        with ExitStack() as held:
+            held.enter_context(room.place())
+            request[LARGE] = partial(held.enter_context, self._large.place())
+            return await handler(request)
 
     def _routes(self) -> list[web.RouteDef]:
         alert = "/v1/alerts/{id}"
@@ -373,16 +388,23 @@ def _encode(value: Mapping[str, Any]) -> bytes:
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
-    """The request's body. Raises `TooLarge` as soon as it exceeds `limit` bytes, `Malformed` if it is compressed."""
+    """The request's body.
+
+    Raises `TooLarge` as soon as it exceeds `limit` bytes, `Malformed` if it is compressed, `Overloaded` if it is large
+    and enough of those are being worked on.
+    """
     if "Content-Encoding" in request.headers:
         raise Malformed("the request's body is encoded", hint="Send it as it is.")
-    data = bytearray()
+    data, large = bytearray(), False
     async for chunk in request.content.iter_chunked(65_536):
         data += chunk
         if len(data) > limit:
             raise TooLarge(
                 f"the request has more than {limit} bytes", hint="Send larger files one by one, in follow-ups."
             )
+        if not large and len(data) > MAX_PLAIN_REQUEST:
+            request[LARGE]()
+            large = True
     return bytes(data)
 
 

@@ -168,6 +168,14 @@ MAX_JOBS: Final = 4_096
 MAX_DEAD_LETTERS: Final = 4_096
 """Deliveries given up, of one handler, that wait for a person; beyond them none is given up, it is tried every half
 hour instead: nothing of it may be lost, and a person reads no more."""
+MAX_LOCAL_CONNECTIONS: Final = 128
+"""Connections to a node's own socket at once: commands, handlers and systems of one agency. A further one is cut."""
+MAX_LOCAL_REQUESTS: Final = 64
+"""Requests at once on the node's socket: all of them with 1 MiB take 64 MiB of memory."""
+MAX_LOCAL_STREAMS: Final = 32
+"""Event streams at once, each a connection that stays: officers' live screens, and systems that follow."""
+MAX_LARGE_REQUESTS: Final = 4
+"""Requests at once that are larger than 1 MiB: with files each takes up to three times 96 MiB while it is read."""
 RANK_WAIT_MS: Final = 5_000
 """For how long at most a refusal for want of allowance holds back the others of its precedence: one of them may be
 smaller, and be allowed."""

@@ -29,6 +29,7 @@ from schemas.errors import (
     Nobody,
     NotFound,
     NotReady,
+    Overloaded,
     StorageFull,
     TooDeep,
     TooLarge,
@@ -78,6 +79,90 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         await served.api.start()
         yield served
         await served.api.close()
+
+
+@pytest.fixture
+async def tight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    """With one place of each sort."""
+    for name in ("MAX_LOCAL_REQUESTS", "MAX_LOCAL_STREAMS", "MAX_LARGE_REQUESTS"):
+        monkeypatch.setattr(module, name, 1)
+    monkeypatch.setattr(module, "MAX_LOCAL_CONNECTIONS", 3)
+    async with edge_node(tmp_path) as node:
+        served = Served(node)
+        await served.api.start()
+        yield served
+        await served.api.close()
+
+
+async def begin(served: Served, target: str, size: int, body: bytes) -> asyncio.StreamWriter:
+    """A request whose body of `size` bytes does not come to its end."""
+    _, writer = await asyncio.open_unix_connection(served.node.config.socket)
+    writer.write(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + body)
+    await writer.drain()
+    return writer
+
+
+async def until_status(served: Served, wanted: int, method: str, target: str, body: bytes = b"") -> dict[str, Any]:
+    """Ask again until that is the status; the answer."""
+    async with asyncio.timeout(20):
+        while True:
+            status, answer = await served.http(method, target, body)
+            if status == wanted:
+                return answer
+
+
+async def test_more_requests_than_are_served_are_told_to_come_again(tight: Served) -> None:
+    begun = await begin(tight, "/v1/route/explain", 10, b"{")
+    answer = await until_status(tight, 503, "GET", "/v1/status")
+    assert (answer["error"]["code"], answer["error"]["context"]) == ("overloaded", {"retry_after": 1_000})
+    assert answer["error"]["message"] == "the node serves 1 requests already"
+    with pytest.raises(Overloaded):
+        await tight.call(lambda node: node.send(watch(["asia"])))
+    begun.close()
+    await until_status(tight, 200, "GET", "/v1/status")
+    assert (await tight.call(lambda node: node.send(watch(["asia"]))))["state"] == "waiting"
+
+
+async def test_streams_have_places_of_their_own(tight: Served) -> None:
+    reader, writer = await asyncio.open_unix_connection(tight.node.config.socket)
+    writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"200"
+    status, answer = await tight.http("GET", "/v1/events")
+    assert (status, answer["error"]["message"]) == (503, "the node serves 1 event streams already")
+    assert (await tight.http("GET", "/v1/status"))[0] == 200
+    writer.close()
+
+
+async def test_large_requests_have_few_places_and_keep_no_small_ones_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_LARGE_REQUESTS", 1)
+    large = b" " * (module.MAX_PLAIN_REQUEST + 1)
+    async with edge_node(tmp_path) as node:
+        served = Served(node)
+        await served.api.start()
+        begun = await begin(served, "/v1/alerts", len(large) + 1, large)
+        answer = await until_status(served, 503, "POST", "/v1/alerts", large)
+        assert (answer["error"]["code"], answer["error"]["message"]) == (
+            "overloaded",
+            "the node serves 1 large requests already",
+        )
+        assert (await served.call(lambda client: client.send(watch(["asia"]))))["state"] == "waiting"
+        begun.close()
+        assert (await until_status(served, 400, "POST", "/v1/alerts", large))["error"]["code"] == "malformed"
+        await served.api.close()
+
+
+async def test_connections_are_bounded(tight: Served) -> None:
+    opened = [await asyncio.open_unix_connection(tight.node.config.socket) for _ in range(3)]
+    for reader, writer in opened:
+        writer.write(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"200"
+    reader, writer = await asyncio.open_unix_connection(tight.node.config.socket)
+    assert await reader.read() == b""
+    writer.close()
+    for _, other in opened:
+        other.close()
 
 
 async def test_the_socket_is_the_nodes_own(served: Served) -> None:
