@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import structlog
 
 from nodes.answers import ready_of, settle_alert, settle_receipt
-from nodes.downloads import keep_piece
+from nodes.downloads import finish_whole, keep_piece
 from nodes.identity import Identity
 from nodes.openers import Keyring
 from nodes.ports import Clock
@@ -187,6 +187,7 @@ class Reading:
                     await self.store.write(partial(self._settle, record.items, brought))
                 case Blob():
                     brought.attachments += await keep_piece(self.store, record, now=self.clock())
+        brought.attachments += await finish_whole(self.store, now=self.clock())
 
     async def _proof(self, leaves: Leaves) -> tuple[bytes, ...]:
         held: Checkpoint = self.standing.checkpoint

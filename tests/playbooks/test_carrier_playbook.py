@@ -68,7 +68,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             agency: await stack.enter_async_context(station(agency, world, tmp_path, clock))
             for agency in (ME, OTHER, THIRD)
         }
-        place = Place(world, Counter(hub, world), clock, stations)
+        place = Place(world, Counter(hub.exchange, world), clock, stations)
         await place.begin()
         yield place
 

@@ -12,7 +12,7 @@ from typing import Any
 from broker.carrier.making import Made, Making, Position, position_of
 from broker.carrier.taking import Sleep, Taken, take_file
 from broker.draft import NewDirectory, Work
-from broker.hub import Hub
+from broker.exchange import Exchange
 from nodes.carrier.desk import CarrierDesk
 from nodes.identity import Identity
 from nodes.service.attachments import seal_files
@@ -132,11 +132,13 @@ class Station:
 
 
 @asynccontextmanager
-async def station(agency: str, world: World, folder: Path, clock: TestClock) -> AsyncIterator[Station]:
-    """A node of an agency that never had a line."""
+async def station(
+    agency: str, world: World, folder: Path, clock: TestClock, *, vfs: str | None = None
+) -> AsyncIterator[Station]:
+    """A node of an agency that never had a line; `vfs` is the file layer under its store, instead of the encrypting."""
     home = folder / agency
     home.mkdir(exist_ok=True)
-    store = Store(home / "node.db", DATABASE_KEY)
+    store = Store(home / "node.db", DATABASE_KEY, vfs=vfs)
     try:
         standing = Standing(
             agency, first_key=note_key(world.origin, world.log_key.public), trusted_root=world.trusted_root
@@ -150,9 +152,8 @@ async def station(agency: str, world: World, folder: Path, clock: TestClock) -> 
 class Counter:
     """The hub's side: where the courier hands files in, and gets others."""
 
-    def __init__(self, hub: Hub, world: World) -> None:
-        self.hub = hub
-        self.exchange = hub.exchange
+    def __init__(self, exchange: Exchange, world: World) -> None:
+        self.exchange = exchange
         self.world = world
         self.sleep: Sleep = _at_once
 
