@@ -10,13 +10,12 @@ import heapq
 from collections.abc import Iterable
 
 from schemas.envelope.words import URGENT
-from schemas.limits import MAX_CREDIT
+from schemas.limits import MAX_CREDIT, MAX_DELIVERY_QUEUE
 
 Key = tuple[int, int]
 """(rank, index): the order of delivery."""
 
 START: Key = (-1, -1)
-CAPACITY = 4_096
 REFILL = 1_024
 
 
@@ -26,7 +25,7 @@ class DeliveryQueue:
     Everything that waits with a key up to `horizon` is in memory; `horizon` None means that nothing waits beyond.
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = MAX_DELIVERY_QUEUE) -> None:
         self._capacity = capacity
         self._heap: list[Key] = []
         self._waiting: dict[int, Key] = {}

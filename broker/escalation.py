@@ -24,6 +24,7 @@ from broker.exchange import Exchange
 from broker.state import Delivery, Escalated
 from schemas.directory.contacts import Contact
 from schemas.errors import CrossbearingError, Unreachable
+from schemas.limits import MAX_ALERTS_IN_CALL, MAX_DESK_CALLS, MAX_NEW_ESCALATIONS
 from schemas.log.entry import Outcome
 
 log = structlog.get_logger()
@@ -33,18 +34,12 @@ CallDesk = Callable[[Contact, bytes, str], Awaitable[None]]
 
 INTERVAL: Final = 1.0
 """Seconds between two looks: what escalation may come late by."""
-NEW: Final = 256
-"""Alerts of one agency that become due at one look; more follow at the next."""
-IN_ONE_CALL: Final = 16
-"""Alerts of one agency in one call: as many proofs as a pager's gateway swallows (some 3 kB each)."""
 FIRST: Final = 5.0
 LONGEST: Final = 300.0
 """Seconds between two calls to a desk that cannot be reached, doubling."""
 BETWEEN: Final = 30.0
 """Seconds from a call that was taken to the next to the same desk: what becomes due meanwhile goes into one, so that a
 flood of alerts is not a flood of pages."""
-AT_ONCE: Final = 8
-"""Desks called at the same time."""
 
 
 @dataclass(slots=True)
@@ -74,7 +69,7 @@ class Escalation:
         self._first = first
         self._between = between
         self._desks: dict[str, _Desk] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(MAX_DESK_CALLS)
 
     async def run(self) -> None:
         """Look now and after every pause, until cancelled."""
@@ -114,7 +109,7 @@ class Escalation:
 
     def _find(self, agencies: list[str]) -> tuple[list[Delivery], set[str]]:
         engine, now = self._exchange.engine, self._exchange.clock()
-        new = [d for agency in agencies for d in engine.escalations(agency, now, NEW, logged=False)]
+        new = [d for agency in agencies for d in engine.escalations(agency, now, MAX_NEW_ESCALATIONS, logged=False)]
         return new, {agency for agency in agencies if engine.escalations(agency, now, 1, logged=True)}
 
     async def _serve(self, agency: str, desk: _Desk) -> None:
@@ -138,7 +133,9 @@ class Escalation:
         """Whether this agency's desk was reached; None when there is nothing to tell it."""
         exchange = self._exchange
         now = exchange.clock()
-        deliveries = await exchange.read(partial(exchange.engine.escalations, agency, now, IN_ONE_CALL, logged=True))
+        deliveries = await exchange.read(
+            partial(exchange.engine.escalations, agency, now, MAX_ALERTS_IN_CALL, logged=True)
+        )
         if not deliveries:
             return None
         reached = await self._reach(agency, deliveries)

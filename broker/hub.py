@@ -41,11 +41,11 @@ from schemas.carrier.keys import carrier_key
 from schemas.directory.history import DirectoryHistory
 from schemas.errors import BadConfig, ShuttingDown
 from schemas.keys import MlDsaKey, SigningKey
+from schemas.limits import PARCEL_CACHE_BYTES
 
 log = structlog.get_logger()
 
 FRAME_BUDGET = 1_048_576  # about what a frame carries; the largest item may exceed it and still fit MAX_FRAME
-CACHE_BYTES = 33_554_432
 
 
 Clock = Callable[[], int]
@@ -111,7 +111,7 @@ def make_exchange(storage: Storage, config: Config, clock: Clock) -> Exchange:
     recovered = recover(storage.engine, storage.anchor, storage.signer, storage.trusted_root)
     if recovered.resigned:
         log.warning("signed the block that a crash had left unsigned", size=recovered.head.size)
-    cache = ParcelCache(CACHE_BYTES)
+    cache = ParcelCache(PARCEL_CACHE_BYTES)
     committer = make_committer(
         storage, config, clock, tree=recovered.tree, history=recovered.history, head=recovered.head
     )

@@ -15,7 +15,7 @@ from broker.exchange import Exchange
 from broker.lane import Turn
 from broker.witnessing import Round
 from schemas.envelope.words import URGENT
-from schemas.limits import CREDIT_RESERVE
+from schemas.limits import CREDIT_RESERVE, MAX_BLOCK_ALERTS
 from schemas.session.frames import (
     Blob,
     Frame,
@@ -29,7 +29,6 @@ from schemas.session.frames import (
 )
 
 RESULTS = 256  # in one frame
-ALERTS = 64  # in one frame, which the node works through as one; large bodies fill it sooner
 OPENERS = 4_096  # ids remembered as sent; a forgotten one is sent again
 
 
@@ -163,8 +162,8 @@ class Outgoing:
         while True:
             if credit > 0 and self._queue.needs_refill:
                 await self._refill()
-            slow = max(0, min(ALERTS, credit - self._reserve))
-            keys = self._queue.take(min(credit, ALERTS), slow=slow)
+            slow = max(0, min(MAX_BLOCK_ALERTS, credit - self._reserve))
+            keys = self._queue.take(min(credit, MAX_BLOCK_ALERTS), slow=slow)
             if not keys and not self._notices_due:
                 return None
             frame = await self._ship(keys)

@@ -33,7 +33,7 @@ from schemas.errors import (
     Quota,
     WrongSender,
 )
-from schemas.limits import MAX_MESSAGE
+from schemas.limits import MAX_MESSAGE, MAX_UNSENT_PIECES
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.session.frames import (
     PROTOCOL,
@@ -58,7 +58,6 @@ from schemas.session.machine import SessionMachine
 log = structlog.get_logger()
 FAREWELL_SECONDS = 2.0  # for a peer that no longer reads, before the connection is cut
 PING_SECONDS = 1.0  # for a ping to be written
-UNSENT_PIECES = 4  # pieces of attachments taken from a node, or read for it, and not answered or taken yet
 REMEMBERED_MS = 1_000  # for which a refusal for want of allowance stands for those that follow it
 _Submission = Submit | SendReceipt | Publish
 _KINDS: dict[type[_Submission], str] = {Submit: "alert", SendReceipt: "receipt", Publish: "keys"}
@@ -364,7 +363,7 @@ class Session:
         settings, outgoing = self._exchange.settings, self._outgoing
         results, pieces = (outgoing.unsent_results, outgoing.unsent_pieces) if outgoing is not None else (0, 0)
         pieces += len(self._asked)
-        crowded = self._waiting + results >= settings.session_submissions or pieces >= UNSENT_PIECES
+        crowded = self._waiting + results >= settings.session_submissions or pieces >= MAX_UNSENT_PIECES
         if crowded or self._waiting_bytes >= settings.session_bytes:
             self._room.clear()
         else:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from threading import Lock
 
 from schemas.errors import Missing, StorageTampered
+from schemas.limits import CACHED_TILES
 from schemas.log.merkle import HASH_SIZE, Frontier, node_hash
 
 TILE_LEVELS = 8
 TILE_WIDTH = 1 << TILE_LEVELS
-CACHED_TILES = 128  # about 5 MB: enough for the proofs of everything a node that was away for a day catches up on
 
 TileLoader = Callable[[int, int], bytes | None]
 Rows = list[list[bytes]]

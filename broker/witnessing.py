@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
 from broker.committer import Head
 from schemas.directory.history import Directory
 from schemas.directory.witness_policy import policy_of, quorum_of, witness_keys, witness_of
 from schemas.errors import CheckpointUntrusted
-from schemas.limits import MAX_NOTE_SIGNATURES
+from schemas.limits import MAX_NOTE_SIGNATURES, WITNESS_ROUNDS
 from schemas.log.note import NoteKey, NoteSignature, SignedNote, format_note, parse_note
 from schemas.log.witness import read_answer
-
-ROUNDS: Final = 16
-"""Rounds remembered, so that what comes late still counts: a slow witness is a quarter of a minute behind."""
 
 
 class Round:
@@ -86,7 +82,7 @@ class Witnessing:
     def begin(self, head: Head, *, both: bool) -> Round:
         """Open a round for this checkpoint."""
         self.newest = self._rounds[head.size] = Round(head, both=both)
-        while len(self._rounds) > ROUNDS:
+        while len(self._rounds) > WITNESS_ROUNDS:
             self._rounds.popitem(last=False)
         return self.newest
 

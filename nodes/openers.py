@@ -7,18 +7,17 @@ memory or in the store.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nodes.identity import Identity
 from nodes.store.openers import OpenerRow
 from schemas.envelope.opener import OPENER_SIZE, open_opener, opener_id
 from schemas.errors import NotFound, OpenerUnknown
+from schemas.limits import MAX_KNOWN_OPENERS
 
 if TYPE_CHECKING:
     from schemas.envelope.header import Header
 
-REMEMBERED: Final = 1_024
-"""Secrets kept in memory: a day's worth from 300 agencies, some of which changed keys."""
 
 Fetch = Callable[[bytes], Awaitable[bytes]]
 
@@ -35,7 +34,7 @@ class Keyring:
         """Take in secrets from the store, or newly committed to it."""
         for row in rows:
             self._known[row.opener_id] = row
-        while len(self._known) > REMEMBERED:
+        while len(self._known) > MAX_KNOWN_OPENERS:
             del self._known[next(iter(self._known))]
 
     def knows(self, wanted: bytes) -> bool:

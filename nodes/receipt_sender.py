@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -16,13 +16,12 @@ from nodes.standing import Standing
 from nodes.store.receipts import SignedReceipt
 from nodes.store.store import Store
 from nodes.waiting import until_first
+from schemas.limits import RECEIPT_WINDOW
 from schemas.session.frames import Frame, ResultItem, SendReceipt
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
 
-WINDOW: Final = 32
-"""Receipts under way at once; each covers up to 256 alerts."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +51,7 @@ class ReceiptSender:
         while True:
             self._answered.clear()
             seen = self._store.revision("receipts")
-            room = WINDOW - len(self._under_way)
+            room = RECEIPT_WINDOW - len(self._under_way)
             due = await self._store.read(partial(_due, now=self._clock(), room=room, sent=frozenset(self._under_way)))
             for receipt in due:
                 self._under_way[receipt.ref] = receipt

@@ -38,7 +38,7 @@ from schemas.errors import (
     Unreachable,
     refusal_from_code,
 )
-from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE
+from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE, MAX_INBOUND
 from schemas.log.evidence import evidence_name
 from schemas.session.frames import (
     PROTOCOL,
@@ -66,8 +66,6 @@ WELCOME_TIMEOUT: Final = 30.0
 """Seconds for the hub to answer `Hello`."""
 CLOCK_RETRY: Final = 60.0
 """Seconds after which a node whose clock was off asks the hub for the time again."""
-INBOUND: Final = 16
-"""Frames read and not yet worked through, 64 MiB of them at most; then the connection waits until there is room."""
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +109,7 @@ class Session:
         self._parts = parts
         self._connection = connection
         self._machine = SessionMachine("node")
-        self._inbound: asyncio.Queue[_Inbound] = asyncio.Queue(INBOUND)
+        self._inbound: asyncio.Queue[_Inbound] = asyncio.Queue(MAX_INBOUND)
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
         self._complete = asyncio.Event()  # nothing of a restoration of this node is outstanding
         self._expected = 0

@@ -191,6 +191,32 @@ MAX_PENDING_BYTES: Final = 67_108_864
 """And their bytes, likewise: what the hub holds in memory that no disk holds yet."""
 MAX_WAITING_READS: Final = 64
 """Requests over HTTP that wait for the hub's reading thread: some seconds' worth; a further one is answered 503."""
+MAX_UNSENT_PIECES: Final = 4
+"""Pieces of attachments taken from a node, or read for it, and not answered or taken yet: 4 MiB at most."""
+MAX_DELIVERY_QUEUE: Final = 4_096
+"""Alerts for one node that the hub has in memory, some bytes of each; the later ones are read when it is their
+turn."""
+MAX_BLOCK_ALERTS: Final = 64
+"""Alerts in one frame, which the node works through as one; large bodies fill it sooner."""
+PARCEL_CACHE_BYTES: Final = 33_554_432
+"""Recent alerts made ready for their recipients: of 1 KiB each, some minutes of a flood."""
+CACHED_TILES: Final = 128
+"""About 5 MB: enough for the proofs of everything a node that was away for a day catches up on."""
+WITNESS_ROUNDS: Final = 16
+"""Rounds of cosigning remembered, so that what comes late still counts: a slow witness is a quarter of a minute
+behind."""
+MAX_NEW_ESCALATIONS: Final = 256
+"""Alerts of one agency that become due at one look, one second after the other; more follow at the next."""
+MAX_ALERTS_IN_CALL: Final = 16
+"""Alerts of one agency in one call to its desk: as many proofs as a pager's gateway swallows (some 3 kB each)."""
+MAX_DESK_CALLS: Final = 8
+"""Desks called at the same time: each call holds a connection for ten seconds at most."""
+RECEIPT_WINDOW: Final = 32
+"""Receipts of a node under way at once; each covers up to 256 alerts."""
+MAX_INBOUND: Final = 16
+"""Frames read and not yet worked through, 64 MiB of them at most; then the connection waits until there is room."""
+MAX_KNOWN_OPENERS: Final = 1_024
+"""Secrets of pair keys in a node's memory: a day's worth from 300 agencies, some of which changed keys."""
 DEFAULT_CREDIT: Final = 256
 """Alerts in flight to a node before it grants more."""
 CREDIT_RESERVE: Final = 8

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from broker.draft import Work
-from broker.escalation import IN_ONE_CALL, Escalation
+from broker.escalation import Escalation
 from schemas.directory.contacts import Contact
 from schemas.errors import StorageFull, Unreachable
+from schemas.limits import MAX_ALERTS_IN_CALL
 from schemas.log.entry import EscalationEntry, decode_entry
 from schemas.log.proof import parse_proof, verify_proof
 from tests.support.desk import Desk
@@ -197,13 +198,26 @@ async def test_more_than_one_call_holds_are_told_in_several(scene: Scene) -> Non
     desks = Desks()
     escalation = Escalation(scene.hub.exchange, desks.call, between=0.0)
     sender = await scene.open(SENDER)
-    for number in range(1, IN_ONE_CALL + 3):
+    for number in range(1, MAX_ALERTS_IN_CALL + 3):
         await send(sender, scene.alert(number, precedence="flash", to=[RECIPIENT]))
     scene.clock.now += DUE
     for _ in range(3):
         await look(escalation)
-    assert [len(Desk.read(body)["alerts"]) for _, body, _ in desks.called] == [IN_ONE_CALL, 2]
-    assert sum(outcome == "reached" for _, _, outcome, _ in logged(scene)) == IN_ONE_CALL + 2
+    assert [len(Desk.read(body)["alerts"]) for _, body, _ in desks.called] == [MAX_ALERTS_IN_CALL, 2]
+    assert sum(outcome == "reached" for _, _, outcome, _ in logged(scene)) == MAX_ALERTS_IN_CALL + 2
+
+
+async def test_what_becomes_due_beyond_one_look_is_logged_at_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.escalation.MAX_NEW_ESCALATIONS", 2)
+    escalation = Escalation(scene.hub.exchange, Desks().call, between=3_600.0)
+    for number in (1, 2, 3):
+        await flash(scene, number)
+    scene.clock.now += DUE
+    for expected in (2, 3):
+        await look(escalation)
+        assert sum(outcome == "due" for _, _, outcome, _ in logged(scene)) == expected
 
 
 async def test_a_desk_that_was_just_called_is_told_the_next_alerts_together(scene: Scene) -> None:

@@ -15,14 +15,14 @@ import pytest
 
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
-from broker.sessions import UNSENT_PIECES, Session
+from broker.sessions import Session
 from broker.shipping import Shipment
 from schemas.codec import encode
 from schemas.directory.documents import ByPrecedence
 from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, StorageInDoubt, StorageTampered
 from schemas.ids import format_id, sha256
-from schemas.limits import CHUNK, CREDIT_RESERVE, MAX_FRAME, MAX_PENDING_UPLOADS
+from schemas.limits import CHUNK, CREDIT_RESERVE, MAX_FRAME, MAX_PENDING_UPLOADS, MAX_UNSENT_PIECES
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import AlertEntry, DirectoryEntry, ReceiptEntry, decode_entry
 from schemas.session.frames import (
@@ -240,7 +240,7 @@ async def test_a_node_that_asks_and_does_not_read_fills_no_memory(scene: Scene) 
     session = scene.hub.server._roster._sessions[SENDER]
     assert session._outgoing is not None
     for _ in range(asked):
-        assert session._outgoing.unsent_pieces <= UNSENT_PIECES
+        assert session._outgoing.unsent_pieces <= MAX_UNSENT_PIECES
         assert len((await node.expect(Blob)).data) == CHUNK
 
 
@@ -285,7 +285,7 @@ async def test_a_flash_does_not_wait_for_an_upload(scene: Scene, monkeypatch: py
     node = await scene.open(SENDER)
     session = scene.hub.server._roster._sessions[SENDER]
     monkeypatch.setattr(session._transfers, "upload", never)
-    for _ in range(UNSENT_PIECES - 1):
+    for _ in range(MAX_UNSENT_PIECES - 1):
         await node.send(Upload(bytes(32), 0, CHUNK, bytes(CHUNK)))
     await send(node, scene.alert(precedence="flash"))
 

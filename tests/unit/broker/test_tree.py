@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.tree import CACHED_TILES, TILE_WIDTH, Tree
+from broker.tree import TILE_WIDTH, Tree
 from schemas.errors import Missing, StorageTampered
+from schemas.limits import CACHED_TILES
 from schemas.log.merkle import (
     EMPTY_ROOT,
     Frontier,

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from broker.committer import Head
-from broker.witnessing import ROUNDS, Witnessing
+from broker.witnessing import Witnessing
 from schemas.directory.witness_policy import policy_of, witness_keys, witness_name
 from schemas.directory.witnesses import Witnesses
 from schemas.errors import BadSignature, CheckpointUntrusted
 from schemas.example import example_seed
 from schemas.keys import MlDsaKey, WitnessKey
+from schemas.limits import WITNESS_ROUNDS
 from schemas.log.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
 from schemas.log.cosignature import Cosigner, Tree, sign_tree
 from schemas.log.note import parse_note
@@ -80,7 +81,7 @@ def test_the_note_gathers_every_line_in_one_order(scene: Scene) -> None:
 
 
 def test_what_comes_late_counts_and_what_comes_too_late_does_not(scene: Scene) -> None:
-    for size in range(1, ROUNDS + 2):
+    for size in range(1, WITNESS_ROUNDS + 2):
         scene.witnessing.begin(scene.head(size), both=False)
     for agency in MEMBERS:
         scene.witnessing.take(agency, 1, scene.lines(agency, 1))

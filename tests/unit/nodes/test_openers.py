@@ -95,7 +95,7 @@ async def test_a_known_opener_is_not_asked_for(keyring: Keyring) -> None:
 
 
 def test_memory_is_bounded(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openers, "REMEMBERED", 3)
+    monkeypatch.setattr(openers, "MAX_KNOWN_OPENERS", 3)
     names = [bytes([n]) * 16 for n in range(5)]
     for n in range(5):
         keyring.remember([OpenerRow(names[n], "hk-customs", KEY, b"secret")])

@@ -11,6 +11,8 @@ import pytest
 from nodes.receive import YIELD_EVERY
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
+from nodes.store.database import Tables
+from nodes.store.receipts import receipt_ref
 from nodes.verdicts import MAX_ATTEMPTS
 from schemas import codec
 from schemas.alert.document import Alert, alert_to_wire
@@ -25,7 +27,7 @@ from schemas.errors import (
     Unreachable,
 )
 from schemas.ids import sha256
-from schemas.limits import LONGEST_WAIT_MS, MAX_RETRY_MS, WINDOW, WINDOW_RESERVE
+from schemas.limits import LONGEST_WAIT_MS, MAX_RETRY_MS, RANK_WAIT_MS, WINDOW, WINDOW_RESERVE
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.log.receipt import decode_receipt
 from schemas.session.frames import (
@@ -421,6 +423,78 @@ async def test_a_flash_is_sent_while_all_others_wait_for_their_answers(run: Run)
         await run.end.expect(Submit)
     flash = await run.compose(number=WINDOW, precedence="flash")
     assert decode_header((await run.end.expect(Submit)).header).id == id_of(flash)
+
+
+async def nothing_but(run: Run, first: int) -> None:
+    """Two flashes in turn go out at once, and nothing else does before the second."""
+    for number in (first, first + 1):
+        flash = await run.compose(number=number, precedence="flash")
+        assert id_of_submit(await run.end.expect(Submit)) == id_of(flash)
+
+
+def id_of_submit(submit: Submit) -> bytes:
+    return decode_header(submit.header).id
+
+
+async def test_after_a_refusal_for_want_of_allowance_its_precedence_waits_and_no_other(run: Run, hub: FakeHub) -> None:
+    refused = await run.compose(precedence="routine")
+    await run.end.expect(Submit)
+    await run.end.send(put_off(refused, retry=MAX_RETRY_MS))
+    await eventually(lambda: run.parts.store.read(lambda t: t.outbox.put_off(1)))
+    held = await run.compose(number=2, precedence="routine")
+    priority = await run.compose(number=3, precedence="priority")
+    assert id_of_submit(await run.end.expect(Submit)) == id_of(priority)
+    await nothing_but(run, 4)
+    hub.clock.now += RANK_WAIT_MS // 2
+    await nothing_but(run, 6)
+    hub.clock.now += RANK_WAIT_MS // 2
+    await run.compose(number=8, precedence="routine")
+    assert id_of_submit(await run.end.expect(Submit)) == id_of(held)
+
+
+async def test_after_such_a_refusal_half_as_many_go_at_once_and_one_more_with_each_answer(
+    run: Run, hub: FakeHub
+) -> None:
+    first = [await run.compose(number=number, precedence="routine") for number in range(40)]
+    submits = {id_of_submit(submit): submit for submit in [await run.end.expect(Submit) for _ in first]}
+    await run.end.send(put_off(first[0], retry=MAX_RETRY_MS))
+    await eventually(lambda: run.parts.store.read(lambda t: t.outbox.put_off(1)))
+    hub.clock.now += RANK_WAIT_MS
+    waiting = await run.compose(number=40, precedence="routine")
+    await nothing_but(run, 41)  # 39 are under way, of 32
+    for alert in first[1:4]:
+        await run.end.accept(submits[id_of(alert)])
+        await run.settled(alert, "accepted")
+    await nothing_but(run, 43)  # 36, of 35
+    await run.end.accept(submits[id_of(first[4])])
+    assert id_of_submit(await run.end.expect(Submit)) == id_of(waiting)
+
+
+async def test_bytes_under_way_are_bounded_for_what_is_not_urgent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.dispatch.UNDER_WAY_BYTES", 1)
+    await run.compose(number=1, precedence="routine")
+    first = await run.end.expect(Submit)
+    second = await run.compose(number=2, precedence="routine")
+    await nothing_but(run, 3)
+    await run.end.accept(first)
+    assert id_of_submit(await run.end.expect(Submit)) == id_of(second)
+
+
+async def test_receipts_under_way_are_bounded(parts: Parts, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.receipt_sender.RECEIPT_WINDOW", 2)
+
+    def add(tables: Tables) -> None:
+        for number in range(3):
+            tables.receipts.add(b"receipt %d" % number, bytes(64), now=NOW + number)
+
+    await parts.store.write(add)
+    async with running(parts, hub) as run:
+        await run.end.catch_up()
+        sent = [await run.end.expect(SendReceipt) for _ in range(2)]
+        assert [receipt.receipt for receipt in sent] == [b"receipt 0", b"receipt 1"]
+        assert run.end.silent
+        await run.end.send(Result((ResultItem(receipt_ref(b"receipt 0"), True, 7, "", "", ""),)))
+        assert (await run.end.expect(SendReceipt)).receipt == b"receipt 2"
 
 
 async def test_an_alert_that_reaches_nobody_any_more_is_refused_here(run: Run, hub: FakeHub) -> None:
