@@ -23,7 +23,7 @@ from typing import Final
 
 from broker.backup_check import Contents, check_log
 from broker.config import CONFIG_NAME, Config
-from broker.durable import sync_folder, write_durably
+from broker.durable import name_folder, write_durably
 from broker.engines.port import Restoration
 from broker.engines.sqlite_copy import copy_signed
 from schemas.errors import BadConfig, CrossbearingError, NotFound, StorageFailed, StorageFull, StorageTampered
@@ -109,10 +109,9 @@ def make_backup(
         contents = check_log(draft / LOG, signed.note, read_part(draft / "root.json"))
         made, files = clock(), {path.name: _measure(path) for path in sorted(draft.iterdir())}
         write_durably(draft / MANIFEST, _manifest(files, contents, made, signed.restorations), mode=0o600)
-        draft.rename(target)
-        sync_folder(target.parent)
+        name_folder(draft, target)
     except OSError as error:
-        raise _named(error, target) from error
+        raise write_fault(error, target) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return _backup(target, made, contents, files, signed.restorations)
@@ -194,6 +193,7 @@ def read_part(path: Path) -> bytes:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _named(error: OSError, target: Path) -> CrossbearingError:
+def write_fault(error: OSError, target: Path) -> CrossbearingError:
+    """The project's name for what kept a folder from being made."""
     kind = StorageFull if error.errno in _DISK_FULL else StorageFailed
-    return kind(f"the backup {target} cannot be written: {os.strerror(error.errno) if error.errno else error}")
+    return kind(f"{target} cannot be written: {os.strerror(error.errno) if error.errno else error}")

@@ -28,3 +28,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def name_folder(draft: Path, target: Path) -> None:
+    """Give a folder that is whole and flushed its name, durably, or not at all. Raises `OSError`."""
+    sync_folder(draft)  # SQLite makes its files without it
+    try:
+        draft.rename(target)
+        sync_folder(target.parent)
+    except OSError:
+        with suppress(OSError):  # where it has its old name still, that is in the way of this
+            target.rename(draft)
+        raise

@@ -11,22 +11,35 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
-from broker.backup import CHECKPOINT, LOG, PUBLIC, SECRET, Backup, read_part, settings_files, verify_backup
+from broker.backup import (
+    CHECKPOINT,
+    LOG,
+    PUBLIC,
+    SECRET,
+    Backup,
+    read_part,
+    settings_files,
+    verify_backup,
+    write_fault,
+)
 from broker.committer import LogSigner
 from broker.config import CONFIG_NAME, Config, load_config
-from broker.durable import sync_folder, write_durably
+from broker.durable import name_folder, sync_folder, write_durably
 from broker.engines.sqlite_anchor import SqliteAnchor, create_anchor, read_anchor
 from broker.engines.sqlite_copy import frozen
 from broker.identity import certificate_pin
 from broker.keyfiles import read_seed
 from broker.recovery import restore_history
 from broker.restored import HEARD
-from schemas.errors import BadConfig, NotFound, StorageFailed
+from schemas.errors import BadConfig, NotFound
 from schemas.keys import SigningKey
+
+_ASIDE = "before-restore-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +69,24 @@ def restore_hub(
     backup = verify_backup(folder)
     draft = data.with_name(data.name + ".new")
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700, parents=True)
-        config, survived = _fill(draft, backup, keys or {}, anchor)
-        _make_anchor(config, backup, clock())
-        with suppress(FileNotFoundError):
-            data.rmdir()
-        draft.rename(data)
-        sync_folder(data.parent)
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, draft, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700, parents=True)
+            config, survived = _fill(draft, backup, keys or {}, anchor, undo)
+            _make_anchor(config, backup, clock(), undo)
+            sync_folder(config.log.parent)
+            sync_folder(config.anchor.parent)
+            name_folder(draft, data)
+            undo.pop_all()
     except OSError as error:
-        raise StorageFailed(f"{data} cannot be made: {error.strerror}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        raise write_fault(error, data) from error
     return Restored(data, backup, survived)
 
 
-def _fill(draft: Path, backup: Backup, keys: Mapping[str, Path], anchor: Path | None) -> tuple[Config, bool]:
+def _fill(
+    draft: Path, backup: Backup, keys: Mapping[str, Path], anchor: Path | None, undo: ExitStack
+) -> tuple[Config, bool]:
     write_durably(draft / CONFIG_NAME, read_part(backup.folder / CONFIG_NAME), mode=0o600)
     config = load_config(draft)
     for name, path in settings_files(config).items():
@@ -79,13 +94,14 @@ def _fill(draft: Path, backup: Backup, keys: Mapping[str, Path], anchor: Path | 
             _place(draft, name, path, _source(backup, name, keys))
     if config.log.exists():
         raise BadConfig(f"{config.log} exists already", hint="Move it away: it may hold what the backup lacks.")
+    undo.callback(config.log.unlink, missing_ok=True)
     with (backup.folder / LOG).open("rb") as log, config.log.open("xb") as copy:
         shutil.copyfileobj(log, copy, 1 << 20)
     config.log.chmod(0o600)
     with config.log.open("rb+") as copy:
         os.fsync(copy.fileno())
     _check_keys(config)
-    return config, _keep_anchor(draft, config, anchor)
+    return config, _keep_anchors(draft, config, anchor, undo)
 
 
 def _source(backup: Backup, name: str, keys: Mapping[str, Path]) -> Path | None:
@@ -114,21 +130,33 @@ def _check_keys(config: Config) -> None:
         signer.check_directory(restore_history(log, config.trusted_root.read_bytes()).latest)
 
 
-def _keep_anchor(draft: Path, config: Config, given: Path | None) -> bool:
-    """Keep the checkpoint of an anchor that survived, and make room for the new one."""
+def _keep_anchors(draft: Path, config: Config, given: Path | None, undo: ExitStack) -> bool:
+    """Keep the checkpoints of anchors that survived, and make room for the new one. None is ever overwritten."""
     if given is not None and not given.exists():
         raise NotFound(f"there is no anchor at {given}")
-    survived = given or (config.anchor if config.anchor.exists() else None)
-    if survived is not None and (note := read_anchor(survived)) is not None:
-        (draft / HEARD).mkdir(mode=0o700)
-        write_durably(draft / HEARD / "anchor", note, mode=0o600)
-    if config.anchor.exists():
-        for file in config.anchor.parent.glob(config.anchor.name + "*"):
-            file.rename(file.with_name("before-restore-" + file.name))
-    return survived is not None
+    aside = sorted(config.anchor.parent.glob(f"{_ASIDE}*-{config.anchor.name}"))
+    survived = [path for path in (given, config.anchor, *aside) if path is not None and path.exists()]
+    for number, path in enumerate(survived):
+        if (note := read_anchor(path)) is not None:
+            (draft / HEARD).mkdir(mode=0o700, exist_ok=True)
+            write_durably(draft / HEARD / (f"anchor-{number}" if number else "anchor"), note, mode=0o600)
+    taken = {path.name.removeprefix(_ASIDE).partition("-")[0] for path in aside}
+    prefix = next(f"{_ASIDE}{number}-" for number in count(1) if str(number) not in taken)
+    for file in sorted(config.anchor.parent.glob(config.anchor.name + "*")):
+        moved = file.with_name(prefix + file.name)
+        undo.callback(_move_back, moved, file)
+        file.rename(moved)
+    return bool(survived)
 
 
-def _make_anchor(config: Config, backup: Backup, now: int) -> None:
+def _move_back(moved: Path, file: Path) -> None:
+    if moved.exists():
+        moved.rename(file)
+
+
+def _make_anchor(config: Config, backup: Backup, now: int, undo: ExitStack) -> None:
+    for end in ("", "-wal", "-shm", ".lock"):
+        undo.callback(config.anchor.with_name(config.anchor.name + end).unlink, missing_ok=True)
     create_anchor(config.anchor)
     anchor = SqliteAnchor(config.anchor)
     try:

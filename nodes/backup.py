@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from nodes.config import DATABASE, FILE, KEYSTORE, NodeConfig, load_config
-from nodes.durable import sync_folder, write_durably
+from nodes.durable import name_folder, write_durably
 from nodes.keystore import Seeds, read_keystore
 from nodes.store.database import Database, Tables
 from schemas.errors import BadConfig, CrossbearingError, NotFound, StorageFailed, StorageFull, StorageTampered
@@ -107,8 +107,7 @@ def _finish(config: NodeConfig, draft: Path, target: Path, size: int, now: int) 
         "files": {name: {"bytes": length, "sha256": digest} for name, (length, digest) in files.items()},
     }
     write_durably(draft / MANIFEST, json.dumps(told, indent=1).encode() + b"\n")
-    draft.rename(target)
-    sync_folder(target.parent)
+    name_folder(draft, target)
     return NodeBackup(target, config.agency, now, size, sum(length for length, _ in files.values()))
 
 
@@ -158,18 +157,22 @@ def restore_home(folder: Path, home: Path, passphrase: bytes) -> NodeBackup:
                 write_durably(path, (folder / name).read_bytes())
         for watched in ("watch/in", "watch/done", "watch/failed"):
             (draft / watched).mkdir(mode=0o700, parents=True)
-        shutil.copyfile(folder / DATABASE, draft / DATABASE)
-        (draft / DATABASE).chmod(0o600)
-        _mark(draft / DATABASE, seeds)
-        if home.exists():
-            home.rmdir()
-        draft.rename(home)
-        sync_folder(home.parent)
+        _mark(_copy_store(folder / DATABASE, draft / DATABASE), seeds)
+        name_folder(draft, home)
     except OSError as error:
         raise _named(error, home) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return backup
+
+
+def _copy_store(source: Path, target: Path) -> Path:
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with source.open("rb") as store, os.fdopen(handle, "wb") as copy:
+        shutil.copyfileobj(store, copy, _AT_ONCE)
+        copy.flush()
+        os.fsync(handle)
+    return target
 
 
 def _mark(path: Path, seeds: Seeds) -> None:

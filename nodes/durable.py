@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_durably"]
+__all__ = ["name_folder", "sync_folder", "write_durably"]
 
 
 def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -35,3 +35,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def name_folder(draft: Path, target: Path) -> None:
+    """Give a folder that is whole and flushed its name, durably, or not at all. Raises `OSError`."""
+    sync_folder(draft)  # SQLite makes its files without it
+    try:
+        draft.rename(target)
+        sync_folder(target.parent)
+    except OSError:
+        with contextlib.suppress(OSError):  # where it has its old name still, that is in the way of this
+            target.rename(draft)
+        raise

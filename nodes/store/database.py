@@ -131,8 +131,9 @@ class Database:
                 self._in_doubt = doubt(error, self._path)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and close it."""
-        self._connection.close()
+        """Fold the write-ahead log into the file and close it. What could not be folded in stays beside it, durable."""
+        with named_failures(self._path):
+            self._connection.close()
 
 
 class Failed:

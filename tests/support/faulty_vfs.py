@@ -31,13 +31,36 @@ class Fault:
         return True
 
 
-class FaultyVfs(apsw.VFS):
-    """The system's file layer with a `fault` to be set."""
+@dataclass(frozen=True)
+class Broken:
+    """A way for a disk to fail; see `Fault`."""
 
-    def __init__(self, name: str) -> None:
+    operation: str
+    error: type[apsw.Error]
+    kept: bool
+
+    def at(self, suffix: str, after: int = 0) -> Fault:
+        """It, on the files whose names end in `suffix`, once so many operations succeeded."""
+        return Fault(self.operation, suffix, self.error, self.kept, after)
+
+
+BROKEN = {
+    "write-lost": Broken("write", apsw.IOError, kept=False),
+    "write-kept": Broken("write", apsw.IOError, kept=True),
+    "full": Broken("write", apsw.FullError, kept=False),
+    "sync-lost": Broken("sync", apsw.IOError, kept=False),
+    "sync-kept": Broken("sync", apsw.IOError, kept=True),
+}
+
+
+class FaultyVfs(apsw.VFS):
+    """The system's file layer with a `fault` to be set; with `everywhere`, under whatever this process opens."""
+
+    def __init__(self, name: str, *, everywhere: bool = False) -> None:
         self.name = name
         self.fault: Fault | None = None
-        super().__init__(name, "")
+        self.beneath = apsw.vfs_names()[0]
+        super().__init__(name, self.beneath, everywhere)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> FaultyFile:  # noqa: N802  # SQLite's name
         """See apsw.VFS."""
@@ -50,7 +73,7 @@ class FaultyFile(apsw.VFSFile):
     def __init__(self, vfs: FaultyVfs, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._vfs = vfs
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        super().__init__("", name, flags)
+        super().__init__(vfs.beneath, name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's name
         """See apsw.VFSFile."""
@@ -72,9 +95,9 @@ class FaultyFile(apsw.VFSFile):
 
 
 @contextmanager
-def faulty_vfs(name: str) -> Iterator[FaultyVfs]:
-    """Register the layer under `name` while it is needed."""
-    vfs = FaultyVfs(name)
+def faulty_vfs(name: str, *, everywhere: bool = False) -> Iterator[FaultyVfs]:
+    """Register the layer under `name` while it is needed; see `FaultyVfs`."""
+    vfs = FaultyVfs(name, everywhere=everywhere)
     try:
         yield vfs
     finally:

@@ -337,5 +337,9 @@ def test_an_anchor_on_another_disk_is_moved_aside_not_overwritten(config: Config
         restore_hub(tmp_path / "b", tmp_path / "again", CLOCK, keys=keys_of(config))
     restore_hub(tmp_path / "b", tmp_path / "again", CLOCK, keys=keys_of(config))
     assert (tmp_path / "again" / "heard" / "anchor").read_bytes() == newest
-    assert read_anchor(elsewhere.with_name("before-restore-anchor.db")) == newest
+    assert read_anchor(elsewhere.with_name("before-restore-1-anchor.db")) == newest
     assert read_anchor(elsewhere) != newest
+    restore_hub(tmp_path / "b", tmp_path / "third", CLOCK, keys=keys_of(config))
+    assert (tmp_path / "third" / "heard" / "anchor-1").read_bytes() == newest, "also what was moved aside before"
+    assert read_anchor(elsewhere.with_name("before-restore-1-anchor.db")) == newest
+    assert elsewhere.with_name("before-restore-2-anchor.db").exists()
