@@ -644,7 +644,9 @@ class CarrierDamaged(
 
 
 class CarrierMisdirected(
-    CarrierRefusal, code="carrier-misdirected", hint="Take the file to whom it was made for, or have one made for here."
+    CarrierRefusal,
+    code="carrier-misdirected",
+    hint="Take in the file that the other side made for here; your own export goes to the other side.",
 ):
     """The file is sealed for somebody else."""
 

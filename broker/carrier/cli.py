@@ -39,9 +39,11 @@ def import_file(data: Path, file: Path, *, answer: Path | None, force: bool, as_
     is harmless, and writes a newer answer.
     """
     from broker.carrier.desk import Visit
-    from broker.carrier.medium import read_medium, write_medium
+    from broker.carrier.medium import check_free, read_medium, write_medium
     from broker.config import load_config
 
+    if answer is not None and not answer.is_dir():
+        check_free(answer, replace=force)
     with Visit(load_config(data).control_socket, {"command": "import"}) as visit:
         visit.hand_in(read_medium(file))
         taken: dict[str, Any]
@@ -57,7 +59,7 @@ def import_file(data: Path, file: Path, *, answer: Path | None, force: bool, as_
     if as_json:
         click.echo(json.dumps({**taken, "answer": {"file": str(target), "bytes": size, **visit.summary}}))
         return
-    click.echo(f"From {taken['agency']}: {_count(taken, 'alert')}, {_count(taken, 'receipt')}.")
+    click.echo(f"From {taken['agency']}: {_came(taken)}.")
     for each in taken["refused"]:
         click.echo(f"  {each['kind']} refused: {each['error']['message']} ({each['error']['code']})")
     _say_made(visit.summary, target, size)
@@ -125,18 +127,23 @@ def _target(path: Path, agency: str) -> Path:
     return path / f"hub-to-{agency}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.carrier"
 
 
-def _count(taken: Mapping[str, Any], kind: str) -> str:
-    accepted, refused = taken[f"{kind}s_accepted"], taken[f"{kind}s_refused"]
-    text = f"{accepted} {kind}{'' if accepted == 1 else 's'} accepted"
-    return f"{text}, {refused} refused" if refused else text
+def _came(taken: Mapping[str, Any]) -> str:
+    """What was submitted, and how it went: `2 alerts accepted, 1 refused; 1 receipt accepted`."""
+    parts = []
+    for kind in ("alert", "receipt"):
+        accepted, refused = taken[f"{kind}s_accepted"], taken[f"{kind}s_refused"]
+        if accepted or refused:
+            parts.append(f"{_some(accepted, kind)} accepted" + (f", {refused} refused" if refused else ""))
+    return "; ".join(parts) or "no alerts and no receipts"
 
 
 def _say_made(made: Mapping[str, Any], target: Path, size: int) -> None:
-    parts = [_some(made[f"{kind}s"], kind) for kind in ("alert", "receipt", "attachment")]
-    click.echo(f"For {made['agency']}: {', '.join(parts)}.")
+    parts = [_some(made[f"{kind}s"], kind) for kind in ("alert", "receipt", "attachment") if made[f"{kind}s"]]
+    click.echo(f"For {made['agency']}: {', '.join(parts) or 'nothing waits; the file tells it so'}.")
     if made["left"]:
         click.echo("Not everything fitted; the rest comes with the next file.")
-    click.echo(f"{target} ({size:,} bytes): have it taken to {made['agency']}, who runs: bearing import {target.name}")
+    click.echo(f"{target}, {size:,} bytes.")
+    click.echo(f"Have it taken to {made['agency']}, who runs: bearing import {target.name}")
 
 
 def _some(number: int, kind: str) -> str:

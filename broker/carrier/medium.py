@@ -25,9 +25,12 @@ def read_medium(path: Path) -> Iterator[bytes]:
     except OSError as error:
         raise StorageFailed(f"{path} cannot be read: {error.strerror}", hint="Check the medium.") from error
     found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_CARRIER:
+    if not stat.S_ISREG(found.st_mode):
         os.close(handle)
-        raise CarrierUnknown(f"{path} is no regular file of at most {MAX_CARRIER} bytes")
+        raise CarrierUnknown(f"{path} is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no file'}")
+    if found.st_size > MAX_CARRIER:
+        os.close(handle)
+        raise CarrierUnknown(f"{path} has {found.st_size:,} bytes, more than a carrier's file may have")
     with os.fdopen(handle, "rb", buffering=0) as file:
         try:
             while piece := file.read(PIECE):
@@ -36,6 +39,12 @@ def read_medium(path: Path) -> Iterator[bytes]:
             raise StorageFailed(
                 f"{path} cannot be read to its end: {error.strerror}", hint="Check the medium."
             ) from error
+
+
+def check_free(path: Path, *, replace: bool) -> None:
+    """Raise `StorageFailed` when a file is there that is not to be replaced."""
+    if not replace and path.exists():
+        raise StorageFailed(f"{path} is there already", hint="Give another name, or --force to replace it.")
 
 
 def write_medium(path: Path, pieces: Iterable[bytes], *, replace: bool) -> int:
@@ -47,8 +56,7 @@ def write_medium(path: Path, pieces: Iterable[bytes], *, replace: bool) -> int:
     partial = path.with_name(f".{path.name}.part")
     size = 0
     try:
-        if not replace and path.exists():
-            raise StorageFailed(f"{path} is there already", hint="Give another name, or --force to replace it.")
+        check_free(path, replace=replace)
         with suppress(FileNotFoundError):
             partial.unlink()  # left by a crash, or put there by someone else: either way not to be followed
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

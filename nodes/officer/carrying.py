@@ -32,7 +32,8 @@ def export(settings: Settings, file: Path, force: bool) -> None:
     if screen.as_json:
         screen.data({"file": str(target), **summary})
         return
-    screen.line(f"{target}: {_contents(summary)}.", "good")
+    what = _contents(summary) or "nothing waits here; it asks what waits at the hub"
+    screen.line(f"{target}, {summary['bytes']:,} bytes: {what}.", "good")
     if summary["forbidden"]:
         screen.line(
             f"{words.count(summary['forbidden'], 'alert')} stayed here: the governors do not let alerts be carried.",
@@ -59,12 +60,8 @@ def import_file(settings: Settings, file: Path) -> None:
     if screen.as_json:
         screen.data(brought)
         return
-    new = [
-        words.count(brought["alerts"], "alert"),
-        words.count(brought["receipts"], "receipt"),
-        words.count(brought["attachments"], "attachment"),
-    ]
-    screen.line(f"New: {', '.join(new)}. The file was made {clock(brought['made'], now_ms())}.", "good")
+    new = f"New: {_contents(brought)}." if _contents(brought) else "Nothing in it is new."
+    screen.line(f"{new} The file was made {clock(brought['made'], now_ms())}.", "good")
     if brought["accepted"] or brought["refused"]:
         told = f"Of what you sent, {words.count(brought['accepted'], 'alert')} entered the log"
         refused = f", {brought['refused']} refused (bearing sent)" if brought["refused"] else ""
@@ -84,6 +81,7 @@ def _target(path: Path, agency: str) -> Path:
     return path / f"{agency}-to-hub-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.carrier"
 
 
-def _contents(summary: dict[str, Any]) -> str:
-    parts = [words.count(summary[f"{kind}s"], kind) for kind in ("alert", "receipt", "attachment")]
-    return f"{', '.join(parts)}, {summary['bytes']:,} bytes"
+def _contents(found: dict[str, Any]) -> str:
+    """What there is of it: `2 alerts, 1 receipt`; empty for nothing."""
+    kinds = [kind for kind in ("alert", "receipt", "attachment") if found[f"{kind}s"]]
+    return ", ".join(words.count(found[f"{kind}s"], kind) for kind in kinds)

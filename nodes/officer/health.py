@@ -119,8 +119,8 @@ def _clock(offset: int | None) -> Cell:
 def _outbox(outbox: dict[str, Any]) -> Cell:
     waiting, refused = outbox["waiting"], outbox["refused"]
     text = f"{waiting} waiting" if waiting else "nothing waiting"
-    if outbox.get("exported"):
-        text = f"{text}, {outbox['exported']} of them exported for a courier"
+    if exported := outbox.get("exported"):
+        text = f"{text}, {'' if exported == waiting else f'{exported} of them '}exported for a courier"
     return Cell(f"{text}, {refused} refused (bearing sent)", "bad") if refused else Cell(text)
 
 

@@ -163,7 +163,7 @@ class CarrierReader:
                     return magic + length + head, stream, _stream_key(by_id[name].open(data, _info(name)))
                 except WrapFailed:
                     raise CarrierDamaged("the file's own key does not open, so its head was altered") from None
-        raise CarrierMisdirected("the file is sealed for keys that are not held here")
+        raise CarrierMisdirected("the file is sealed for somebody else: no key held here opens it")
 
     def _next(self) -> Record:
         if self._ended:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from nodes.client import SUMMARY
 from schemas.alert.document import check_document
 from schemas.errors import BadDocument, BadId, CrossbearingError, Nobody, NotFound, Refusal, UnknownAgency, Unreachable
 
@@ -117,6 +119,9 @@ class FakeNode:
         self.changes: list[dict[str, Any]] = []
         self.failure: CrossbearingError | None = None
         self.verdict: dict[str, Any] = {"state": "accepted"}
+        self.exported: tuple[dict[str, Any], bytes] = ({}, b"")
+        self.brought: dict[str, Any] = {}
+        self.handed_in = b""
         self.state: dict[str, Any] = {
             "agency": SELF,
             "name": AGENCIES[SELF][0],
@@ -141,7 +146,7 @@ class FakeNode:
             self.alerts[answer["alert"]["id"]] = answer
 
     def answer(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
-        """The JSON answer of one endpoint; bytes for an attachment, a list for a stream."""
+        """The JSON answer of one endpoint; bytes for an attachment, a list for a stream, a pair for an export."""
         self.calls.append((method, path, query, body))
         if self.failure is not None:
             raise self.failure
@@ -183,6 +188,10 @@ class FakeNode:
                 return self.streams.pop(0)
             case "GET", "quarantine":
                 return {"quarantine": self.quarantined}
+            case "POST", "carrier", "export":
+                return self.exported
+            case "POST", "carrier", "import":
+                return self.brought
             case "GET", "dead-letters":
                 return {"dead_letters": self.dead}
             case "POST", "dead-letters", number, "retry":
@@ -306,7 +315,19 @@ def _handler(node: FakeNode) -> type[BaseHTTPRequestHandler]:
             self._do({})
 
         def do_POST(self) -> None:
+            if self.path == "/v1/carrier/import":
+                try:
+                    node.handed_in = b"".join(iter(self._chunk, b""))
+                except ValueError:
+                    return  # whoever asked hung up
+                self._do({})
+                return
             self._do(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def _chunk(self) -> bytes:
+            data = self.rfile.read(int(self.rfile.readline(), 16))
+            self.rfile.readline()
+            return data
 
         def _do(self, body: dict[str, Any]) -> None:
             target = urlsplit(self.path)
@@ -317,13 +338,17 @@ def _handler(node: FakeNode) -> type[BaseHTTPRequestHandler]:
                 status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, Refusal) else 503
                 self._reply(status, json.dumps({"error": error.as_dict()}).encode())
                 return
-            if isinstance(answer, list):
+            if isinstance(answer, tuple):
+                self._reply(200, answer[1], {SUMMARY: json.dumps(answer[0])})
+            elif isinstance(answer, list):
                 self._reply(200, b"".join(json.dumps(event).encode() + b"\n" for event in answer))
             else:
                 self._reply(200, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
-        def _reply(self, status: int, data: bytes) -> None:
+        def _reply(self, status: int, data: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
