@@ -11,8 +11,9 @@ from broker.draft import NewDirectory, Work, reference
 from broker.quota import Quotas
 from broker.recovery import recover
 from broker.state import Changes
+from schemas.carrier.keys import carrier_key
 from schemas.codec import encode
-from schemas.directory.documents import LogIdentity
+from schemas.directory.documents import Broker, LogIdentity
 from schemas.envelope.header import decode_header
 from schemas.errors import (
     CrossbearingError,
@@ -75,6 +76,19 @@ def test_a_block_of_nothing_signs_nothing(core: HubCore) -> None:
     committed = core.commit(Work(SENDER, alert))
     assert committed.head is None
     assert (signed(core), core.engine.last_block()) == (before, block)
+
+
+def test_a_block_that_only_brings_a_body_back_signs_nothing(core: HubCore) -> None:
+    alert = core.alert()
+    index = core.accepted(SENDER, alert)
+    del core.engine.contents.blobs[decode_header(alert.header).body_digest]
+    before = signed(core)
+    committed = core.commit(Work(SENDER, alert))
+    assert committed.verdicts == (index,)
+    assert [parcel.body for parcel, _ in committed.supplied] == [alert.body]
+    assert committed.head is None
+    assert committed.entered == ()
+    assert signed(core) == before
 
 
 @pytest.mark.parametrize("fault", [StorageFull("no room"), StorageFailed("a bad disk")])
@@ -146,6 +160,23 @@ def test_a_directory_lists_the_origin_and_the_key_of_the_log_and_the_certificate
     refused(replace(signer, key=SigningKey(example_seed("another", "log"))), "origin and key")
     refused(replace(signer, tls=bytes(32)), "certificate")
     signer.check_directory(core.history.version(1))  # nothing is decided before the governors' first version
+
+
+def test_a_directory_lists_for_this_hub_no_other_key_for_files_on_media_than_its_own(core: HubCore) -> None:
+    broker = core.world.document.brokers[0]
+    own = carrier_key(example_seed("broker", "log"))
+    other = carrier_key(example_seed("another", "log"))
+    signer = replace(core.signer, tls=broker.tls[0], carrier=own)
+
+    def check(*brokers: Broker) -> None:
+        document = replace(core.world.document, brokers=brokers)
+        signer.check_directory(replace(core.history.latest, document=document))
+
+    elsewhere = Broker("another", (bytes(32),), other.public)
+    check(replace(broker, sealing=own.public), elsewhere)
+    check(replace(broker, sealing=b""), elsewhere)
+    with pytest.raises(DirectoryLockout, match="another sealing key"):
+        check(replace(broker, sealing=other.public))
 
 
 def test_a_log_that_was_disowned_signs_nothing_until_it_is_settled_not_even_before_a_restart(core: HubCore) -> None:
