@@ -57,6 +57,8 @@ def _warnings(screen: Screen, answer: dict[str, Any]) -> None:
         screen.line(f"{alert['status'].upper()} - not a real case", "warn")
     if answer.get("refusal"):
         screen.line(refusal_words(answer["refusal"]), "bad")
+    if waits := words.put_off_line(answer, now_ms()):
+        screen.line(waits, "warn")
     if answer.get("recalled_by"):
         short = _short(answer["recalled_by"])
         if answer.get("recall_state") == "waiting":

@@ -29,7 +29,7 @@ def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
             hint=f"Read it with `bearing show {alert['id']}`.",
         )
     if screen.as_json:
-        shown = {name: answer.get(name) for name in ("state", "refusal", "resealed", "recipients")}
+        shown = {name: answer.get(name) for name in ("state", "refusal", "waits", "resealed", "recipients")}
         screen.data({"id": alert["id"], **shown})
         return
     if screen.terminal:
@@ -40,7 +40,7 @@ def show_recipients(screen: Screen, answer: dict[str, Any]) -> None:
                 ("Id", alert["id"]),
                 ("Sent", full(alert["composed"])),
                 ("State", words.state(answer["state"])),
-                ("", refusal_words(refusal) if refusal else ""),
+                ("", refusal_words(refusal) if refusal else words.put_off_line(answer, now_ms())),
                 ("Note", resealed_words(answer.get("resealed"))),
             ]
         )

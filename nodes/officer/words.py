@@ -63,6 +63,12 @@ def put_off(alert: Mapping[str, Any], now: int) -> str:
     return f"{waits['code']} until {clock(waits['until'], now)}" if waits and waits["until"] > now else ""
 
 
+def put_off_line(alert: Mapping[str, Any], now: int) -> str:
+    """The same as a sentence: `NOT SENT YET - quota until 10:42; it goes out by itself then`."""
+    why = put_off(alert, now)
+    return f"NOT SENT YET - {why}; it goes out by itself then" if why else ""
+
+
 def held(alert: Mapping[str, Any], now: int) -> Cell:
     """How many recipients hold it, and trouble with others: `5 of 7`, `5 of 7, 1 refused`; or why it was put off."""
     if waiting := put_off(alert, now):

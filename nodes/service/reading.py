@@ -176,8 +176,8 @@ def _event(tables: Tables, event: Event) -> dict[str, Any]:
 
 
 def _refusal(row: AlertRow) -> Mapping[str, str | None] | None:
-    """Why a sent alert was refused, or why it is being sealed again."""
-    if row.code is None:
+    """Why an alert was refused; what still waits was not, whatever the hub said of it so far."""
+    if row.code is None or row.state == "waiting":
         return None
     return {"code": row.code, "message": row.message, "hint": row.hint}
 

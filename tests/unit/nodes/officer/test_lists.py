@@ -88,6 +88,17 @@ def test_sent_with_an_id_says_that_the_directory_changed(on_terminal: OnTerminal
     assert "sent again under directory version 35: now also to au-abf" in on_terminal("sent", "0005")
 
 
+def test_an_alert_that_was_put_off_says_until_when_and_that_it_goes_by_itself(
+    on_terminal: OnTerminal, node: FakeNode
+) -> None:
+    node.add({**sent(5, RECIPIENTS), "state": "waiting", "waits": {"code": "quota", "until": 4_000_000_000_000}})
+    for command in ("sent", "show"):
+        shown = on_terminal(command, "0005", env={"NO_COLOR": "1"})
+        assert "NOT SENT YET - quota until" in shown
+        assert "it goes out by itself then" in shown
+        assert "REFUSED" not in shown
+
+
 def test_a_received_alert_has_no_recipients_to_show(run: Run, node: FakeNode) -> None:
     node.add(received(1))
     result = run("sent", "0001")

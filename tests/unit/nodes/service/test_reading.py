@@ -7,7 +7,7 @@ import pytest
 
 from nodes.store.quarantine import Quarantined
 from schemas.errors import BadId, Malformed, NotFound
-from schemas.ids import uuid7
+from schemas.ids import parse_id, uuid7
 from tests.support.alerts import SECRET_WORDS, watch
 from tests.support.directory import NOW
 from tests.support.edge import EdgeNode
@@ -128,6 +128,15 @@ async def test_everything_about_a_sent_alert(node: EdgeNode) -> None:
     assert shown["state"] == "refused"
     assert shown["refusal"] == {"code": "quota", "message": "too many", "hint": "Wait."}
     assert {entry["state"] for entry in shown["recipients"]} == {"refused"}
+
+
+async def test_an_alert_that_was_put_off_is_not_said_to_be_refused(node: EdgeNode) -> None:
+    sent = (await node.service.sending.send(watch(["asia"])))["id"]
+    until = node.clock() + 60_000
+    await node.store.write(lambda t: t.outbox.postpone(parse_id(sent), code="quota", not_before=until, delayed=True))
+    shown = await node.service.reading.alert(sent)
+    assert (shown["state"], shown["refusal"]) == ("waiting", None)
+    assert shown["waits"] == {"code": "quota", "until": until}
 
 
 async def test_an_alert_by_its_end(node: EdgeNode) -> None:
