@@ -125,19 +125,26 @@ def verify_backup(folder: Path) -> Backup:
     try:
         told = json.loads(read_part(folder / MANIFEST))
         if told["format"] != FORMAT:
-            raise BadConfig(f"{folder} is a backup in another format than {FORMAT}")
+            raise BadConfig(
+                f"{folder} is a backup in another format than {FORMAT}",
+                hint="Give a folder that `bearing-broker backup` of this version made.",
+            )
         files = {str(name): (int(file["bytes"]), str(file["sha256"])) for name, file in told["files"].items()}
         made, size, root = int(told["made"]), int(told["size"]), str(told["root"])
         earlier = tuple(Restoration(int(time), int(at), settled=True) for time, at in told["restorations"])
     except NotFound as error:
-        raise NotFound(f"{folder} is no backup: it has no {MANIFEST}") from error
+        raise NotFound(
+            f"{folder} is no backup: it has no {MANIFEST}", hint="Give a folder that `bearing-broker backup` made."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageTampered(f"{folder / MANIFEST} is not what a backup says of itself") from error
     if not set(files) <= {LOG, CHECKPOINT, *PUBLIC, *SECRET} or not set(files) >= {LOG, CHECKPOINT, *PUBLIC}:
         raise StorageTampered(f"{folder / MANIFEST} names other files than a backup has")
     for name, expected in files.items():
         if _measure(folder / name) != expected:
-            raise StorageTampered(f"{name} in {folder} is not the file that was backed up")
+            raise StorageTampered(
+                f"{name} in {folder} is not the file that was backed up", hint="Restore another backup; keep this one."
+            )
     contents = check_log(folder / LOG, read_part(folder / CHECKPOINT), read_part(folder / "root.json"))
     if (contents.checkpoint.size, contents.checkpoint.root.hex()) != (size, root):
         raise StorageTampered(f"{folder / MANIFEST} speaks of another log than the one beside it")

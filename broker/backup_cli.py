@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,8 +85,9 @@ def restore(
     if made.anchor:
         click.echo("The anchor that survived is kept: it says how far the log was signed.", err=True)
     click.echo(
-        f"Start it: bearing-broker run {data}\n"
-        f"It signs nothing until it is settled what was signed since: bearing-broker restore-status {data}",
+        f"Start it:\n  bearing-broker run {data}\n"
+        "It signs nothing until it is settled what was signed since. See what is known:\n"
+        f"  bearing-broker restore-status {data}",
         err=True,
     )
 
@@ -178,24 +180,25 @@ def _show(made: Backup, *, as_json: bool) -> None:
         "directory": contents.directory,
         "bodies": contents.bodies,
         "attachments": contents.attachments,
-        "missing": contents.missing,
+        "not held": contents.missing,
         "bytes": made.bytes,
         "private keys": ", ".join(made.keys) or "not in it: keep log.key and tls.key apart",
     }
     for name, value in rows.items():
-        click.echo(f"{name}\t{value}")
+        click.echo(f"{name:<14}{value}")
 
 
 def _lines(told: Fields, data: Path) -> list[str]:
     size, since, missing = told.integer("size"), told.integer("since"), told.value("missing")
-    lines = [f"The log was restored {_when(told.integer('restored'))} and has {size} entries. Nothing is signed."]
+    lines = [f"Restored {_when(told.integer('restored'))}: {size} entries. Nothing is signed."]
     if size > since:
         lines.append(f"It was completed: the backup had {since}.")
     confirming, silent = told.texts("confirming"), told.texts("silent")
-    lines.append(f"Nothing newer is held by {len(confirming)} of {told.integer('needed')} needed: " + _some(confirming))
-    lines.append(f"Not heard yet: {_some(silent)}")
+    lines += _wrapped(f"Confirm that they hold nothing newer: {_some(confirming)}")
+    lines += _wrapped(f"Not heard yet: {_some(silent)}")
     obstacles = told.texts("obstacles")
-    lines += [f"- {obstacle}" for obstacle in obstacles]
+    for obstacle in obstacles:
+        lines += _wrapped(f"- {obstacle}")
     lines.append("")
     if isinstance(missing, list):
         first, beyond = (number for number in missing if isinstance(number, int))
@@ -206,13 +209,17 @@ def _lines(told: Fields, data: Path) -> list[str]:
             "If nobody has a copy, this log ends here: docs/operations.md, when nothing completes it.",
         ]
     elif obstacles:
-        lines.append("Wait until enough are heard; they call by themselves, every half minute at least.")
+        lines.append("Wait until enough are heard. Each calls by itself, every half minute at least.")
     else:
         lines += [
             "Nobody heard holds anything newer. If you know of no newer copy either, go on:",
             f"  bearing-broker resume {data} --nothing-newer",
         ]
     return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 79, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -132,7 +132,10 @@ def complete(config: Config, folder: Path) -> Completed:
         note = storage.anchor.read()
         before = _signed(note, storage).size if note is not None else 0
         if target.size <= before:
-            raise BadConfig(f"the copy holds {target.size} entries, {before} are here already")
+            raise BadConfig(
+                f"the copy holds {target.size} entries, {before} are here already",
+                hint="It has nothing to add. `bearing-broker restore-status` says what is missing, if anything is.",
+            )
         tree = restore_tree(storage.engine)
         if tree.size > before:  # completed before, up to the anchor, or with another copy
             _same_history(tree, target)

@@ -40,6 +40,7 @@ from schemas.errors import BadConfig, NotFound
 from schemas.keys import SigningKey
 
 _ASIDE = "before-restore-"
+_OPTIONS = {"log.key": "--log-seed", "log-mldsa.key": "--log-mldsa-seed", "tls.key": "--tls-key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def _place(draft: Path, name: str, path: Path, source: Path | None) -> None:
         return
     if source is None:
         raise BadConfig(
-            f"the backup does not hold {name}", hint="Private keys are kept apart: give the file with its option."
+            f"the backup does not hold {name}",
+            hint=f"It was kept apart: give it with {_OPTIONS.get(name, 'its option')}.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, read_part(source), mode=0o600 if name in SECRET else 0o644)

@@ -116,7 +116,10 @@ def read_backup(folder: Path) -> NodeBackup:
     try:
         told = json.loads((folder / MANIFEST).read_bytes())
         if told["format"] != FORMAT:
-            raise BadConfig(f"{folder} is a backup in another format than {FORMAT}")
+            raise BadConfig(
+                f"{folder} is a backup in another format than {FORMAT}",
+                hint="Give a folder that `bearing node backup` of this version made.",
+            )
         files = {str(name): (int(file["bytes"]), str(file["sha256"])) for name, file in told["files"].items()}
         backup = NodeBackup(
             folder,
@@ -126,14 +129,19 @@ def read_backup(folder: Path) -> NodeBackup:
             sum(length for length, _ in files.values()),
         )
     except OSError as error:
-        raise NotFound(f"{folder} is no backup: its {MANIFEST} cannot be read") from error
+        raise NotFound(
+            f"{folder} is no backup: its {MANIFEST} cannot be read",
+            hint="Give a folder that `bearing node backup` made.",
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageTampered(f"{folder / MANIFEST} is not what a backup says of itself") from error
     if set(files) != {DATABASE, FILE, KEYSTORE, "root.json", "ca.pem", "node.pem", "node.key"}:
         raise StorageTampered(f"{folder / MANIFEST} names other files than a backup has")
     for name, expected in files.items():
         if _measure(folder / name) != expected:
-            raise StorageTampered(f"{name} in {folder} is not the file that was backed up")
+            raise StorageTampered(
+                f"{name} in {folder} is not the file that was backed up", hint="Restore another backup; keep this one."
+            )
     return backup
 
 

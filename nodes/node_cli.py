@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -148,8 +149,12 @@ def backup(home: Path, target: Path, passphrase_file: Path | None, as_json: bool
         click.echo(json.dumps(told))
         return
     for name, value in told.items():
-        click.echo(f"{name}\t{value}")
-    click.echo("Keep the passphrase elsewhere; the certificate's private key in it is not sealed.", err=True)
+        click.echo(f"{name:<8}{_when(value) if name == 'made' and isinstance(value, int) else value}")
+    click.echo("Keep the passphrase elsewhere. The certificate's private key is not sealed.", err=True)
+
+
+def _when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @node.command()
