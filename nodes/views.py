@@ -17,6 +17,7 @@ from nodes.store.quarantine import Quarantined
 from nodes.store.resealings import Resealing
 from schemas.envelope.header import decode_header
 from schemas.ids import format_id
+from schemas.log.entry import AlertEntry, decode_entry
 
 if TYPE_CHECKING:
     from schemas.envelope.header import Header
@@ -133,6 +134,14 @@ def proof_view(row: AlertRow, proof: ProofRow | None) -> dict[str, Any] | None:
         "leaf": None if row.leaf is None else row.leaf.hex(),
         "size": None if proof is None else proof.size,
     }
+
+
+def carried_view(proof: ProofRow | None) -> dict[str, int] | None:
+    """When a received alert was sealed and when it entered the log (ms), if a courier's way between excuses its age."""
+    entry = None if proof is None else decode_entry(proof.entry)
+    if not isinstance(entry, AlertEntry) or not entry.carried:
+        return None
+    return {"sealed": decode_header(entry.header).created, "entered": entry.time}
 
 
 def delivery_view(delivery: Delivery) -> dict[str, Any]:

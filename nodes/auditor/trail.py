@@ -67,6 +67,8 @@ class Event:
     alert: str | None = None
     """The other alert, where this one was recalled, corrected or answered."""
     note: str | None = None
+    carried: bool | None = None
+    """Of an alert that was accepted: a courier brought it, and `said` is when it was sealed; else None."""
     faults: tuple[str, ...] = ()
     """What is wrong with the entry; empty if its signature is good and it fits the alert."""
 
@@ -173,7 +175,14 @@ def _events(index: int, entry: Entry, header: Header, faults: tuple[str, ...]) -
             key, said = other.key.hex(), other.created
             if other.id == header.id:
                 yield Event(
-                    what="accepted", time=entry.time, by=other.sender, index=index, key=key, said=said, faults=faults
+                    what="accepted",
+                    time=entry.time,
+                    by=other.sender,
+                    index=index,
+                    key=key,
+                    said=said,
+                    carried=True if entry.carried else None,
+                    faults=faults,
                 )
             elif other.relation is not None and other.relation.alert == header.id:
                 yield Event(

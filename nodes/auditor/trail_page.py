@@ -110,7 +110,9 @@ def _sentence(event: Event, found: Trail) -> str:
     if event.what in ("stored", "read", "actioned", "refused"):
         first = found.events[0].time
         parts.append(f"{span(event.time - first)} after it was accepted")
-    if event.said is not None and abs(event.said - event.time) >= 1000:
+    if event.carried and event.said is not None:
+        parts.append(f"brought by a courier, sealed {when(event.said)}")
+    elif event.said is not None and abs(event.said - event.time) >= 1000:
         parts.append(f"its own clock said {when(event.said)}")
     return ", ".join(parts)
 

@@ -53,6 +53,8 @@ def head_fields(answer: dict[str, Any]) -> list[tuple[str, Cell | str]]:
         ("To", joined(alert["to"])),
         ("Written", _moment(alert.get("composed"), now)),
         ("Received", _moment(answer.get("received"), now) if answer["direction"] == "in" else ""),
+        ("Carried", _carried(answer.get("carried"))),
+        ("Exported", _exported(answer.get("exported"))),
         ("Valid for", f"{alert['expires_hours']} hours" if alert.get("expires_hours") else ""),
         ("Operation", phrase(alert.get("operation"))),
         ("Transport", phrase(alert.get("modes"))),
@@ -66,6 +68,17 @@ def head_fields(answer: dict[str, Any]) -> list[tuple[str, Cell | str]]:
         ("Embargo", f"not public before {alert['embargo']}" if alert.get("embargo") else ""),
         ("Hazards", Cell(_hazards(alert), "bad")),
     ]
+
+
+def _carried(carried: Mapping[str, int] | None) -> str:
+    """That a courier took it, which is why it is older than it would be by the line."""
+    return (
+        f"by a courier: sealed {full(carried['sealed'])}, entered the log {full(carried['entered'])}" if carried else ""
+    )
+
+
+def _exported(exported: int | None) -> str:
+    return f"{full(exported)}, for a courier; the hub has not answered yet" if exported else ""
 
 
 def _hazards(alert: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from nodes.store.alerts import Filter
 from nodes.store.store import Store
 from nodes.views import (
+    carried_view,
     dead_letter_view,
     delivery_view,
     document_view,
@@ -78,6 +79,7 @@ class Reading:
         def look(tables: Tables) -> dict[str, Any]:
             row = tables.alerts.find(text)
             content = tables.alerts.content(row.number)
+            proof = tables.alerts.proof(row.number)
             view: dict[str, Any] = {
                 "direction": row.direction,
                 "alert": document_view(content),
@@ -89,13 +91,15 @@ class Reading:
                 "recalled_by": optional_id(row.recalled_by),
                 "corrected_by": optional_id(row.corrected_by),
                 "refusal": _refusal(row),
-                "proof": proof_view(row, tables.alerts.proof(row.number)),
+                "proof": proof_view(row, proof),
+                "carried": carried_view(proof),
                 "thread": [format_id(other.id) for other in tables.alerts.thread(row.id)],
             }
             if row.direction == "out":
                 view["recipients"] = [delivery_view(delivery) for delivery in tables.alerts.deliveries(row.number)]
                 view["recall_state"] = _state(tables, row.recalled_by)
                 view["waits"] = _waits(tables, row)
+                view["exported"] = tables.outbox.exported(row.number)
                 view["resealed"] = resealing_view(tables.outbox.resealings.get(row.number))
             return view
 

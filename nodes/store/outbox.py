@@ -143,6 +143,10 @@ class Outbox:
         """These sealed bytes go on removable media: no others are made before the hub has refused them."""
         self._db.execute("UPDATE outgoing SET exported = ?, carried = ? WHERE number = ?", (now, carried, number))
 
+    def exported(self, number: int) -> int | None:
+        """When (ms) an alert that waits went on removable media the last time; None if it does not, or did not."""
+        return optional_number(self._db, "SELECT max(exported) FROM outgoing WHERE number = ?", (number,))
+
     def count_exported(self) -> int:
         """How many of those that wait went on removable media."""
         return count(self._db, "SELECT count(*) FROM outgoing WHERE exported IS NOT NULL")

@@ -13,6 +13,7 @@ import pytest
 
 from broker.carrier.making import Position
 from broker.state import Standing
+from nodes.service.reading import Reading
 from schemas.alert.document import Alert
 from schemas.directory.documents import ByPrecedence
 from schemas.errors import (
@@ -105,6 +106,19 @@ async def test_an_alert_and_its_receipt_go_all_the_way_by_courier(place: Place) 
     assert brought["receipts"] == 1
     assert await sender.state(first) == ("accepted", {OTHER: "stored"})
     assert await sender.state(second) == ("accepted", {OTHER: "stored", THIRD: "accepted"})
+
+
+async def test_an_alert_says_that_it_was_carried(place: Place) -> None:
+    sender, recipient, counter = place[ME], place[OTHER], place.counter
+    alert = await sender.send(OTHER)
+    data, sealed = await sender.export(), place.clock.now
+    assert (await Reading(sender.store).alert(alert.id))["exported"] == sealed
+    place.clock.now += 2 * DAY_MS
+    await sender.take(await counter.answer(await counter.hand_in(data)))
+    shown = await Reading(sender.store).alert(alert.id)
+    assert (shown["state"], shown["exported"]) == ("accepted", None)
+    await recipient.take(await counter.make(OTHER))
+    assert (await Reading(recipient.store).alert(alert.id))["carried"] == {"sealed": sealed, "entered": place.clock.now}
 
 
 async def test_everything_again_changes_nothing(place: Place) -> None:

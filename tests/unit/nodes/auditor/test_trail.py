@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from nodes.auditor.mirror import LogFolder
+from nodes.auditor.text import when
 from nodes.auditor.trail import Trail, trail
 from nodes.auditor.trail_page import trail_dict, trail_lines
 from nodes.auditor.verify import Question
+from schemas.envelope.carriage import sign_carried
 from schemas.errors import BadId, LogTampered, NotFound
+from schemas.limits import DAY_MS
+from schemas.log.entry import AlertEntry
 from schemas.log.receipt import ReceiptItem
 from schemas.routing.rules import Condition, Rule, Target
 from tests.support.auditing import flip, quiet
@@ -63,6 +67,21 @@ def test_everything_that_became_of_an_alert_in_its_order(log: LogBuilder, tmp_pa
         "every signature above is good",
     ):
         assert words in told
+
+
+def test_what_a_courier_brought_is_told_with_the_time_of_its_sealing(log: LogBuilder, tmp_path: Path) -> None:
+    sealed = log.seal("hk-customs", ["sg-cnb"])
+    word = sign_carried(sealed.header, log.world.signing["hk-customs"])
+    log.now += 2 * DAY_MS
+    entry = AlertEntry(log.now, log.world.directory.version, sealed.header, sealed.signature, word)
+    log.append(entry)
+    found = followed(log, tmp_path, len(log.entries) - 1)
+    assert found.faultless
+    (event,) = found.events
+    assert (event.what, event.carried, event.time - (event.said or 0)) == ("accepted", True, 2 * DAY_MS)
+    told = "\n".join(trail_lines(found))
+    assert f"brought by a courier, sealed {when(event.said or 0)}" in told
+    assert "its own clock said" not in told
 
 
 def test_the_rule_that_made_an_agency_a_recipient_is_named(tmp_path: Path) -> None:
@@ -125,6 +144,7 @@ def test_the_trail_as_data(log: LogBuilder, tmp_path: Path) -> None:
     events = data["events"]
     assert isinstance(events, list)
     assert [event["what"] for event in events] == ["accepted", "stored"]
+    assert not any("carried" in event for event in events)
 
 
 def test_a_copy_that_proves_nothing_gives_no_trail(log: LogBuilder, tmp_path: Path) -> None:

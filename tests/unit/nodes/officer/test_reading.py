@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.support.fake_node import FakeNode, identity, received, sent
+from nodes.officer.when import full
+from tests.support.fake_node import NOW, FakeNode, identity, received, sent
 from tests.unit.nodes.officer.conftest import OnTerminal, Run
 
 CASE = {
@@ -113,3 +114,19 @@ def test_ack_takes_several_and_says_how_far(run: Run, node: FakeNode) -> None:
     assert run("ack", "0001", "--actioned").stdout == "0001\tactioned\n"
     assert json.loads(run("ack", "0001", "--json").stdout) == {"acknowledged": [{"id": "0001", "state": "read"}]}
     assert run("ack", "0009").exit_code == 3
+
+
+def test_an_alert_that_a_courier_brought_says_so(run: Run, node: FakeNode) -> None:
+    node.add(received(2), received(3))
+    node.alerts[identity(2)]["carried"] = {"sealed": NOW - 48 * 3_600_000, "entered": NOW}
+    page = " ".join(run("show", "0002").stdout.split())
+    said = f"Carried by a courier: sealed {full(NOW - 48 * 3_600_000)}, entered the log {full(NOW)}"
+    assert said in page
+    assert "courier" not in run("show", "0003").stdout
+
+
+def test_an_alert_that_is_with_a_courier_says_so(run: Run, node: FakeNode) -> None:
+    node.add(sent(2, []))
+    node.alerts[identity(2)]["exported"] = NOW
+    page = " ".join(run("show", "0002").stdout.split())
+    assert f"Exported {full(NOW)}, for a courier; the hub has not answered yet" in page
