@@ -19,7 +19,7 @@ from broker.engines.sqlite import SqliteEngine
 from broker.engines.sqlite_anchor import SqliteAnchor
 from broker.recovery import Recovered, recover
 from broker.state import Standing
-from nodes.auditor.findings import ESCALATION_MISSING
+from nodes.auditor.findings import ESCALATION_MISSING, RECEIPT_CONTRADICTS
 from nodes.store.alerts import AlertRow, Filter
 from nodes.store.database import Database, Tables
 from schemas.codec import Value, encode
@@ -56,6 +56,8 @@ ALARMING = frozenset(
     }
 )
 """Alarms that no trouble of an honest hub excuses."""
+SIGNED_BY_A_ROGUE = frozenset({RECEIPT_CONTRADICTS})
+"""What a rogue can bring into the log for an auditor to find; everything else the hub must refuse, whoever sent it."""
 _VIEWS = {
     Standing.WAITING: {"accepted", "escalated", "expired"},
     Standing.WITHDRAWN: {"recalled", "expired"},
@@ -354,7 +356,8 @@ class Verdict:
             self.record.violation("the-audit-is-clean", complaint(error))
             return
         for finding in found:
-            if finding.party != ROGUE and not (finding.kind is ESCALATION_MISSING and self._hub_was_troubled()):
+            own = finding.party == ROGUE and finding.kind in SIGNED_BY_A_ROGUE
+            if not own and not (finding.kind is ESCALATION_MISSING and self._hub_was_troubled()):
                 what = f"{finding.party}: {finding.kind.code} {finding.message} (entry {finding.entry})"
                 self.record.violation("the-audit-is-clean", what)
 

@@ -133,6 +133,8 @@ class Rogue:
         deeds = (
             self._replay,
             self._forge,
+            self._forge,  # for there are many forgeries
+            self._forge,
             self._steal,
             self._false_receipt,
             self._junk,
@@ -224,6 +226,7 @@ class Rogue:
                 header = replace(header, created=header.created + random.choice((-900_000, 900_000)))
             case "recipients":
                 header = replace(header, recipients=header.recipients[:1])
+                openers = tuple(pairs[recipient.agency].opener for recipient in header.recipients)
             case "body":
                 body = body[:-1] + bytes([body[-1] ^ 1])
             case "wrap":
