@@ -107,14 +107,15 @@ class Receiver:
         self._witness = NodeWitness(identity)
 
     async def directory(self, frame: DirectoryUpdate) -> None:
-        """Accept directory versions. Raises what is wrong with them; then nothing was taken in durably."""
+        """Accept directory versions. Raises what is wrong with them; then nothing was taken in."""
         held, trusted = self._standing.checkpoint, await self._trust(frame.checkpoint, frame.proof)
+        history = self._standing.history.copy()  # what the store does not keep is not held either: it would leave a gap
         rows = []
         for item in frame.items:
             entry = verify_item(item.index, item.entry, item.path, trusted)
             if not isinstance(entry, DirectoryEntry):
                 raise ProtocolError("a directory update carries an entry of another kind")
-            self._standing.history.accept(item.index, entry, item.body, trusted_root=self._standing.trusted_root)
+            history.accept(item.index, entry, item.body, trusted_root=self._standing.trusted_root)
             rows.append(DirectoryRow(entry.directory, item.index, item.entry, item.body))
 
         def commit(tables: Tables) -> None:
@@ -124,6 +125,7 @@ class Receiver:
             tables.held.advance(held, _held(trusted))
 
         await self._store.write(commit)
+        self._standing.history = history
         self._standing.stand_on(_held(trusted), now=self._clock())
         log.info("directory", version=self._standing.version)
 

@@ -28,6 +28,12 @@ class DirectoryHistory:
         self._indexes: list[int] = []
         self._directories: list[Directory] = []
 
+    def copy(self) -> DirectoryHistory:
+        """The same versions, to be added to without changing this one."""
+        other = DirectoryHistory()
+        other._indexes, other._directories = list(self._indexes), list(self._directories)
+        return other
+
     @property
     def latest(self) -> Directory:
         """The newest directory held. Raises `DirectoryUnknown` before the first."""

@@ -13,7 +13,7 @@ from nodes.session import Parts
 from nodes.store.alerts import Filter
 from nodes.store.database import Tables
 from schemas.envelope.opening import STEPS
-from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError
+from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError, StorageFull
 from schemas.ids import format_id
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.entry import AlertEntry, RefusalEntry, decode_entry, encode_entry
@@ -98,6 +98,23 @@ async def test_directory_versions_are_held_and_survive_a_restart(tmp_path: Path,
         assert again.standing.version == 5
         assert again.standing.checkpoint.size == 5
         assert again.standing.directory.is_active("hk-customs")
+
+
+async def test_a_directory_that_could_not_be_kept_is_not_held(
+    tmp_path: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_: object) -> None:
+        raise StorageFull("no space left")
+
+    async with node_parts(tmp_path, hub, ME) as parts:
+        made = Node(parts, hub)
+        with monkeypatch.context() as patch:
+            patch.setattr(parts.store, "write", full)
+            with pytest.raises(StorageFull):
+                await made.receiver.directory(hub.directory())
+        assert parts.standing.version == 0  # or the hub would be asked for what follows, and the store keep a gap
+        await made.receiver.directory(hub.directory())
+        assert parts.standing.version == 5
 
 
 async def test_an_alert_is_opened_and_receipted_in_one_commit(node: Node, hub: FakeHub) -> None:
