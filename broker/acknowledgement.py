@@ -8,7 +8,7 @@
 6   it is not from the future; it may be from long ago, when the agency was offline
 7   every item names an alert of that sender in the log, by index, id and leaf hash
 8   the agency is a recipient of every one of them
-9   it says something new; a receipt that adds nothing gives the acceptance of the one that said it first
+9   it says something new; one that adds nothing gives the acceptance of the newest that says as much
 10  the agency is within its allowance
 """
 

@@ -49,8 +49,9 @@ def test_sealing_and_signing_keys_rotate_under_load(start_exchange: StartExchang
 
     def load() -> None:
         client = exchange.client(SENDER)
-        while not stop.is_set():
+        while not stop.is_set():  # one after the other: more than its allowance would only wait at the sender
             sent.append(client.send(watch([RECIPIENT, "au-abf"]))["id"])
+            until(lambda: client.alert(sent[-1])["state"] == "accepted", seconds=60)
 
     thread = threading.Thread(target=load)
     thread.start()

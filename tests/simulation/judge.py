@@ -26,8 +26,9 @@ from schemas.codec import Value, encode
 from schemas.envelope.header import Header, decode_header
 from schemas.errors import CrossbearingError
 from schemas.ids import format_id, parse_id, sha256
-from schemas.log.entry import AlertEntry, DirectoryEntry, PurgeEntry, ReceiptEntry, decode_entry
+from schemas.log.entry import AlertEntry, DirectoryEntry, Entry, PurgeEntry, ReceiptEntry, decode_entry
 from schemas.log.merkle import root
+from schemas.log.receipt import decode_receipt
 from tests.simulation.auditing import complaint, findings
 from tests.simulation.disk import BELOW
 from tests.simulation.hub import ANCHOR, LOG, signer_of
@@ -181,20 +182,32 @@ class Verdict:
                 self.record.violation("one-history", f"what was signed at {size} is not the log's beginning")
 
     def _accepted(self) -> None:
-        """What the hub said it accepted stands in the log where it said."""
-        for (agency, ref), index in sorted(self.record.accepted.items()):
-            data = self.engine.entry(index)
-            entry = decode_entry(data) if data is not None else None
-            good = False
-            if isinstance(entry, AlertEntry):
-                header = decode_header(entry.header)
-                good = (header.id, header.sender) == (ref, agency)
-            elif isinstance(entry, ReceiptEntry):
-                good = True  # a receipt that adds nothing is given the place of the one that said it first
-            elif isinstance(entry, DirectoryEntry):
-                good = entry.digest[:16] == ref
-            if not good:
-                self.record.violation("accepted-for-ever", f"{agency} was told that {ref.hex()} stands at {index}")
+        """What the hub said it accepted stands in the log where it said.
+
+        A receipt that adds nothing is given the place of the newest one that says as much, so it may be told a later
+        place when it comes again; everything else has one.
+        """
+        for (agency, ref), places in sorted(self.record.accepted.items()):
+            good = all(self._stands(agency, ref, index) for index in places)
+            if not good or (places != sorted(places) and self.record.honest):
+                self.record.violation("accepted-for-ever", f"{agency} was told that {ref.hex()} stands at {places}")
+            elif len(places) > 1 and not isinstance(self._entry(places[0]), ReceiptEntry) and self.record.honest:
+                self.record.violation("accepted-for-ever", f"{agency} was told {places} for {ref.hex()}")
+
+    def _entry(self, index: int) -> Entry | None:
+        data = self.engine.entry(index)
+        return decode_entry(data) if data is not None else None
+
+    def _stands(self, agency: str, ref: bytes, index: int) -> bool:
+        match self._entry(index):
+            case AlertEntry(header=data):
+                header = decode_header(data)
+                return (header.id, header.sender) == (ref, agency)
+            case ReceiptEntry(receipt=receipt):
+                return decode_receipt(receipt).agency == agency
+            case DirectoryEntry(digest=digest):
+                return digest[:16] == ref
+        return False
 
     def _delivered(self) -> None:
         """What was delivered is what the log holds."""

@@ -60,7 +60,7 @@ class Record:
     now: Callable[[], float]
     trace: Callable[[str], None] | None = None
     violations: list[str] = field(default_factory=list)
-    accepted: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    accepted: dict[tuple[str, bytes], list[int]] = field(default_factory=dict)
     signed: dict[int, bytes] = field(default_factory=dict)
     delivered: dict[tuple[str, int], bytes] = field(default_factory=dict)  # entry bytes by agency and index
     sizes: dict[tuple[str, int], int] = field(default_factory=dict)  # of the log when that was last sent
@@ -136,9 +136,9 @@ class Record:
             self.submissions.append((agency, frame))
 
     def _accepted(self, agency: str, ref: bytes, index: int) -> None:
-        before = self.accepted.setdefault((agency, ref), index)
-        if before != index and self.honest:
-            self.violation("accepted-for-ever", f"{agency} was told {before} and then {index} for {ref.hex()}")
+        places = self.accepted.setdefault((agency, ref), [])
+        if index not in places:
+            places.append(index)
 
     def _block(self, agency: str, wire: int, frame: Block) -> None:
         size = parse_checkpoint(parse_note(frame.checkpoint).text).size
