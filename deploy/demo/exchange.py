@@ -174,9 +174,10 @@ class Exchange:
         return dict(json.loads(report))
 
     def connected(self, agency: str) -> bool:
-        """Whether the node answers and has its link to the broker."""
+        """Whether the node answers, has its link to the broker, and holds a directory to send under."""
         try:
-            return bool(self.client(agency).status()["connected"])
+            status = self.client(agency).status()
+            return bool(status["connected"] and status["directory"]["version"])
         except CrossbearingError:
             return False
 
