@@ -18,6 +18,8 @@ from schemas.session.frames import (
     Hello,
     Item,
     Publish,
+    Recover,
+    Recovered,
     Result,
     ResultItem,
     SendReceipt,
@@ -58,6 +60,7 @@ FROM_NODE: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Fetch, NAME_OF_BLOB, NUMBER),
     st.builds(Credit, GRANT),
     st.builds(Cosign, NUMBER, BYTES),
+    st.builds(Recover, NUMBER, NUMBER),
     BYE,
 )
 FROM_HUB: st.SearchStrategy[Frame] = st.one_of(
@@ -69,6 +72,7 @@ FROM_HUB: st.SearchStrategy[Frame] = st.one_of(
     st.builds(WitnessedHead, BYTES, HASHES),
     st.builds(Uploaded, HASH, NUMBER),
     st.builds(Blob, NAME_OF_BLOB, NUMBER, NUMBER, BYTES),
+    st.builds(Recovered, BYTES, HASHES, ITEMS, NUMBER),
     BYE,
 )
 BY_SIDE: dict[Side, st.SearchStrategy[Frame]] = {"node": FROM_NODE, "hub": FROM_HUB}
