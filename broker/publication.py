@@ -37,6 +37,7 @@ class Publication:
         self._exchange = exchange
         self._witnessing = exchange.witnessing
         self._asked: Round | None = None
+        self._signing = asyncio.Lock()
         self._round_at = self._both_at = self._show_at = 0.0
         self._since: float | None = None
         self._reached = -1
@@ -71,12 +72,11 @@ class Publication:
     async def checkpoint(self) -> bytes:
         """The newest checkpoint with the log's signatures, and those of witnesses as far as they came."""
         newest, head = self._witnessing.newest, self._exchange.head
-        if newest is not None and newest.size == head.size:
-            return newest.note
-        if self._asked is None or self._asked.size != head.size:
-            self._asked = Round(head, both=False)
-            await self._sign(self._asked)
-        return self._asked.note
+        shown = newest if newest is not None and newest.size == head.size else self._asked
+        if shown is None or shown.size != head.size:
+            shown = self._asked = Round(head, both=False)
+        await self._sign(shown)
+        return shown.note
 
     def witnessed(self) -> bytes | None:
         """The newest checkpoint that has its quorum; None before the first."""
@@ -92,10 +92,12 @@ class Publication:
         await self._sign(begun)
 
     async def _sign(self, signed: Round) -> None:
+        """Add the log's ML-DSA line, once: whoever asks meanwhile waits for it."""
         signer, exchange = self._exchange.signer, self._exchange
-        if signer.ml_dsa is not None:
-            sign = partial(signer.sign_tree, signed.head.checkpoint, now=exchange.clock())
-            signed.sign(await exchange.read(sign))
+        async with self._signing:
+            if signer.ml_dsa is not None and not signed.own:
+                sign = partial(signer.sign_tree, signed.head.checkpoint, now=exchange.clock())
+                signed.sign(await exchange.read(sign))
 
     def _look(self, now: float) -> None:
         """Count, and say so when a quorum is missing for long, and when it is back."""

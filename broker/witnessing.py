@@ -41,6 +41,11 @@ class Round:
         return tuple(self._lines)
 
     @property
+    def own(self) -> bool:
+        """Whether the log has signed with its further key."""
+        return bool(self._own)
+
+    @property
     def signed(self) -> bytes:
         """The checkpoint with the log's own signatures, as witnesses are shown it."""
         return format_note(SignedNote(self._note.text, (*self._note.signatures, *self._own)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,30 @@ async def test_a_checkpoint_carries_both_signatures_of_the_log(scene: Scene) -> 
     assert [line.name for line in signed.signatures] == [scene.world.origin] * 2
     assert ML_DSA_44 in {key.type for key in keys}
     assert parse_checkpoint(signed.text) == scene.hub.exchange.head.checkpoint
+
+
+async def test_who_asks_while_a_round_is_being_signed_waits_for_the_second_signature(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, publication = scene.hub.exchange, scene.hub.publication
+    await publication.checkpoint()
+    read, slow, signed = exchange.read, asyncio.Event(), []
+
+    async def late(work: Callable[[], object]) -> object:
+        await slow.wait()
+        signed.append(work)
+        return await read(work)
+
+    monkeypatch.setattr(exchange, "read", late)
+    begun = exchange.witnessing.begin(exchange.head, both=True)
+    asked = [asyncio.ensure_future(publication.checkpoint()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in asked)
+    slow.set()
+    notes = await asyncio.gather(*asked)
+    assert len(signed) == 1
+    assert notes == [begun.note] * 2
+    assert len(parse_note(begun.note).signatures) == 2
 
 
 async def test_nodes_make_a_quorum_and_are_shown_it(scene: Scene) -> None:
