@@ -31,10 +31,18 @@ from nodes.store.inbox import Received
 from nodes.store.openers import OpenerRow
 from nodes.store.quarantine import Quarantined
 from nodes.store.store import Store
-from schemas.alert.document import alert_to_wire
 from schemas.directory.witness_policy import policy_of
-from schemas.envelope.header import Header, decode_header
-from schemas.envelope.opening import TrustedCheckpoint, open_alert, trust_checkpoint, verify_item
+from schemas.envelope.header import Header
+from schemas.envelope.opening import (
+    IncludedAlert,
+    IncludedEntry,
+    TrustedCheckpoint,
+    include_item,
+    open_included,
+    read_included,
+    trust_checkpoint,
+    verify_item,
+)
 from schemas.errors import (
     BadProof,
     DirectoryUnknown,
@@ -48,7 +56,7 @@ from schemas.errors import (
 )
 from schemas.ids import format_id
 from schemas.log.entry import AlertEntry, DirectoryEntry, EscalationEntry, ReceiptEntry
-from schemas.log.merkle import leaf_hash, verify_consistency
+from schemas.log.merkle import verify_consistency
 from schemas.log.receipt import ReceiptItem, decode_receipt
 from schemas.log.witnessed import read_witnessed
 from schemas.session.frames import Block, Cosign, DirectoryUpdate, Item, Recovered, TreeHead, WitnessedHead
@@ -74,6 +82,15 @@ class _Changes:
     own: list[Own] = field(default_factory=list)
     recovered: int | None = None
     """After a page for a restored node: where to go on, 0 at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """One item of a frame, shown to be in the log; an alert has its header read, or the refusal of it."""
+
+    item: Item
+    included: IncludedEntry
+    alert: IncludedAlert | EncodingRefusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +149,13 @@ class Receiver:
     async def block(self, frame: Block) -> int:
         """Take in alerts and receipts; returns how many alerts, whose credit can be granted anew."""
         trusted = await self._trust(frame.checkpoint, frame.proof)
-        entries = [(item, verify_item(item.index, item.entry, item.path, trusted)) for item in frame.items]
-        known = await self._look_up(entries)
+        arrived = [_arrive(item, trusted) for item in frame.items]
+        known = await self._look_up(arrived)
         changes = _Changes()
-        for count, (item, entry) in enumerate(entries, start=1):
-            if isinstance(entry, AlertEntry):
-                await self._alert(item, entry, trusted, known, changes)
+        for count, one in enumerate(arrived, start=1):
+            item, entry = one.item, one.included.entry
+            if one.alert is not None:
+                await self._alert(one, trusted, known, changes)
             elif isinstance(entry, ReceiptEntry):
                 changes.notices.append(read_notice(item.index, entry, self._standing))
             elif isinstance(entry, EscalationEntry):
@@ -152,17 +170,20 @@ class Receiver:
     async def recovered(self, frame: Recovered) -> None:
         """Take in a page of what this node, restored from a backup, lacks: alerts to it, and those it sent itself."""
         trusted = await self._trust(frame.checkpoint, frame.proof)
-        entries = [(item, verify_item(item.index, item.entry, item.path, trusted)) for item in frame.items]
-        known = await self._look_up(entries)
+        arrived = [_arrive(item, trusted) for item in frame.items]
+        known = await self._look_up(arrived)
         changes = _Changes(recovered=frame.next)
-        for count, (item, entry) in enumerate(entries, start=1):
-            if not isinstance(entry, AlertEntry):
+        for count, one in enumerate(arrived, start=1):
+            item = one.item
+            if one.alert is None:
                 raise ProtocolError("a page for a restored node carries an entry that is no alert")
-            header = decode_header(entry.header)
+            if isinstance(one.alert, EncodingRefusal):
+                raise one.alert
+            header, entry = one.alert.header, one.alert.entry
             if header.sender == self._identity.agency:
-                changes.own.append(Own(item.index, leaf_hash(item.entry), header, entry.header, entry.signature))
+                changes.own.append(Own(item.index, one.alert.leaf, header, entry.header, entry.signature))
             elif item.body or header.id in known.held:
-                await self._alert(item, entry, trusted, known, changes)
+                await self._alert(one, trusted, known, changes)
             else:
                 changes.quarantined.append(_gone(item, header, self._clock()))
             if count % YIELD_EVERY == 0:
@@ -235,24 +256,18 @@ class Receiver:
         await self._store.write(commit)
         log.error("the log contradicts itself", code=fork.code, evidence=str(kept))
 
-    async def _look_up(self, entries: Sequence[tuple[Item, object]]) -> _Known:
+    async def _look_up(self, arrived: Sequence[_Arrived]) -> _Known:
         """One read for the whole block: secrets, and what was received or refused before."""
-        headers: list[tuple[Item, Header]] = []
-        for item, entry in entries:
-            if isinstance(entry, AlertEntry):
-                try:
-                    headers.append((item, decode_header(entry.header)))
-                except EncodingRefusal:
-                    continue  # opening it names what is wrong
+        alerts = [one.alert for one in arrived if isinstance(one.alert, IncludedAlert)]
         agency = self._identity.agency
-        named = {own_opener_id(header, agency) for _, header in headers}
+        named = {own_opener_id(alert.header, agency) for alert in alerts}
         missing = [wanted for wanted in named if wanted is not None and not self._keyring.knows(wanted)]
 
         def read(tables: Tables) -> tuple[list[OpenerRow], _Known]:
             rows = [row for row in map(tables.openers.get, missing) if row is not None]
-            before = [tables.alerts.get("in", header.id) for _, header in headers]
+            before = [tables.alerts.get("in", alert.header.id) for alert in alerts]
             held = {row.id: row.index for row in before if row is not None and row.index is not None}
-            refused = {item.index: row for item, _ in headers if (row := tables.quarantine.get(item.index))}
+            refused = {alert.index: row for alert in alerts if (row := tables.quarantine.get(alert.index))}
             answered: frozenset[int] = frozenset()
             if held or refused:
                 answered = frozenset(
@@ -264,16 +279,14 @@ class Receiver:
         self._keyring.remember(rows)
         return known
 
-    async def _alert(
-        self, item: Item, entry: AlertEntry, trusted: TrustedCheckpoint, known: _Known, changes: _Changes
-    ) -> None:
+    async def _alert(self, one: _Arrived, trusted: TrustedCheckpoint, known: _Known, changes: _Changes) -> None:
         """Open one alert, or find why not."""
-        leaf = leaf_hash(item.entry)
-        try:
-            header = decode_header(entry.header)
-        except EncodingRefusal as refusal:
-            self._refuse(item, None, leaf, refusal, changes)
+        item, leaf, alert = one.item, one.included.leaf, one.alert
+        if not isinstance(alert, IncludedAlert):
+            if alert is not None:
+                self._refuse(item, None, leaf, alert, changes)
             return
+        header = alert.header
         if (earlier := known.refused.get(item.index)) is not None:
             if item.index not in known.answered:
                 said = ReceiptItem(item.index, header.id, leaf, earlier.code, earlier.step)
@@ -294,11 +307,8 @@ class Receiver:
         try:
             if header.id in known.held or any(received.id == header.id for received in changes.received):
                 raise ReplayDiffers(f"alert {format_id(header.id)} stands in the log twice")
-            opened = open_alert(
-                item.index,
-                item.entry,
-                item.path,
-                trusted,
+            opened = open_included(
+                alert,
                 history=self._standing.history,
                 me=self._identity.agency,
                 body=item.body,
@@ -317,11 +327,11 @@ class Receiver:
         changes.received.append(
             Received(
                 alert=opened.alert,
-                document=alert_to_wire(opened.alert),
+                document=opened.document,
                 index=item.index,
                 leaf=leaf,
-                header=entry.header,
-                signature=entry.signature,
+                header=alert.entry.header,
+                signature=alert.entry.signature,
                 id=header.id,
                 expires=header.expires,
                 attachments=header.attachments,
@@ -390,6 +400,17 @@ class Receiver:
         except KeyNotValid as fault:
             return [], fault
         return sign_words(words, self._identity.agency, key, now=now), None
+
+
+def _arrive(item: Item, trusted: TrustedCheckpoint) -> _Arrived:
+    """Steps 1 and 3, for an entry of any kind. A header that does not decode is its sender's fault, not the hub's."""
+    included = include_item(item.index, item.entry, item.path, trusted)
+    if not isinstance(included.entry, AlertEntry):
+        return _Arrived(item, included, None)
+    try:
+        return _Arrived(item, included, read_included(included))
+    except EncodingRefusal as refusal:
+        return _Arrived(item, included, refusal)
 
 
 def _gone(item: Item, header: Header, now: int) -> Quarantined:

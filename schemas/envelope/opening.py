@@ -86,6 +86,34 @@ class TrustedCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class IncludedEntry:
+    """An entry of any kind that passed steps 1 and 3, an alert's header apart. Made by `include_item` only."""
+
+    index: int
+    entry: Entry
+    leaf: bytes
+    """The leaf hash, which the receipt names."""
+    _proof: object = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _only_verified(self._proof)
+
+
+@dataclass(frozen=True, slots=True)
+class IncludedAlert:
+    """An alert that passed steps 1 to 3, with its header read. Made by `read_included` and `open_alert` only."""
+
+    index: int
+    entry: AlertEntry
+    header: Header
+    leaf: bytes
+    _proof: object = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _only_verified(self._proof)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedAlert:
     """An alert that passed all eleven steps. Made by `open_alert` only."""
 
@@ -95,6 +123,8 @@ class OpenedAlert:
     alert: Alert
     leaf: bytes
     """The leaf hash, which the receipt names."""
+    document: dict[str, Value]
+    """The alert's wire map: what `schemas.alert.document.alert_to_wire` writes of it."""
     _proof: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,11 +152,24 @@ def trust_checkpoint(
 
 def verify_item(index: int, entry: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> Entry:
     """Steps 1 and 3 for an entry of any kind. Raises `BadEntry` or `NotIncluded`."""
+    return include_item(index, entry, path, trusted).entry
+
+
+def include_item(index: int, entry: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> IncludedEntry:
+    """Steps 1 and 3 for an entry of any kind, kept for what follows. Raises `BadEntry` or `NotIncluded`."""
     with _step(1):
         decoded = decode_entry(entry)
+    leaf = leaf_hash(entry)
     with _step(3):
-        _check_included(index, leaf_hash(entry), path, trusted)
-    return decoded
+        _check_included(index, leaf, path, trusted)
+    return IncludedEntry(index, decoded, leaf, _VERIFIED)
+
+
+def read_included(included: IncludedEntry) -> IncludedAlert:
+    """The rest of step 1 for an alert that is in the log. Raises `BadEntry`, or what `decode_header` raises."""
+    with _step(1):
+        entry, header = _read_alert(included.entry)
+    return IncludedAlert(included.index, entry, header, included.leaf, _VERIFIED)
 
 
 def open_alert(
@@ -145,13 +188,19 @@ def open_alert(
     ``body`` is the sealed body; ``secret_for`` gives our pair secret. Raises the refusal of the step that fails.
     """
     with _step(1):
-        decoded = decode_entry(entry)
-        if not isinstance(decoded, AlertEntry):
-            raise BadEntry("the entry is not an alert")
-        header = decode_header(decoded.header)
+        decoded, header = _read_alert(decode_entry(entry))
     leaf = leaf_hash(entry)
     with _step(3):
         _check_included(index, leaf, path, trusted)
+    included = IncludedAlert(index, decoded, header, leaf, _VERIFIED)
+    return open_included(included, history=history, me=me, body=body, secret_for=secret_for)
+
+
+def open_included(
+    included: IncludedAlert, *, history: DirectoryHistory, me: str, body: bytes, secret_for: SecretFor
+) -> OpenedAlert:
+    """Steps 4 to 11, for an alert that passed the others. Raises the refusal of the step that fails."""
+    index, decoded, header = included.index, included.entry, included.header
     with _step(4):
         public = sender_key(index, decoded, header, history)
     with _step(5):
@@ -174,7 +223,13 @@ def open_alert(
         wire = alert_inside(inner, header, history.version(header.directory))
     with _step(11):
         alert = alert_from_wire(wire)
-    return OpenedAlert(index, decoded, header, alert, leaf, _VERIFIED)
+    return OpenedAlert(index, decoded, header, alert, included.leaf, wire, _VERIFIED)
+
+
+def _read_alert(entry: Entry) -> tuple[AlertEntry, Header]:
+    if not isinstance(entry, AlertEntry):
+        raise BadEntry("the entry is not an alert")
+    return entry, decode_header(entry.header)
 
 
 @contextmanager

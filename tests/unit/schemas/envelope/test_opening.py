@@ -23,11 +23,16 @@ from schemas.envelope.header import Header, decode_header, encode_header, sign_h
 from schemas.envelope.opener import wrap
 from schemas.envelope.opening import (
     STEPS,
+    IncludedAlert,
+    IncludedEntry,
     OpenedAlert,
     SecretFor,
     TrustedCheckpoint,
     alert_inside,
+    include_item,
     open_alert,
+    open_included,
+    read_included,
     trust_checkpoint,
     verify_item,
 )
@@ -156,6 +161,7 @@ def test_an_alert_opens(case: Case) -> None:
     assert opened.header == case.header
     assert opened.entry == alert_entry(case.world, case.sealed)
     assert (opened.index, opened.leaf) == (case.index, leaf_hash(case.log.leaves[case.index]))
+    assert opened.document == alert_to_wire(case.alert)
     other = case.open(me="au-abf", secret_for=case.secrets("au-abf"))
     assert other.alert == case.alert
 
@@ -179,7 +185,34 @@ def test_nothing_verified_is_made_by_hand(case: Case) -> None:
     with pytest.raises(TypeError, match="only as the result of its verification"):
         TrustedCheckpoint(case.log.checkpoint(), case.log.note())
     with pytest.raises(TypeError):
-        OpenedAlert(opened.index, opened.entry, opened.header, opened.alert, opened.leaf)
+        OpenedAlert(opened.index, opened.entry, opened.header, opened.alert, opened.leaf, opened.document)
+    with pytest.raises(TypeError):
+        IncludedEntry(opened.index, opened.entry, opened.leaf)
+    with pytest.raises(TypeError):
+        IncludedAlert(opened.index, opened.entry, opened.header, opened.leaf)
+
+
+def test_an_alert_is_opened_in_parts_as_in_one(case: Case) -> None:
+    included = include_item(case.index, case.log.leaves[case.index], case.log.path(case.index), case.log.trusted())
+    alert = read_included(included)
+    assert (alert.index, alert.entry, alert.header, alert.leaf) == (
+        case.index,
+        alert_entry(case.world, case.sealed),
+        case.header,
+        leaf_hash(case.log.leaves[case.index]),
+    )
+    given: dict[str, Any] = {"history": case.world.history, "body": case.sealed.body, "secret_for": case.secrets()}
+    assert open_included(alert, me=ME, **given) == case.open()
+    refused(6, "not-recipient", lambda: open_included(alert, me="jp-customs", **given))
+
+
+def test_the_header_of_an_included_entry_is_read_strictly(case: Case) -> None:
+    def read(index: int) -> IncludedAlert:
+        return read_included(include_item(index, case.log.leaves[index], case.log.path(index), case.log.trusted()))
+
+    refused(1, "bad-entry", lambda: read(0))
+    index = case.log.append(AlertEntry(NOW, 5, case.sealed.header[:-1], case.sealed.signature))
+    refused(1, "truncated", lambda: read(index))
 
 
 # -- step 1 ------------------------------------------------------------------------------------------------------------
