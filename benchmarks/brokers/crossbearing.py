@@ -20,8 +20,10 @@ from threading import Semaphore
 
 from benchmarks.brokers import processes
 from benchmarks.brokers.measure import PATIENCE, Figures
-from benchmarks.brokers.scenario import CHECKOUT, SENDER, Scenario
-from deploy.demo.exchange import Exchange, example_agencies
+from benchmarks.brokers.receipted import await_receipts, receipt_times
+from benchmarks.brokers.scenario import CHECKOUT, Scenario
+from benchmarks.directory import SENDER, create_exchange
+from deploy.demo.exchange import Exchange
 
 NAME = "Crossbearing"
 DURABILITY = "SQLite, synchronous FULL, at the hub and at every node"
@@ -30,9 +32,8 @@ DURABILITY = "SQLite, synchronous FULL, at the hub and at every node"
 def measure_crossbearing(scenario: Scenario) -> Figures:
     """Run the scenario once on a fresh exchange. Raises RuntimeError when a receipt does not come."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        others = [agency for agency in example_agencies() if agency != SENDER][: scenario.recipients]
-        exchange = Exchange(Path(folder), [SENDER, *others])
-        exchange.create()
+        exchange = create_exchange(Path(folder), scenario.recipients)
+        others = exchange.agencies[1:]
         hub = exchange.start_broker().pid
         try:
             with _nodes(exchange, others) as recipients, _nodes(exchange, [SENDER]) as sender:
@@ -42,20 +43,21 @@ def measure_crossbearing(scenario: Scenario) -> Figures:
                 before = [processes.usage(pid) for pid in pids]
                 started = time.time()
                 due = _send(exchange, scenario, others)
-                latencies, ended = _receipted(exchange, due, scenario.recipients)
+                count = scenario.alerts * scenario.recipients
+                await_receipts(exchange, count, seconds=PATIENCE)
                 after = [processes.usage(pid) for pid in pids]
+                times = receipt_times(exchange, due, count, seconds=PATIENCE)
         finally:
             exchange.stop()
-        count = scenario.alerts * scenario.recipients
         broker, sending, receiving = ((b.cpu - a.cpu) / count * 1e6 for a, b in zip(before, after, strict=True))
         return Figures(
             broker=NAME,
             deliveries=count,
-            seconds=ended - started,
+            seconds=max(receipted for _, receipted in times) - started,
             broker_cpu=broker,
             sender_cpu=sending,
             recipient_cpu=receiving,
-            latencies=tuple(latencies),
+            latencies=tuple((receipted - asked) * 1000 for asked, receipted in times),
             memory=after[0].memory,
             disk=processes.disk(exchange.broker_data),
         )
@@ -109,16 +111,3 @@ def _send(exchange: Exchange, scenario: Scenario, to: list[str]) -> dict[str, fl
                 time.sleep(max(0.0, due - time.time()))
             sent.append(pool.submit(one, number, due))
         return dict(future.result() for future in sent)
-
-
-def _receipted(exchange: Exchange, due: dict[str, float], recipients: int) -> tuple[list[float], float]:
-    """The latency of each delivery (ms), and when the last was receipted (s)."""
-    latencies: list[float] = []
-    ended = 0.0
-    for event in exchange.client(SENDER).events(after=0):
-        if event["type"] == "receipt" and event["state"] == "stored" and event["alert"] in due:
-            latencies.append(event["time"] - due[event["alert"]] * 1000)
-            ended = max(ended, event["time"] / 1000)
-            if len(latencies) == len(due) * recipients:
-                return latencies, ended
-    raise RuntimeError(f"{len(latencies)} receipts came of {len(due) * recipients}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.brokers.scenario import EXAMPLE, SENDER
+from benchmarks.brokers.scenario import EXAMPLE
+from benchmarks.directory import SENDER
 
 HUB_CERTIFICATE = EXAMPLE / "keys" / "broker" / "tls.crt"
 HUB_KEY = EXAMPLE / "keys" / "broker" / "tls.key"

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = CHECKOUT / "certs" / "example"
-SENDER: Final = "hk-customs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from certs.example.source import (
     BROKER,
     DESK,
     HERE,
+    Source,
     agency_document,
     agency_seeds,
     directory_document,
@@ -34,9 +35,9 @@ GENERATED = ("ca.crt", "log.vkey", "keys", "repository")
 """What the generator owns; anything else inside the two folders is out of date."""
 
 
-def example_files() -> dict[str, bytes]:
-    """Return every generated file by its path below `certs/example`."""
-    source = load_source()
+def example_files(source: Source | None = None) -> dict[str, bytes]:
+    """Return every generated file by its path below the folder, of the example or of another source like it."""
+    source = source or load_source()
     root = authority()
     files = {"ca.crt": root.certificate, "log.vkey": log_vkey().encode() + b"\n"} | _identity_files("ca", root)
     files |= _identity_files(BROKER, leaf(BROKER, hosts=LOOPBACK_NAMES))

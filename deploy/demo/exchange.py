@@ -1,4 +1,4 @@
-"""One exchange on loopback: its folders, its broker, its nodes, built from the example keys in `certs/example/`."""
+"""One exchange on loopback: its folders, broker and nodes, built from keys and a directory like `certs/example/`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,14 @@ def example_agencies() -> list[str]:
 
 
 class Exchange:
-    """A broker and nodes under `root`; every daemon has its own directory, keys, certificate and connection."""
+    """A broker and nodes under `root`; every daemon has its own directory, keys, certificate and connection.
 
-    def __init__(self, root: Path, agencies: Sequence[str] | None = None) -> None:
+    `example` is the folder with the keys and the directory: what `certs/example/generate.py` writes.
+    """
+
+    def __init__(self, root: Path, agencies: Sequence[str] | None = None, *, example: Path = EXAMPLE) -> None:
         self.root = root
+        self.example = example
         self.agencies = list(agencies) if agencies is not None else example_agencies()
         self.broker_data = root / "broker"
         self.logs = root / "logs"
@@ -79,10 +83,10 @@ class Exchange:
         port, metrics_port = _free_ports(2)
         (self.root / "port").write_text(str(port), encoding="utf-8")
         (self.root / "metrics-port").write_text(str(metrics_port), encoding="utf-8")
-        keys = EXAMPLE / "keys" / "broker"
+        keys = self.example / "keys" / "broker"
         printed = run(
-            *("bearing-broker", "init", self.broker_data, "--repository", EXAMPLE / "repository"),
-            *("--tls-cert", keys / "tls.crt", "--tls-key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt"),
+            *("bearing-broker", "init", self.broker_data, "--repository", self.example / "repository"),
+            *("--tls-cert", keys / "tls.crt", "--tls-key", keys / "tls.key", "--ca", self.example / "ca.crt"),
             *("--log-seed", keys / "log.seed", "--log-mldsa-seed", keys / "log-mldsa.seed"),
             *("--listen", f"127.0.0.1:{port}"),
             *("--metrics", f"127.0.0.1:{metrics_port}"),
@@ -94,13 +98,13 @@ class Exchange:
 
     def create_node(self, agency: str) -> None:
         """Make one node's directory."""
-        keys = EXAMPLE / "keys" / agency
+        keys = self.example / "keys" / agency
         run(
             *("bearing", "node", "init", self.home(agency), "--agency", agency),
-            *("--hub", f"wss://127.0.0.1:{self.port}/session", "--ca", EXAMPLE / "ca.crt"),
+            *("--hub", f"wss://127.0.0.1:{self.port}/session", "--ca", self.example / "ca.crt"),
             *("--tls-cert", keys / "tls.crt", "--tls-key", keys / "tls.key"),
-            *("--hub-pin", (EXAMPLE / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()),
-            *("--root", EXAMPLE / "repository" / "root.json", "--log-vkey", self.vkey),
+            *("--hub-pin", (self.example / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()),
+            *("--root", self.example / "repository" / "root.json", "--log-vkey", self.vkey),
             *("--keys", keys / "keys.json", "--passphrase-file", self.passphrase),
         )
 
@@ -159,17 +163,17 @@ class Exchange:
 
     def audit_fetch(self, copy: Path) -> None:
         """Bring a copy of the log up to date, with an auditor's own certificate."""
-        keys = EXAMPLE / "keys" / "auditor-1"
-        pin = (EXAMPLE / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()
+        keys = self.example / "keys" / "auditor-1"
+        pin = (self.example / "keys" / "broker" / "tls.spki").read_text(encoding="utf-8").strip()
         run(
             *("bearing", "audit", "fetch", copy, "--hub", f"https://127.0.0.1:{self.port}"),
-            *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", EXAMPLE / "ca.crt", "--hub-pin", pin),
+            *("--cert", keys / "tls.crt", "--key", keys / "tls.key", "--ca", self.example / "ca.crt", "--hub-pin", pin),
             *("--log-vkey", self.vkey),
         )
 
     def audit_verify(self, copy: Path) -> dict[str, Any]:
         """What the auditor says of the copy, offline; raises `DaemonFailed` with the report if it found anything."""
-        root = EXAMPLE / "repository" / "root.json"
+        root = self.example / "repository" / "root.json"
         report = run("bearing", "audit", "verify", copy, "--root", root, "--log-vkey", self.vkey, "--json")
         return dict(json.loads(report))
 
