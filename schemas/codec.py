@@ -7,8 +7,8 @@ UTF-8 bytes, each once. `decode` accepts exactly what `encode` writes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TypeAlias
+from collections.abc import Callable, Collection
+from typing import Final, TypeAlias
 
 import msgpack
 
@@ -21,6 +21,12 @@ _INTEGERS = range(-(1 << 63), 1 << 64)
 _LEAVES = frozenset({type(None), bool, int, str, bytes})
 _KEYS = frozenset({str})
 
+pack: Final[Callable[[Value], bytes]] = msgpack.Packer(use_bin_type=True, strict_types=True).pack
+"""The shortest encoding of a value that is known to have one, its maps in the order they have.
+
+The keys of its maps are to be sorted already; then it is what `encode` gives.
+"""
+
 
 def encode(value: Value) -> bytes:
     """The canonical encoding of ``value``.
@@ -29,7 +35,7 @@ def encode(value: Value) -> bytes:
     surrogate), `TooDeep` and `TooLarge` for what `decode` would refuse.
     """
     try:
-        data = _pack(_sorted(value, MAX_DEPTH))
+        data = pack(_sorted(value, MAX_DEPTH))
     except UnicodeEncodeError:
         raise Malformed("a text is not valid Unicode") from None
     if len(data) > MAX_LISTS and _lists(value) > MAX_LISTS:  # each takes a byte, so a shorter one need not be counted
@@ -61,7 +67,7 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     except ValueError as error:
         raise _refusal(error) from None
     _check(value, max_depth)
-    if _pack(value) != data:  # a map keeps the order and drops the doubles it was read with, so this shows both
+    if pack(value) != data:  # a map keeps the order and drops the doubles it was read with, so this shows both
         raise NotCanonical("the bytes are not the shortest encoding of their value, or repeat a key")
     return value
 
@@ -79,11 +85,6 @@ class _Counter:
             raise TooLarge(f"the bytes hold more than {MAX_LISTS} lists and maps", limit=MAX_LISTS)
         self._left -= 1
         return made
-
-
-def _pack(value: Value) -> bytes:
-    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=True)
-    return packed
 
 
 def _refusal(error: ValueError) -> EncodingRefusal:

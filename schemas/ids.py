@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from iso3166 import countries_by_alpha2
 
-from schemas.errors import BadId
-from schemas.limits import MAX_SLUG, MAX_TIME_MS
+from schemas.errors import BadId, InputRefusal
+from schemas.limits import MAX_REMEMBERED, MAX_SLUG, MAX_TIME_MS
 
 ID_SIZE = 16
 KEY_ID_SIZE = 8
@@ -19,6 +20,34 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _AGENCY = re.compile(r"([a-z]{2})-[a-z0-9]+(-[a-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _COUNTRIES = frozenset(code.lower() for code in countries_by_alpha2)
+
+
+class Remembered:
+    """Texts that passed ``check``, which refuses all others: the same few hundred come in header after header."""
+
+    __slots__ = ("_check", "_good")
+
+    def __init__(self, check: Callable[[str], object]) -> None:
+        self._check = check
+        self._good: set[str] = set()
+
+    def all(self, texts: Sequence[str]) -> bool:
+        """Whether every one of ``texts`` passes."""
+        if self._good.issuperset(texts):
+            return True
+        try:
+            for text in texts:
+                self._check(text)
+        except InputRefusal:
+            return False
+        self._remember(texts)
+        return True
+
+    def _remember(self, texts: Iterable[str]) -> None:
+        """Keep them; those before them are forgotten once they are too many, and are then checked again."""
+        if len(self._good) >= MAX_REMEMBERED:
+            self._good.clear()
+        self._good.update(texts)
 
 
 def check_agency_id(text: str) -> str:
@@ -34,9 +63,17 @@ def check_agency_id(text: str) -> str:
     return text
 
 
+AGENCY_IDS: Final = Remembered(check_agency_id)
+
+
+def is_slug(text: str) -> bool:
+    """Whether `check_slug` passes it."""
+    return len(text) <= MAX_SLUG and _SLUG.fullmatch(text) is not None
+
+
 def check_slug(text: str) -> str:
     """``text`` if it is a slug: a-z and 0-9 with single hyphens between, at most 32 characters. Raises `BadId`."""
-    if len(text) > MAX_SLUG or not _SLUG.fullmatch(text):
+    if not is_slug(text):
         raise BadId(
             f"{_shown(text)} is not a short name",
             hint="Use lower-case letters and digits, with single hyphens between, at most 32 characters.",
@@ -52,9 +89,14 @@ def uuid7(now_ms: int, random: Callable[[int], bytes]) -> bytes:
     return now_ms.to_bytes(6, "big") + bytes((0x70 | filler[0] & 0x0F, filler[1], 0x80 | filler[2] & 0x3F)) + filler[3:]
 
 
+def is_id(value: bytes) -> bool:
+    """Whether `check_id` passes it."""
+    return len(value) == ID_SIZE and value[6] >> 4 == 7 and value[8] >> 6 == 0b10
+
+
 def check_id(value: bytes) -> bytes:
     """``value`` if it is a UUIDv7 in 16 bytes: version 7, RFC 9562 variant. Raises `BadId`."""
-    if len(value) != ID_SIZE or value[6] >> 4 != 7 or value[8] >> 6 != 0b10:
+    if not is_id(value):
         raise BadId(f"{value[:ID_SIZE].hex() or 'nothing'} is not an alert id")
     return value
 

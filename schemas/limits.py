@@ -20,6 +20,10 @@ MAX_MESSAGE: Final = 1_000
 MAX_DOCUMENT: Final = 262_144
 """An alert document as an officer or a system hands it over, as YAML or JSON text."""
 
+MAX_REMEMBERED: Final = 4_096
+"""Agency ids, and addresses, that were found good and are not looked at again: those of 300 agencies many times over,
+and less than a megabyte."""
+
 # -- envelope ----------------------------------------------------------------------------------------------------------
 
 MAX_ENTRY: Final = 65_535

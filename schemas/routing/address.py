@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from schemas.errors import BadAddress, BadId, UnknownAgency, UnknownOperation, UnknownRegion
-from schemas.ids import check_agency_id, check_slug
+from schemas.ids import Remembered, check_agency_id, check_slug
 
 if TYPE_CHECKING:
     from schemas.directory.documents import DirectoryDocument
@@ -43,6 +43,9 @@ def parse_address(text: str) -> Address:
     except BadId as bad:
         raise BadAddress(f"{text[:80]!a} is not an address: {bad.message}") from bad
     raise BadAddress(f"{text[:80]!a} is not an address")
+
+
+ADDRESSES: Final = Remembered(parse_address)
 
 
 def normalise(text: str, directory: Directory) -> str:

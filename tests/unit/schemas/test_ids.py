@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import BadId
-from schemas.ids import check_agency_id, check_id, check_slug, format_id, key_id, parse_id, sha256, uuid7, uuid7_time
-from schemas.limits import MAX_TIME_MS
+from schemas.errors import BadAddress, BadId
+from schemas.ids import (
+    Remembered,
+    check_agency_id,
+    check_id,
+    check_slug,
+    format_id,
+    key_id,
+    parse_id,
+    sha256,
+    uuid7,
+    uuid7_time,
+)
+from schemas.limits import MAX_REMEMBERED, MAX_TIME_MS
 
 times = st.integers(0, MAX_TIME_MS)
 fillers = st.binary(min_size=10, max_size=10)
@@ -145,3 +156,33 @@ def test_bytes_that_are_no_id(value: bytes) -> None:
 def test_digests_and_key_ids() -> None:
     assert sha256(b"abc") == hashlib.sha256(b"abc").digest()
     assert key_id(b"abc") == bytes.fromhex("ba7816bf8f01cfea")
+
+
+def test_what_passed_once_is_not_checked_again() -> None:
+    asked: list[str] = []
+
+    def check(text: str) -> None:
+        asked.append(text)
+        if text == "bad":
+            raise BadAddress("bad")
+
+    remembered = Remembered(check)
+    assert remembered.all(["a", "b"])
+    assert remembered.all(["b", "a"])
+    assert asked == ["a", "b"]
+    for _ in range(2):
+        assert not remembered.all(["a", "bad", "c"])
+    assert asked[2:] == ["a", "bad"] * 2
+    assert remembered.all([])
+
+
+def test_no_more_is_remembered_than_the_limit_allows() -> None:
+    asked: list[str] = []
+    remembered = Remembered(asked.append)
+    for number in range(MAX_REMEMBERED):
+        assert remembered.all([str(number)])
+    assert remembered.all(["0"])
+    assert len(asked) == MAX_REMEMBERED
+    assert remembered.all(["new"])
+    assert remembered.all(["0"])
+    assert asked[MAX_REMEMBERED:] == ["new", "0"]

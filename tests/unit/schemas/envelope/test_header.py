@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
+import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import Value, decode, encode
+from schemas.envelope import header as header_module
 from schemas.envelope.header import (
     AttachmentRef,
     Header,
@@ -24,6 +26,7 @@ from schemas.envelope.header import (
 from schemas.errors import (
     BadSignature,
     CrossbearingError,
+    EncodingRefusal,
     Malformed,
     NotCanonical,
     TooDeep,
@@ -32,6 +35,7 @@ from schemas.errors import (
 )
 from schemas.ids import uuid7
 from schemas.limits import MAX_ATTACHMENT, MAX_BODY, MAX_EXPIRY_MS, MAX_HEADER
+from tests.support.changed import changed
 from tests.support.directory import NOW, make_world
 from tests.support.envelope import counting_random
 
@@ -60,6 +64,8 @@ HEADER = Header(
     attachments=(AttachmentRef(b"e" * 32, 1), AttachmentRef(b"f" * 32, MAX_ATTACHMENT)),
 )
 
+BARE = replace(HEADER, operation=None, modes=(), subjects=(), relation=None, attachments=())
+
 
 def wire() -> dict[str, Value]:
     value = decode(encode_header(HEADER), max_size=MAX_HEADER)
@@ -70,8 +76,7 @@ def wire() -> dict[str, Value]:
 def test_round_trip() -> None:
     data = encode_header(HEADER)
     assert decode_header(data) == HEADER
-    bare = replace(HEADER, operation=None, modes=(), subjects=(), relation=None, attachments=())
-    assert decode_header(encode_header(bare)) == bare
+    assert decode_header(encode_header(BARE)) == BARE
 
 
 def test_a_header_with_a_key_id_of_another_length_cannot_be_made() -> None:
@@ -82,6 +87,7 @@ def test_a_header_with_a_key_id_of_another_length_cannot_be_made() -> None:
 DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "extra field": (lambda d: d.update(surprise=1), "surprise"),
     "missing field": (lambda d: d.pop("marking"), "marking"),
+    "renamed field": (lambda d: d.update(topics=d.pop("topic")), "topic"),
     "version": (lambda d: d.update(version=2), "version"),
     "suite": (lambda d: d.update(suite=2), "version"),
     "version as a flag": (lambda d: d.update(version=True), "version"),
@@ -104,15 +110,21 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "modes unsorted": (lambda d: d.update(modes=["sea", "air"]), "modes"),
     "mode twice": (lambda d: d.update(modes=["sea", "sea"]), "modes"),
     "mode a number": (lambda d: d.update(modes=[1]), "modes"),
+    "mode a list": (lambda d: d.update(modes=[[]]), "modes"),
     "subject": (lambda d: d.update(subjects=["gossip"]), "subjects"),
     "subjects unsorted": (lambda d: d.update(subjects=["vessel", "container"]), "subjects"),
     "subject twice": (lambda d: d.update(subjects=["vessel", "vessel"]), "subjects"),
     "address empty": (lambda d: d.update(address=[]), "address"),
     "address twice": (lambda d: d.update(address=["all", "all"]), "address"),
     "address form": (lambda d: d.update(address=["asia"]), "address"),
+    "address a number": (lambda d: d.update(address=["all", 1]), "address"),
+    "address a list": (lambda d: d.update(address=["all", []]), "address"),
     "addresses too many": (lambda d: d.update(address=[f"region:r{n}" for n in range(301)]), "address"),
     "relation type": (lambda d: d.update(relation=["like", OTHER_ID]), "relation"),
     "relation id": (lambda d: d.update(relation=["reply", b"x" * 16]), "alert id"),
+    "relation type a list": (lambda d: d.update(relation=[[], OTHER_ID]), "relation"),
+    "relation id a text": (lambda d: d.update(relation=["reply", "x" * 16]), "relation"),
+    "relation of three": (lambda d: d.update(relation=["reply", OTHER_ID, 1]), "relation"),
     "relation shape": (lambda d: d.update(relation=["reply"]), "relation"),
     "recipients empty": (lambda d: d.update(recipients=[]), "recipients"),
     "recipients unsorted": (lambda d: d["recipients"].reverse(), "recipients"),
@@ -121,6 +133,11 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "recipient id": (lambda d: d["recipients"][1].__setitem__(0, "zz"), "agency id"),
     "recipient opener": (lambda d: d["recipients"][1].__setitem__(1, b"b" * 15), "opener"),
     "recipient wrap": (lambda d: d["recipients"][1].__setitem__(2, b"w" * 49), "wrap"),
+    "recipient a text": (lambda d: d["recipients"].__setitem__(1, "sgb"), "recipients"),
+    "recipient id bytes": (lambda d: d["recipients"][1].__setitem__(0, b"sg-cnb"), "recipients"),
+    "recipient opener a text": (lambda d: d["recipients"][1].__setitem__(1, "b" * 16), "recipients"),
+    "recipient wrap a text": (lambda d: d["recipients"][1].__setitem__(2, "w" * 48), "recipients"),
+    "recipient cut": (lambda d: d["recipients"][1].pop(), "recipients"),
     "recipient shape": (lambda d: d["recipients"][1].append(b""), "recipients"),
     "recipients too many": (
         lambda d: d.update(recipients=[[f"au-{n:03}", b"b" * 16, b"w" * 48] for n in range(301)]),
@@ -132,6 +149,10 @@ DEFECTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "body size": (lambda d: d.update(body_size=MAX_BODY + 1), "body_size"),
     "attachment twice": (lambda d: d["attachments"].append(d["attachments"][0]), "attachments"),
     "attachment digest": (lambda d: d["attachments"][0].__setitem__(0, b"e" * 31), "attachments"),
+    "attachment a text": (lambda d: d["attachments"].__setitem__(1, "ef"), "attachments"),
+    "attachment digest a text": (lambda d: d["attachments"][0].__setitem__(0, "e" * 32), "attachments"),
+    "attachment of three": (lambda d: d["attachments"][0].append(1), "attachments"),
+    "attachment size zero": (lambda d: d["attachments"][0].__setitem__(1, 0), "attachments"),
     "attachment size": (lambda d: d["attachments"][0].__setitem__(1, MAX_ATTACHMENT + 1), "attachments"),
     "attachment size a flag": (lambda d: d["attachments"][0].__setitem__(1, True), "attachments"),
     "attachments too many": (
@@ -148,6 +169,42 @@ def test_defects_are_named(defect: str) -> None:
     change(value)
     with pytest.raises(Malformed, match=words):
         decode_header(encode(value))
+
+
+def test_keys_in_another_order_are_refused() -> None:
+    value = wire()
+    value["commitment"], value["body_digest"] = value.pop("commitment"), value.pop("body_digest")
+    for order in (list(value), ["body_digest", "commitment"]):
+        swapped = {**{name: value[name] for name in order}, **value}
+        with pytest.raises(NotCanonical):
+            decode_header(msgpack.packb(swapped))
+    names = sorted(value)
+    at = names.index("body_digest")
+    names[at], names[at + 2] = names[at + 2], names[at]  # the two of one type
+    with pytest.raises(NotCanonical):
+        decode_header(msgpack.packb({name: value[name] for name in names}))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x90", b"\x80", b"\x01", b"\xc0", encode([*sorted(wire())])])
+def test_what_is_no_map_is_refused(data: bytes) -> None:
+    with pytest.raises(CrossbearingError):
+        decode_header(data)
+
+
+FIELDS = [field.name for field in fields(Header)]
+VALID: list[tuple[str, Value]] = [(name, []) for name in ("modes", "subjects", "attachments")]
+VALID += [(name, None) for name in ("operation", "relation")]
+VALID += [(name, 1) for name in ("version", "suite", "directory", "body_size")]
+VALID += [("operation", "1")]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("other", [None, True, 1, "1", b"1", [], {}, [1], ["1"], [b"1"], [[]], [{}]], ids=repr)
+def test_a_field_of_another_type_is_refused_under_its_name(name: str, other: Value) -> None:
+    if any(name == field and type(other) is type(valid) and other == valid for field, valid in VALID):
+        return
+    with pytest.raises(Malformed, match=f"{name}|alert id|short name|not an agency id|not an address"):
+        decode_header(encode({**wire(), name: other}))
 
 
 def test_encodings_that_no_encoder_writes() -> None:
@@ -178,6 +235,32 @@ def test_whatever_fits_the_bounds_fits_the_limit() -> None:
     data = encode_header(largest)
     assert len(data) < MAX_HEADER
     assert decode_header(data) == largest
+
+
+def test_a_good_header_is_read_without_looking_at_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(header_module, "_read")
+    for header in (HEADER, BARE):
+        assert decode_header(encode_header(header)) == header
+
+
+def test_it_is_the_same_however_it_was_read() -> None:
+    header = decode_header(encode_header(HEADER))
+    for name in FIELDS:
+        assert type(getattr(header, name)) is type(getattr(HEADER, name))
+    assert [type(recipient) for recipient in header.recipients] == [Recipient] * 2
+    assert [type(attachment) for attachment in header.attachments] == [AttachmentRef] * 2
+    with pytest.raises(AttributeError):
+        header.sender = "sg-cnb"  # type: ignore[misc]  # a header does not change
+
+
+@settings(max_examples=1_000)
+@given(changed(encode_header(HEADER), encode_header(BARE)) | st.binary(max_size=200))
+def test_what_reads_good_headers_and_what_names_faults_agree(data: bytes) -> None:
+    try:
+        header: Header | None = header_module._read(data)
+    except EncodingRefusal:
+        header = None
+    assert header_module._read_good(data) == header
 
 
 @given(st.binary(max_size=200))
