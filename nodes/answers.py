@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import structlog
 
 from nodes.identity import Identity
 from nodes.receipts import sign_again
-from nodes.sealing import openers_to_send
+from nodes.sealing import SealedNow, openers_to_send
 from nodes.standing import Standing
 from nodes.store.receipts import SignedReceipt, receipt_ref
 from nodes.verdicts import MAX_ATTEMPTS, receipt_verdict, retry_after, retry_delay, verdict
@@ -48,15 +49,10 @@ class Ready:
 
 
 def ready_of(tables: Tables, sealed: Outgoing) -> Ready:
-    """A sealed alert as it is submitted."""
+    """An alert that was sealed before, as it is submitted."""
     if sealed.header is None or sealed.signature is None or sealed.body is None or sealed.directory is None:
         raise TypeError("an alert that is ready to submit is sealed")
     header = decode_header(sealed.header)
-    missing = []
-    for digest, size in header.attachments:
-        row = tables.attachments.get(digest)
-        if row is None or not row.uploaded:
-            missing.append((digest, size))
     openers = openers_to_send(tables, sealed.header)
     return Ready(
         number=sealed.number,
@@ -64,12 +60,38 @@ def ready_of(tables: Tables, sealed: Outgoing) -> Ready:
         rank=sealed.rank,
         submit=Submit(sealed.header, sealed.signature, sealed.body, openers, sealed.carried or b""),
         opener_ids=tuple(recipient.opener_id for recipient in header.recipients),
-        attachments=tuple(missing),
+        attachments=_missing(tables, header.attachments),
         directory=sealed.directory,
         created=header.created,
         attempts=sealed.attempts,
         delays=sealed.delays,
     )
+
+
+def ready_now(tables: Tables, waiting: Outgoing, sealed: SealedNow) -> Ready:
+    """An alert that waited and was sealed just now, as it is submitted: what `ready_of` gives, without reading it."""
+    return Ready(
+        number=waiting.number,
+        id=waiting.id,
+        rank=waiting.rank,
+        submit=Submit(sealed.header, sealed.signature, sealed.body, sealed.openers, waiting.carried or b""),
+        opener_ids=sealed.opener_ids,
+        attachments=_missing(tables, sealed.attachments),
+        directory=sealed.directory,
+        created=sealed.created,
+        attempts=waiting.attempts,
+        delays=waiting.delays,
+    )
+
+
+def _missing(tables: Tables, named: Iterable[tuple[bytes, int]]) -> tuple[tuple[bytes, int], ...]:
+    """Those attachments that the hub may not hold yet."""
+    missing = []
+    for digest, size in named:
+        row = tables.attachments.get(digest)
+        if row is None or not row.uploaded:
+            missing.append((digest, size))
+    return tuple(missing)
 
 
 def settle_alert(tables: Tables, ready: Ready, item: ResultItem, standing: Standing, *, now: int) -> None:

@@ -37,6 +37,9 @@ MAX_REQUEST: Final = 100_663_296
 MAX_PLAIN_REQUEST: Final = 1_048_576
 """Bytes of any other request: four times a document's limit, for escapes and blanks."""
 
+MAX_READ_AT_ONCE: Final = 65_536
+"""Bytes of a request that is read in place: a millisecond at most. A larger one must not keep the others waiting."""
+
 MAX_BUNDLE_REQUEST: Final = 3_145_728
 """Bytes of a request with a directory bundle (3 MiB): one of the largest allowed, which base64 makes a third longer."""
 
@@ -423,6 +426,8 @@ async def _order(request: web.Request) -> tuple[bool, Given]:
     dry_run = query.flag("dry_run")
     query.done()
     data = await _body(request, MAX_REQUEST)
+    if len(data) <= MAX_READ_AT_ONCE:
+        return dry_run, Given(read_object(data))
     return dry_run, Given(await asyncio.to_thread(read_object, data))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from nodes.answers import Ready, ready_of, settle_alert
+from nodes.answers import Ready, ready_now, ready_of, settle_alert
 from nodes.identity import Identity
 from nodes.ports import Clock, Random
 from nodes.sealing import seal_or_refuse
@@ -112,16 +112,19 @@ class Dispatch:
         for outgoing in tables.outbox.waiting(now=now, limit=room, except_numbers=numbers, except_ranks=held):
             if not self._has_room(outgoing.rank, [*under_way, *ready]):
                 continue
-            if outgoing.body is None and not seal_or_refuse(
+            if outgoing.body is not None:
+                ready.append(ready_of(tables, outgoing))
+                continue
+            sealed = seal_or_refuse(
                 tables,
                 outgoing,
                 identity=self._identity,
                 directory=self._standing.directory,
                 now=now,
                 random=self._random,
-            ):
-                continue
-            ready.append(ready_of(tables, tables.outbox.get(outgoing.number)))
+            )
+            if sealed is not None:
+                ready.append(ready_now(tables, outgoing, sealed))
         return ready
 
     def _has_room(self, rank: int, others: Sequence[Ready]) -> bool:

@@ -10,7 +10,8 @@ were made for become durable together, before anything is submitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -21,7 +22,7 @@ from schemas.alert.document import alert_from_wire
 from schemas.envelope.body import seal_body
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import make_opener, opener_id, unwrap
-from schemas.envelope.seal import PairKey, seal
+from schemas.envelope.seal import PairKey, expiry_of, seal
 from schemas.errors import AlertExpired, InnerMismatch, OpenerUnknown, Refusal
 from schemas.ids import format_id, sha256
 from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
@@ -30,6 +31,7 @@ from schemas.routing.resolve import query_of_alert, resolve
 if TYPE_CHECKING:
     from nodes.store.database import Tables
     from nodes.store.outbox import Outgoing
+    from schemas.alert.document import Alert
     from schemas.codec import Value
     from schemas.directory.state import Directory
     from schemas.envelope.header import Header
@@ -40,30 +42,43 @@ SECRET_SIZE = 32
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedNow:
+    """What sealing made: `attachments` are named by digest and size, `openers` are those the hub may not hold yet."""
+
+    header: bytes
+    signature: bytes
+    body: bytes
+    directory: int
+    created: int
+    opener_ids: tuple[bytes, ...]
+    openers: tuple[bytes, ...]
+    attachments: tuple[tuple[bytes, int], ...]
+
+
 def seal_or_refuse(
     tables: Tables, outgoing: Outgoing, *, identity: Identity, directory: Directory, now: int, random: Random
-) -> bool:
-    """Seal one waiting alert, or note for the officer why it cannot be; whether it was sealed."""
+) -> SealedNow | None:
+    """Seal one waiting alert, or note for the officer why it cannot be, and give None."""
     try:
-        seal_outgoing(tables, outgoing, identity=identity, directory=directory, now=now, random=random)
+        return seal_outgoing(tables, outgoing, identity=identity, directory=directory, now=now, random=random)
     except Refusal as refusal:
         state = "expired" if isinstance(refusal, AlertExpired) else "refused"
         tables.outbox.refuse(outgoing.id, refusal.code, refusal.message, refusal.hint, now=now, state=state)
         log.warning("alert not sealed", alert=format_id(outgoing.id), code=refusal.code)
-        return False
-    return True
+        return None
 
 
 def seal_outgoing(
     tables: Tables, outgoing: Outgoing, *, identity: Identity, directory: Directory, now: int, random: Random
-) -> None:
+) -> SealedNow:
     """Seal one waiting alert and keep the sealed bytes.
 
     Raises the Refusal that keeps it from being sent: no recipient, an unknown address, an expired alert, no valid key.
     """
     if outgoing.expires is not None and outgoing.expires <= now:
         raise AlertExpired("the alert expired before it could be sent", hint="send it again if it still matters")
-    alert = alert_from_wire(tables.alerts.content(outgoing.number).document)
+    alert, document = tables.outbox.fresh(outgoing.id) or _stored(tables, outgoing.number)
     resolution = resolve(directory, query_of_alert(alert, at=now))
     signing = identity.signing_key(directory, now)
     pairs = {
@@ -80,18 +95,36 @@ def seal_outgoing(
         pairs=pairs,
         now=now,
         random=random,
+        document=document,
     )
-    tables.pairs.use([pair.opener_id for pair in pairs.values()])
+    opener_ids = tuple(pairs[recipient].opener_id for recipient in sealed.recipients)
+    tables.pairs.use(opener_ids)
     tables.outbox.set_sealed(
         outgoing.number,
         header=sealed.header,
         signature=sealed.signature,
         body=sealed.body,
         directory=directory.version,
-        expires=decode_header(sealed.header).expires,
+        expires=expiry_of(alert, now),
         recipients=sealed.recipients,
         now=now,
     )
+    return SealedNow(
+        sealed.header,
+        sealed.signature,
+        sealed.body,
+        directory.version,
+        now,
+        opener_ids,
+        tuple(pair.opener for pair in tables.pairs.get(opener_ids) if not pair.known),
+        tuple((bytes.fromhex(attachment.digest), attachment.sealed_size) for attachment in alert.attachments),
+    )
+
+
+def _stored(tables: Tables, number: int) -> tuple[Alert, dict[str, Value]]:
+    document = tables.alerts.content(number).document
+    alert = alert_from_wire(document)
+    return alert, cast("dict[str, Value]", document)
 
 
 def pair_key(

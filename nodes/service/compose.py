@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nodes.ports import Clock
 from nodes.standing import Standing
 from schemas import codec
-from schemas.alert.document import Alert, Problem, alert_to_wire, check_document, compose_alert
+from schemas.alert.document import Alert, Problem, alert_to_wire, check_document, draft_alert
 from schemas.errors import BadDocument, BodyTooLarge, CrossbearingError, Malformed, Refusal
 from schemas.limits import MAX_BODY, MAX_DOCUMENT
 from schemas.routing.address import normalise
@@ -65,9 +65,11 @@ class Composer:
         now = self._clock()
         wanted = _with_facts(document, officer, attachments)
         wanted, wrong = _normalise_addresses(wanted, directory)
-        problems = check_document(wanted)
-        _refuse(problems, wrong)
-        alert = compose_alert(wanted, alert_id=alert_id, sender=self._standing.agency, composed=now)
+        if wrong:
+            raise _refusal(check_document(wanted), wrong)
+        alert, problems = draft_alert(wanted, alert_id=alert_id, sender=self._standing.agency, composed=now)
+        if alert is None:
+            raise _refusal(problems, {})
         resolution = resolve(directory, query_of_alert(alert, at=now))
         wire = alert_to_wire(alert)
         _check_size(wire, directory)
@@ -185,17 +187,15 @@ def _check_size(wire: dict[str, codec.Value], directory: Directory) -> None:
         raise BodyTooLarge(f"the alert has {size} bytes, more than may be sent")
 
 
-def _refuse(problems: Sequence[Problem], wrong: Mapping[str, CrossbearingError]) -> None:
-    """Raise everything that is wrong: a single bad address under its own code, anything else as one list."""
+def _refusal(problems: Sequence[Problem], wrong: Mapping[str, CrossbearingError]) -> CrossbearingError:
+    """Everything that is wrong: a single bad address under its own code, anything else as one list."""
     others = [problem for problem in problems if problem.path not in wrong]
     errors = [problem for problem in others if problem.severity == "error"]
     if len(wrong) == 1 and not errors:
-        raise next(iter(wrong.values()))
+        return next(iter(wrong.values()))
     addressing = [Problem(path, error.code, f"{error.message}.", error.hint) for path, error in wrong.items()]
-    if not (errors or addressing):
-        return
     first, count = [*addressing, *errors][0], len(addressing) + len(errors)
     more = f" ({count - 1} more)" if count > 1 else ""
-    raise BadDocument(
+    return BadDocument(
         f"{first.path or 'document'}: {first.message}{more}", hint=first.hint, problems=(*addressing, *others)
     )

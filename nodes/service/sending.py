@@ -155,7 +155,7 @@ class Sending:
         alert_id: bytes | None = None,
     ) -> dict[str, Any]:
         """`carried` are attachments of an earlier alert that this one shows too."""
-        files = await asyncio.to_thread(seal_files, attachments, self._random)
+        files = await asyncio.to_thread(seal_files, attachments, self._random) if attachments else ()
         composed = self._composer.compose(
             document,
             alert_id=alert_id or uuid7(self._clock(), self._random),

@@ -58,6 +58,11 @@ class Tables:
         self.jobs = Jobs(connection, self.topics)
         self.attachments = Attachments(connection, self.topics)
 
+    def forget(self) -> None:
+        """What is held in memory of the tables is not what they say: something was rolled back."""
+        self.pairs.forget()
+        self.outbox.forget()
+
 
 Work = Callable[[Tables], T]
 
@@ -117,6 +122,7 @@ class Database:
         except Exception as error:
             if isinstance(error, apsw.IOError) or not self._connection.in_transaction:
                 raise  # SQLite gave up the whole transaction
+            self._tables.forget()
             self._connection.execute("ROLLBACK TO work")
             self._connection.execute("RELEASE work")
             return Failed(storage_error(error, self._path) if isinstance(error, apsw.Error) else error)
@@ -124,6 +130,7 @@ class Database:
         return result
 
     def _roll_back(self) -> None:
+        self._tables.forget()
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")

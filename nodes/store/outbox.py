@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from schemas.alert.document import Alert
 
 _HOUR_MS = 3_600_000
+_FRESH = 64  # alerts: what is under way to the hub at once
+_FRESH_SIZE = 16_384  # bytes of one that is kept at hand: nearly all are smaller
 _SELECT = (
     "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before, carried "
     "FROM alert JOIN outgoing USING (number) WHERE "
@@ -71,6 +73,7 @@ class Outbox:
         self._db = connection
         self._topics = topics
         self._events = events
+        self._fresh: dict[bytes, tuple[Alert, dict[str, codec.Value]]] = {}
         self.resealings = Resealings(connection)
         self.relations = OwnRelations(connection, events)
 
@@ -92,7 +95,19 @@ class Outbox:
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
             self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
         self._topics.add("outbox")
+        if size <= _FRESH_SIZE:
+            self._fresh[ids.parse_id(alert.id)] = (alert, document)
+            if len(self._fresh) > _FRESH:
+                del self._fresh[next(iter(self._fresh))]
         return number
+
+    def fresh(self, alert_id: bytes) -> tuple[Alert, dict[str, codec.Value]] | None:
+        """An alert that was added just now and its wire map, once, if they are at hand; the store has them anyway."""
+        return self._fresh.pop(alert_id, None)
+
+    def forget(self) -> None:
+        """Have nothing at hand: some of it may have been rolled back."""
+        self._fresh.clear()
 
     def waiting(
         self, *, now: int, limit: int, except_numbers: Iterable[int] = (), except_ranks: Collection[int] = ()

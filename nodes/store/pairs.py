@@ -1,16 +1,25 @@
-"""Pair keys this agency made, one current per recipient, with the opener that carries each to its recipient."""
+"""Pair keys this agency made, one current per recipient, with the opener that carries each to its recipient.
+
+Every alert names one of each of its recipients, so those in use are held in memory too. How often one was used is
+written ahead, `AHEAD` uses at a time: what the table says is never less than what was sealed, so that a pair key's
+allowance is kept whatever happens, and a restart costs it at most so many.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 import apsw
 
 from schemas.limits import PAIR_KEY_ALERTS
 
+AHEAD: Final = 64
+"""Uses of a pair key that are written at once: of its 10,000 few are lost at a restart, and one write in 64 is left."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class PairRow:
     """A pair key. `sealing_key` and `signing_key` are the key ids it is bound to; `known`: the hub has its opener."""
 
@@ -33,13 +42,30 @@ class Pairs:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
+        self._newest: dict[str, PairRow] = {}
+        self._rows: dict[bytes, PairRow] = {}  # those of `_newest`, by opener id
+        self._written: dict[bytes, int] = {}  # uses that the table counts already
+
+    def forget(self) -> None:
+        """Believe the table alone: something was rolled back, or changed behind what is held in memory."""
+        self._newest.clear()
+        self._rows.clear()
+        self._written.clear()
 
     def newest(self, recipient: str) -> PairRow | None:
         """The pair key made last for this recipient."""
+        held = self._newest.get(recipient)
+        if held is not None:
+            return held
         row = self._db.execute(
             _SELECT + " WHERE recipient = ? ORDER BY created DESC, opener_id LIMIT 1", (recipient,)
         ).fetchone()
-        return None if row is None else _pair(row)
+        if row is None:
+            return None
+        pair = self._newest[recipient] = _pair(row)
+        self._rows[pair.opener_id] = pair
+        self._written[pair.opener_id] = pair.uses
+        return pair
 
     def add(self, pair: PairRow) -> None:
         """Keep a new pair key."""
@@ -58,29 +84,63 @@ class Pairs:
                 int(pair.known),
             ),
         )
+        before = self._newest.pop(pair.recipient, None)
+        if before is not None:
+            self._rows.pop(before.opener_id, None)
+            self._written.pop(before.opener_id, None)
 
     def use(self, opener_ids: Sequence[bytes]) -> None:
         """Count one alert sealed with each of these."""
-        self._db.executemany("UPDATE pair SET uses = uses + 1 WHERE opener_id = ?", [(i,) for i in opener_ids])
+        ahead: list[tuple[int, bytes]] = []
+        for opener_id in opener_ids:
+            pair = self._rows.get(opener_id)
+            if pair is None:  # not in use any more
+                self._db.execute("UPDATE pair SET uses = uses + 1 WHERE opener_id = ?", (opener_id,))
+                continue
+            pair.uses += 1
+            if pair.uses > self._written[opener_id]:
+                # Never beyond the allowance: the use that reaches it is the last, and is to be seen after a restart.
+                self._written[opener_id] = max(pair.uses, min(pair.uses - 1 + AHEAD, PAIR_KEY_ALERTS))
+                ahead.append((self._written[opener_id], opener_id))
+        if ahead:
+            self._db.executemany("UPDATE pair SET uses = ? WHERE opener_id = ?", ahead)
 
     def get(self, opener_ids: Sequence[bytes]) -> list[PairRow]:
         """Those of the given pair keys that are held, in the order given."""
-        rows = (self._db.execute(_SELECT + " WHERE opener_id = ?", (i,)).fetchone() for i in opener_ids)
-        return [_pair(row) for row in rows if row is not None]
+        found = []
+        for opener_id in opener_ids:
+            pair = self._rows.get(opener_id)
+            if pair is None:
+                row = self._db.execute(_SELECT + " WHERE opener_id = ?", (opener_id,)).fetchone()
+                pair = None if row is None else _pair(row)
+            if pair is not None:
+                found.append(pair)
+        return found
 
     def set_known(self, opener_ids: Sequence[bytes], *, known: bool) -> None:
         """Whether the hub holds these openers: an accepted alert proves it, `opener-missing` the contrary."""
-        self._db.executemany("UPDATE pair SET known = ? WHERE opener_id = ?", [(int(known), i) for i in opener_ids])
+        changed = []
+        for opener_id in opener_ids:
+            pair = self._rows.get(opener_id)
+            if pair is None or pair.known is not known:
+                changed.append((int(known), opener_id))
+            if pair is not None:
+                pair.known = known
+        if changed:
+            self._db.executemany("UPDATE pair SET known = ? WHERE opener_id = ?", changed)
 
     def retire(self) -> None:
         """No further alert is sealed with any of these; they are kept for disclosures."""
         self._db.execute("UPDATE pair SET uses = ?", (PAIR_KEY_ALERTS,))
+        self.forget()
 
     def prune(self, before: int) -> None:
         """Forget pair keys made before that time (ms); keep it well past their life and the longest outage."""
         self._db.execute("DELETE FROM pair WHERE created < ?", (before,))
+        self.forget()
 
 
 def _pair(row: tuple[apsw.SQLiteValue, ...]) -> PairRow:
     pair = PairRow(*row)  # type: ignore[arg-type]  # the columns' types are the table's
-    return replace(pair, known=bool(pair.known))
+    pair.known = bool(pair.known)
+    return pair

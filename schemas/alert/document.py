@@ -29,9 +29,11 @@ __all__ = [
     "alert_to_wire",
     "check_document",
     "compose_alert",
+    "draft_alert",
     "load_document",
 ]
 
+_ADDED = Alert.model_fields.keys() - Document.model_fields.keys()  # what no document has
 MAX_PROBLEMS = 200  # a reader mends a screenful at a time; a hostile document must not make a report of megabytes
 
 
@@ -45,11 +47,27 @@ def compose_alert(document: Mapping[str, object], *, alert_id: bytes, sender: st
 
     Raises BadDocument with all problems when the document has errors; BadId for a wrong id or sender.
     """
-    added = {"id": format_id(alert_id), "sender": check_agency_id(sender), "composed": composed}
-    problems = _examine(document, Document)[1]
-    if any(p.severity == "error" for p in problems):
+    alert, problems = draft_alert(document, alert_id=alert_id, sender=sender, composed=composed)
+    if alert is None:
         raise _bad(problems)
-    return _alert({**document, **added})
+    return alert
+
+
+def draft_alert(
+    document: Mapping[str, object], *, alert_id: bytes, sender: str, composed: int
+) -> tuple[Alert | None, list[Problem]]:
+    """What `check_document` and `compose_alert` give, together: the problems, and the alert unless one is an error.
+
+    Raises as `compose_alert` does, but for the document's own errors.
+    """
+    added = {"id": format_id(alert_id), "sender": check_agency_id(sender), "composed": composed}
+    whole = {**document, **added}
+    if _ADDED.isdisjoint(document):  # a document without errors is examined once, as the alert that it becomes
+        alert, problems = _examine(whole, Alert)
+        if alert is not None and not any(p.severity == "error" for p in problems):
+            return cast("Alert", alert), problems
+    problems = check_document(document)
+    return (None if any(p.severity == "error" for p in problems) else _alert(whole)), problems
 
 
 def alert_to_wire(alert: Alert) -> dict[str, Value]:

@@ -17,6 +17,7 @@ from schemas.limits import MAX_EXPIRY_MS
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
+    from schemas.codec import Value
     from schemas.routing.resolve import Resolution
 
 DEFAULT_EXPIRY_MS: Final = 30 * 86_400_000
@@ -54,16 +55,18 @@ def seal(
     pairs: Mapping[str, PairKey],
     now: int,
     random: Callable[[int], bytes],
+    document: dict[str, Value] | None = None,
 ) -> Sealed:
     """Seal ``alert`` for the recipients of ``resolution`` at ``now`` (ms), with a content key from ``random(32)``.
 
-    ``pairs`` holds the pair key of every recipient. The addresses of the alert are in wire form. Raises `AlertExpired`,
+    ``pairs`` holds the pair key of every recipient; ``document`` is `alert_to_wire(alert)` where the caller has it. The
+    addresses of the alert are in wire form. Raises `AlertExpired`,
     `OpenerMissing` for a recipient without pair key, `TooLarge`, or `Malformed` for what no header can hold.
     """
     content_key = random(CONTENT_KEY_SIZE)
     committed = commitment(content_key)
     alert_id = parse_id(alert.id)
-    wire = alert_to_wire(alert)
+    wire = alert_to_wire(alert) if document is None else document
     body = seal_body({"id": alert_id, "sender": alert.sender, "alert": wire}, content_key)
     header = encode_header(
         Header(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from nodes.store.database import Tables
+from nodes.store.database import Database, Tables
 from nodes.store.directory import DirectoryRow
 from nodes.store.events import Alarm
 from nodes.store.held import HeldCheckpoint
 from nodes.store.openers import OpenerRow
-from nodes.store.pairs import PairRow
+from nodes.store.pairs import AHEAD, PairRow
 from nodes.store.quarantine import Quarantined
 from nodes.store.receipts import receipt_ref
+from schemas.alert.document import Alert, alert_to_wire
 from schemas.errors import NotFound
 from schemas.ids import parse_id, sha256
+from schemas.limits import PAIR_KEY_ALERTS
 from tests.support.directory import NOW
-from tests.unit.nodes.store.conftest import Desk
+from tests.unit.nodes.store.conftest import KEY, Desk
 
 ALERT = bytes.fromhex("01a0c4506c007000800000000000000f")
 
@@ -144,6 +151,53 @@ def test_uses_and_knowledge_of_pair_keys_are_kept(tables: Tables) -> None:
     assert (row.uses, row.known) == (2, True)
     tables.pairs.prune(NOW + 1)
     assert tables.pairs.get([b"a" * 16]) == []
+
+
+def test_uses_are_written_ahead_and_never_fewer_than_there_were(database: Database, tmp_path: Path) -> None:
+    def reopened() -> PairRow:
+        copy = Path(shutil.copytree(tmp_path, tmp_path / "copy", dirs_exist_ok=True))
+        with closing(Database(copy / "node.db", KEY)) as again:
+            (row,) = again.read(lambda tables: tables.pairs.get([b"a" * 16]))
+        return row
+
+    def use(tables: Tables, uses: int) -> None:
+        assert tables.pairs.newest("hk-customs") is not None
+        for _ in range(uses):
+            tables.pairs.use([b"a" * 16])
+
+    database.write(lambda tables: tables.pairs.add(pair(b"a")))
+    used = 0
+    for uses in (1, 1, AHEAD - 2, 1, PAIR_KEY_ALERTS - AHEAD - 2, 1):
+        database.write(partial(use, uses=uses))
+        used += uses
+        assert used <= reopened().uses <= min(used - 1 + AHEAD, PAIR_KEY_ALERTS)
+    assert reopened().uses == PAIR_KEY_ALERTS
+
+
+def test_what_is_held_of_pair_keys_goes_with_what_is_rolled_back(database: Database) -> None:
+    def broken(tables: Tables) -> None:
+        tables.pairs.add(pair(b"b", created=NOW + 1))
+        assert tables.pairs.newest("hk-customs") == pair(b"b", created=NOW + 1)
+        raise NotFound("no")
+
+    database.write(lambda tables: tables.pairs.add(pair(b"a")))
+    with pytest.raises(NotFound):
+        database.write(broken)
+    assert database.read(lambda tables: tables.pairs.newest("hk-customs")) == pair(b"a")
+
+
+def test_an_alert_is_at_hand_once_and_not_after_it_was_rolled_back(database: Database, desk: Desk) -> None:
+    def broken(tables: Tables) -> None:
+        added.append(desk.sent())
+        raise NotFound("no")
+
+    added: list[Alert] = []
+    with pytest.raises(NotFound):
+        database.write(broken)
+    kept = desk.sent()
+    assert desk.tables.outbox.fresh(parse_id(added[0].id)) is None
+    assert desk.tables.outbox.fresh(parse_id(kept.id)) == (kept, alert_to_wire(kept))
+    assert desk.tables.outbox.fresh(parse_id(kept.id)) is None
 
 
 def test_openers_are_kept_once_and_forgotten_when_old(tables: Tables) -> None:

@@ -15,6 +15,7 @@ from schemas.alert.document import (
     alert_to_wire,
     check_document,
     compose_alert,
+    draft_alert,
     load_document,
 )
 from schemas.codec import Value, decode, encode
@@ -81,6 +82,17 @@ def test_a_foreign_wire_map_is_refused_or_read_exactly(noise: dict[str, Any], do
     except BadDocument:
         return
     assert alert_to_wire(alert) == value
+
+
+@given(st.dictionaries(st.sampled_from([*Alert.model_fields, "x"]), st.none() | st.text(max_size=4)), documents())
+def test_a_draft_has_the_problems_of_its_document_and_is_the_alert_that_would_be_composed(
+    noise: dict[str, Any], document: dict[str, Any]
+) -> None:
+    given = {**document, **noise}
+    alert, problems = draft_alert(given, alert_id=ID, sender="hk-customs", composed=1_770_000_000_000)
+    assert problems == check_document(given)
+    assert (alert is None) is any(problem.severity == "error" for problem in problems)
+    assert alert is None or alert == alert_from_wire(alert_to_wire(alert))
 
 
 def test_defaults_depend_on_the_kind() -> None:
