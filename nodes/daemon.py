@@ -23,6 +23,7 @@ from nodes.deadlines import DeadlineWatch
 from nodes.exchange import Exchange
 from nodes.handlers.runner import Handlers
 from nodes.identity import Identity, refuse_example_keys
+from nodes.indexing import keep_indexed
 from nodes.keys.renewal import RenewingLink
 from nodes.keys.service import KeyService
 from nodes.keys.watch import KeyWatch
@@ -120,6 +121,7 @@ async def run_node(
                 watch.run(),
                 deadlines.run(),
                 housekeeping(store, clock),
+                keep_indexed(store),
             ]
             if config.watch.enabled:
                 works.append(_watch(config, service, clock, random).run())

@@ -1,6 +1,7 @@
 """Alerts of both directions: how to find, list and search them.
 
-Rows are written by `outbox` and `inbox`; this module reads. Times are ms since the epoch.
+Rows are written by `outbox` and `inbox`, in the form of `nodes.store.entering`; this module reads. Times are ms since
+the epoch.
 
 States of a received alert: `unread`, `read`, `actioned`. States of a sent one: `waiting` (not yet in the log),
 `accepted`, `refused`, `expired` (nobody took it in time), `withdrawn` (taken back before it left). A sent alert's
@@ -9,18 +10,17 @@ recipients have states of their own, see `Delivery`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import apsw
 
 from nodes.store.rows import number
+from nodes.store.search import find_words
 from schemas import codec, ids, limits
 from schemas.errors import BadId, NotFound
-
-if TYPE_CHECKING:
-    from schemas.alert.document import Alert
 
 Direction = Literal["in", "out"]
 PRECEDENCES = ("flash", "immediate", "priority", "routine")  # most urgent first: the rank is the position
@@ -194,11 +194,16 @@ class Alerts:
 
     def proof(self, alert: int) -> ProofRow | None:
         """The evidence kept for a received alert."""
-        row = self._db.execute("SELECT entry, size, path, note FROM proof WHERE number = ?", (alert,)).fetchone()
+        row = self._db.execute(
+            "SELECT entry, header_at, header, size, path, note FROM proof JOIN alert USING (number) "
+            "JOIN note USING (size) WHERE number = ?",
+            (alert,),
+        ).fetchone()
         if row is None:
             return None
-        entry, size, path, note = row
-        return ProofRow(entry, size, tuple(path[i : i + 32] for i in range(0, len(path), 32)), note)
+        entry, at, header, size, path, note = row
+        whole = entry if at is None else entry[:at] + header + entry[at:]
+        return ProofRow(whole, size, tuple(path[i : i + 32] for i in range(0, len(path), 32)), note)
 
     def deliveries(self, alert: int) -> list[Delivery]:
         """Each recipient's state, by agency."""
@@ -235,11 +240,9 @@ class Alerts:
 
     def search(self, query: str, *, limit: int = 50) -> list[AlertRow]:
         """Alerts whose text holds all the words of `query` (the last may be the start of one), newest first."""
-        words = ['"' + word.replace('"', '""') + '"' for word in query.split()]
-        if not words:
-            return []
-        found = "number IN (SELECT rowid FROM search WHERE search MATCH ? ORDER BY bm25(search) LIMIT ?)"
-        return self._select(found + " ORDER BY number DESC", (" ".join(words) + "*", limit))
+        numbers = find_words(self._db, query, limit=limit)
+        wanted = json.dumps(numbers)
+        return self._select("number IN (SELECT value FROM json_each(?)) ORDER BY number DESC", (wanted,))
 
     def _select(self, where: str, values: tuple[apsw.SQLiteValue, ...]) -> list[AlertRow]:
         return [_row(row) for row in self._db.execute(_SELECT + " WHERE " + where, values)]
@@ -253,57 +256,3 @@ def _row(values: tuple[apsw.SQLiteValue, ...]) -> AlertRow:
     fields = list(values)
     fields[11] = tuple(cast(str, fields[11]).split("\n"))
     return AlertRow(*fields)  # type: ignore[arg-type]  # the columns' types are the table's
-
-
-def insert_alert(
-    db: apsw.Connection,
-    alert: Alert,
-    document: dict[str, codec.Value],
-    *,
-    direction: Direction,
-    received: int,
-    state: str,
-    expires: int | None,
-) -> int:
-    """Write an alert's row and its search text; returns its number. `document` is the alert's wire map."""
-    relation = alert.relation
-    db.execute(
-        "INSERT INTO alert (direction, id, sender, officer, kind, title, marking, status, precedence, rank, operation, "
-        "address, composed, received, expires, relation, related, state, document) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            direction,
-            ids.parse_id(alert.id),
-            alert.sender,
-            alert.officer,
-            alert.kind,
-            alert.title,
-            alert.marking,
-            alert.status,
-            alert.precedence,
-            PRECEDENCES.index(alert.precedence),
-            alert.operation,
-            "\n".join(alert.to),
-            alert.composed,
-            received,
-            expires,
-            None if relation is None else relation.type,
-            None if relation is None else ids.parse_id(relation.alert),
-            state,
-            codec.encode(document),
-        ),
-    )
-    row = db.last_insert_rowid()
-    db.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (row, "\n".join(_texts(document))))
-    return row
-
-
-def _texts(value: codec.Value) -> list[str]:
-    """Every text in a document, for the search index."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return []

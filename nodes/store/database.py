@@ -28,6 +28,7 @@ from nodes.store.outbox import Outbox
 from nodes.store.pairs import Pairs
 from nodes.store.quarantine import Quarantine
 from nodes.store.receipts import Receipts
+from nodes.store.search import SearchIndex
 from nodes.store.topics import Topics
 
 T = TypeVar("T")
@@ -47,9 +48,10 @@ class Tables:
         self.events = Events(connection, self.topics)
         self.alarms = Alarms(connection, self.events)
         self.alerts = Alerts(connection)
+        self.search = SearchIndex(connection)
         self.outbox = Outbox(connection, self.topics, self.events)
         self.deadlines = Deadlines(connection)
-        self.inbox = Inbox(connection, self.events)
+        self.inbox = Inbox(connection, self.topics, self.events)
         self.directory = DirectoryTable(connection, self.topics)
         self.pairs = Pairs(connection)
         self.openers = Openers(connection)

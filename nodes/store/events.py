@@ -17,7 +17,7 @@ they tell of. Types and data:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -68,6 +68,14 @@ class Events:
         self._db.execute("INSERT INTO event (time, type, data) VALUES (?, ?, ?)", (now, kind, codec.encode(present)))
         self._topics.add("events")
         return self._db.last_insert_rowid()
+
+    def add_all(self, kind: EventType, data: Sequence[Mapping[str, codec.Value]], *, now: int) -> None:
+        """Append events of one kind. None values are left out."""
+        self._db.executemany(
+            "INSERT INTO event (time, type, data) VALUES (?, ?, ?)",
+            [(now, kind, codec.encode({k: v for k, v in one.items() if v is not None})) for one in data],
+        )
+        self._topics.add("events")
 
     def after(self, seq: int, *, limit: int = 256) -> list[Event]:
         """Events with a higher number than `seq`, oldest first."""

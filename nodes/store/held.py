@@ -44,16 +44,15 @@ class Held:
     @property
     def checkpoint(self) -> HeldCheckpoint | None:
         """The checkpoint held, or None in a new store."""
-        size, root, note = self.get("checkpoint-size"), self.get("checkpoint-root"), self.get("checkpoint-note")
-        if size is None or root is None or note is None:
-            return None
-        return HeldCheckpoint(int.from_bytes(size, "big"), root, note)
+        row = self._db.execute("SELECT size, root, note FROM checkpoint").fetchone()
+        return None if row is None else HeldCheckpoint(int.from_bytes(row[0], "big"), row[1], row[2])
 
     def set_checkpoint(self, checkpoint: HeldCheckpoint) -> None:
         """Replace the checkpoint held; call it in the same transaction as whatever was accepted under it."""
-        self.put("checkpoint-size", checkpoint.size.to_bytes(8, "big"))
-        self.put("checkpoint-root", checkpoint.root)
-        self.put("checkpoint-note", checkpoint.note)
+        self._db.execute(
+            "INSERT OR REPLACE INTO checkpoint (one, size, root, note) VALUES (1, ?, ?, ?)",
+            (checkpoint.size.to_bytes(8, "big"), checkpoint.root, checkpoint.note),
+        )
 
     def advance(self, expected: Checkpoint, new: HeldCheckpoint) -> None:
         """Replace the checkpoint held, if it still is the one that `new` was shown to continue (size 0: none).
@@ -61,8 +60,13 @@ class Held:
         In one transaction with whatever was accepted under it, and before anything is signed over it. Raises
         `StorageInDoubt` if another one is held: then somebody else moved it, or the store is an older copy.
         """
-        held = self.checkpoint
-        if (held.size, held.root) != (expected.size, expected.root) if held is not None else expected.size:
+        self._db.execute(
+            "UPDATE checkpoint SET size = ?, root = ?, note = ? WHERE size = ? AND root = ?",
+            (new.size.to_bytes(8, "big"), new.root, new.note, expected.size.to_bytes(8, "big"), expected.root),
+        )
+        if self._db.changes():
+            return
+        if expected.size or self.checkpoint is not None:
             raise StorageInDoubt("the checkpoint in this node's store is not the one it stood on")
         self.set_checkpoint(new)
 

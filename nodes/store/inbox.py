@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import apsw
 
-from nodes.store.alerts import insert_alert
+from nodes.store.entering import Row, alert_row, insert_alerts, next_number
 from nodes.store.events import Events
-from nodes.store.relations import mark_received
+from nodes.store.relations import OWN_ONLY, mark_received
+from nodes.store.rows import hex_list
+from nodes.store.topics import Topics
 from schemas import codec, ids
 
 if TYPE_CHECKING:
@@ -43,40 +46,44 @@ class Received:
 class Inbox:
     """Writes received alerts."""
 
-    def __init__(self, connection: apsw.Connection, events: Events) -> None:
+    def __init__(self, connection: apsw.Connection, topics: Topics, events: Events) -> None:
         self._db = connection
+        self._topics = topics
         self._events = events
 
     def add(self, received: Received, *, now: int) -> int:
-        """Keep an opened alert as unread; returns its local number.
+        """Keep one opened alert, as `add_all` does; returns its local number."""
+        return self.add_all([received], now=now)
+
+    def add_all(self, received: Sequence[Received], *, now: int) -> int:
+        """Keep opened alerts as unread; returns the local number of the last.
 
         A recall or correction by the original's own sender marks the original, if it is here; and an original that
         comes after its recall is marked at once.
         """
-        alert = received.alert
-        number = insert_alert(
-            self._db, alert, received.document, direction="in", received=now, state="unread", expires=received.expires
+        numbers = range(first := next_number(self._db), first + len(received))
+        insert_alerts(
+            self._db, [_row(place, one, now) for place, one in zip(numbers, received, strict=True)], self._topics
         )
-        self._db.execute(
-            "UPDATE alert SET log_index = ?, leaf = ?, header = ?, signature = ? WHERE number = ?",
-            (received.index, received.leaf, received.header, received.signature, number),
+        self._db.executemany(
+            "INSERT INTO proof (number, entry, header_at, size, path) VALUES (?, ?, ?, ?, ?)",
+            [
+                (place, *_without(one.entry, one.header), one.size, b"".join(one.path))
+                for place, one in zip(numbers, received, strict=True)
+            ],
         )
-        self._db.execute(
-            "INSERT INTO proof (number, entry, size, path, note) VALUES (?, ?, ?, ?, ?)",
-            (number, received.entry, received.size, b"".join(received.path), received.note),
+        self._db.executemany(
+            "INSERT OR IGNORE INTO note (size, note) VALUES (?, ?)",
+            list({one.size: one.note for one in received}.items()),
         )
-        data: dict[str, codec.Value] = {
-            "alert": alert.id,
-            "sender": alert.sender,
-            "kind": alert.kind,
-            "precedence": alert.precedence,
-            "marking": alert.marking,
-            "status": alert.status,
-            "operation": alert.operation,
-        }
-        self._events.add("alert", data, now=now)
-        self._relate(alert, now)
-        return number
+        self._events.add_all("alert", [_event(one.alert) for one in received], now=now)
+        self._relate(received, now)
+        return numbers[-1]
+
+    def known(self, alert_ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Those of these alerts that were received here, with their log index."""
+        sql = "SELECT id, log_index FROM alert WHERE direction = 'in' AND id IN (SELECT unhex(value) FROM json_each(?))"
+        return {cast(bytes, alert): cast(int, index) for alert, index in self._db.execute(sql, (hex_list(alert_ids),))}
 
     def set_state(self, alert_id: bytes, state: str, *, now: int) -> bool:
         """An officer read or actioned it; False when it was there already (states only move forward)."""
@@ -87,20 +94,55 @@ class Inbox:
         self._events.add("state", {"alert": ids.format_id(alert_id), "direction": "in", "state": state}, now=now)
         return True
 
-    def _relate(self, alert: Alert, now: int) -> None:
-        own = ids.parse_id(alert.id)
-        if alert.relation is not None and alert.relation.type in ("recall", "correct"):
-            target = ids.parse_id(alert.relation.alert)
-            if self._sender(target) == alert.sender:
-                mark_received(self._db, self._events, alert.relation.type, target, own, now=now)
+    def _relate(self, received: Sequence[Received], now: int) -> None:
+        for one in received:
+            relation = one.alert.relation
+            if relation is not None and relation.type in OWN_ONLY:
+                target = ids.parse_id(relation.alert)
+                if self._sender(target) == one.alert.sender:
+                    mark_received(self._db, self._events, relation.type, target, one.id, now=now)
         earlier = self._db.execute(
-            "SELECT relation, id FROM alert WHERE direction = 'in' AND related = ? AND sender = ? "
-            "AND relation IN ('recall', 'correct') ORDER BY number",
-            (own, alert.sender),
+            "SELECT about.relation, about.related, about.id FROM json_each(?) AS one "
+            "CROSS JOIN alert AS about INDEXED BY alert_related ON about.related = unhex(one.value) "
+            "JOIN alert AS original ON original.direction = 'in' AND original.id = about.related "
+            "WHERE about.direction = 'in' AND about.relation IN ('recall', 'correct') "
+            "AND about.sender = original.sender ORDER BY about.number",
+            (hex_list(one.id for one in received),),
         ).fetchall()
-        for relation, by in earlier:
-            mark_received(self._db, self._events, str(relation), own, cast(bytes, by), now=now)
+        for kind, original, by in earlier:
+            mark_received(self._db, self._events, str(kind), cast(bytes, original), cast(bytes, by), now=now)
 
     def _sender(self, alert_id: bytes) -> str | None:
         row = self._db.execute("SELECT sender FROM alert WHERE direction = 'in' AND id = ?", (alert_id,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def _row(place: int, received: Received, now: int) -> Row:
+    return alert_row(
+        place,
+        received.alert,
+        received.document,
+        direction="in",
+        received=now,
+        state="unread",
+        expires=received.expires,
+        logged=(received.index, received.leaf, received.header, received.signature),
+    )
+
+
+def _without(entry: bytes, header: bytes) -> tuple[bytes, int | None]:
+    """An entry without the header in it, and where that stood: the header is kept beside, and is the most of it."""
+    at = entry.find(header)
+    return (entry, None) if at < 0 else (entry[:at] + entry[at + len(header) :], at)
+
+
+def _event(alert: Alert) -> dict[str, codec.Value]:
+    return {
+        "alert": alert.id,
+        "sender": alert.sender,
+        "kind": alert.kind,
+        "precedence": alert.precedence,
+        "marking": alert.marking,
+        "status": alert.status,
+        "operation": alert.operation,
+    }

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 import apsw
 
-from nodes.store.alerts import AlertRow, Alerts, insert_alert
+from nodes.store.alerts import AlertRow, Alerts
+from nodes.store.entering import alert_row, insert_alerts, next_number
 from nodes.store.events import Events
 from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
@@ -87,9 +88,9 @@ class Outbox:
         size = len(codec.encode(document)) + sum(file.sealed_size for file in alert.attachments)
         self._check_room(alert, size)
         expires = None if alert.expires_hours is None else alert.composed + alert.expires_hours * _HOUR_MS
-        number = insert_alert(
-            self._db, alert, document, direction="out", received=now, state="waiting", expires=expires
-        )
+        number = next_number(self._db)
+        row = alert_row(number, alert, document, direction="out", received=now, state="waiting", expires=expires)
+        insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
         self._set_recipients(number, recipients, now)
         if alert.relation is not None and alert.relation.type in OWN_ONLY:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import apsw
 
 
@@ -14,3 +17,8 @@ def optional_number(db: apsw.Connection, sql: str, values: tuple[apsw.SQLiteValu
     """The one integer a query gives; None for no row and for NULL."""
     row = db.execute(sql, values).fetchone()
     return None if row is None or row[0] is None else int(row[0])
+
+
+def hex_list(values: Iterable[bytes]) -> str:
+    """Values for one place of a query: ``… IN (SELECT unhex(value) FROM json_each(?))``."""
+    return json.dumps([value.hex() for value in values])

@@ -2,6 +2,9 @@
 
 Times are milliseconds since the Unix epoch. Ids, digests and keys are raw bytes. `alert.number` is the local order in
 which the node came to hold alerts, of both directions, and the row id of the search index.
+
+The evidence for a received alert is its log entry, without the header, which stands in `alert` and belongs at byte
+`header_at` (NULL: the entry is whole); its path; and the signed checkpoint of that `size`, kept once in `note`.
 """
 
 from __future__ import annotations
@@ -201,4 +204,21 @@ ALTER TABLE outgoing ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX outgoing_size ON outgoing (size);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = """
+CREATE TABLE checkpoint (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  size BLOB NOT NULL CHECK (length(size) = 8),
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  note BLOB NOT NULL
+);
+INSERT INTO checkpoint (one, size, root, note) SELECT 1, size.value, root.value, note.value
+  FROM held AS size, held AS root, held AS note
+  WHERE size.name = 'checkpoint-size' AND root.name = 'checkpoint-root' AND note.name = 'checkpoint-note';
+DELETE FROM held WHERE name IN ('checkpoint-size', 'checkpoint-root', 'checkpoint-note');
+CREATE TABLE note (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
+INSERT OR IGNORE INTO note (size, note) SELECT size, note FROM proof;
+ALTER TABLE proof DROP COLUMN note;
+ALTER TABLE proof ADD COLUMN header_at INTEGER;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)

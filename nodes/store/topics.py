@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-Topic = Literal["outbox", "receipts", "events", "jobs", "downloads", "directory"]
+Topic = Literal["outbox", "receipts", "events", "jobs", "downloads", "directory", "search"]
 Topics = set[Topic]

@@ -59,9 +59,13 @@ class Desk:
         return self.take(self.make(sender, **fields), index=index)
 
     def take(self, alert: Alert, *, index: int | None = None) -> Alert:
+        self.tables.inbox.add(self.opened(alert, index=index), now=NOW)
+        return alert
+
+    def opened(self, alert: Alert, *, index: int | None = None) -> Received:
         self._place += 1
         place = self._place if index is None else index
-        received = Received(
+        return Received(
             alert=alert,
             document=alert_to_wire(alert),
             index=place,
@@ -76,8 +80,6 @@ class Desk:
             size=place + 1,
             note=b"note",
         )
-        self.tables.inbox.add(received, now=NOW)
-        return alert
 
 
 @pytest.fixture

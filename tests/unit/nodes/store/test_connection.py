@@ -6,8 +6,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from nodes.store.alerts import ProofRow
 from nodes.store.connection import open_connection, refuse_plain
 from nodes.store.database import Database
+from nodes.store.held import HeldCheckpoint
 from nodes.store.schema import MIGRATIONS
 from schemas.errors import StorageFailed, StorageLocked, StorageTampered
 
@@ -85,6 +87,29 @@ def test_an_older_store_is_migrated_and_keeps_what_it_holds(tmp_path: Path, monk
     monkeypatch.setattr("nodes.store.connection.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x)"))
     database = Database(tmp_path / "node.db", KEY)
     assert database.read(lambda tables: tables.held.get("needle")) == NEEDLE.encode()
+    database.close()
+
+
+def test_a_store_from_before_the_notes_were_shared_keeps_its_checkpoint_and_its_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("nodes.store.connection.MIGRATIONS", MIGRATIONS[:5])
+        older = open_connection(tmp_path / "node.db", KEY)
+    older.executemany(
+        "INSERT INTO held (name, value) VALUES (?, ?)",
+        [("checkpoint-size", (9).to_bytes(8, "big")), ("checkpoint-root", b"r" * 32), ("checkpoint-note", b"note 9")],
+    )
+    older.execute(
+        "INSERT INTO alert (number, direction, id, sender, kind, title, marking, status, precedence, rank, address, "
+        "composed, received, state, document) VALUES (1, 'in', zeroblob(16), 'hk-customs', 'watch', 't', 'green', "
+        "'actual', 'routine', 3, 'all', 1, 1, 'unread', x'80')"
+    )
+    older.execute("INSERT INTO proof (number, entry, size, path, note) VALUES (1, x'aa', 9, zeroblob(32), x'bb')")
+    older.close()
+    database = Database(tmp_path / "node.db", KEY)
+    assert database.read(lambda tables: tables.held.checkpoint) == HeldCheckpoint(9, b"r" * 32, b"note 9")
+    assert database.read(lambda tables: tables.alerts.proof(1)) == ProofRow(b"\xaa", 9, (bytes(32),), b"\xbb")
     database.close()
 
 
