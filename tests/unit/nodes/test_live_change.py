@@ -19,6 +19,7 @@ from schemas.session.frames import Submit
 from tests.support.directory import World, make_world, record
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, id_of, node_parts
+from tests.support.wait import until_async
 from tests.unit.nodes.test_session import drive
 
 ME = "sg-cnb"
@@ -45,11 +46,12 @@ class Sender:
         return decode_header((await self.end.expect(Submit)).header)
 
     async def tell(self, role: str) -> None:
-        """Publish the next version of a role, and send it to the node."""
+        """Publish the next version of a role, and send it to the node; answers go past it until the node holds it."""
         self.hub.publish(role)
         version = self.hub.world.directory.version
         await self.end.send(self.hub.directory(proven=self.end.proven, after=version - 1))
         self.end.proven = self.hub.size
+        await until_async(lambda: self.parts.standing.version == version, what=f"directory version {version}")
 
     async def accept(self, submit: Submit) -> None:
         await self.end.accept(submit)
