@@ -45,7 +45,8 @@ class Resolution:
 
 
 class Trace:
-    """Collects one decision for each agency; the first reason to include stands until a reason to exclude."""
+    """Collects one decision for each agency: the first reason to include stands until a reason to exclude, and that
+    until an agency is included once more."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,8 +61,9 @@ class Trace:
             self._included |= mask
 
     def exclude(self, mask: Mask, rule: str, reason: str) -> None:
-        """These do not receive it."""
+        """These do not receive it, unless something includes them later."""
         self._note(mask, False, rule, reason)
+        self._included &= ~mask
 
     def remark(self, mask: Mask, rule: str, reason: str) -> None:
         """These would not receive it anyway, and there is more to say than that nobody addressed them."""

@@ -359,6 +359,15 @@ def test_red_goes_through_no_hub_that_is_not_named() -> None:
     assert recipients(query("fj-customs", marking="amber+strict"), NZ_FOR_FJ) == ("nz-customs",)
 
 
+def test_a_hub_left_out_as_a_member_of_all_is_shown_as_the_hub_that_it_is() -> None:
+    hub = rule("nz-for-fj", "via", Target(agencies=("fj-customs",)), hub="nz-customs")
+    resolution = resolve(world((hub,)).directory, query("fj-customs", "all", marking="amber+strict"))
+    assert resolution.recipients == ("nz-customs",)
+    assert decision(resolution, "nz-customs") == Decision(
+        "nz-customs", True, "nz-for-fj", "receives it for fj-customs: because of nz-for-fj"
+    )
+
+
 def test_hubs_behind_hubs() -> None:
     au_for_nz = rule("au-for-nz", "via", Target(agencies=("nz-customs",)), hub="au-abf")
     resolution = resolve(world((NZ_FOR_FJ, au_for_nz)).directory, query("fj-customs"))
