@@ -52,7 +52,7 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     if len(data) > max_size:
         raise TooLarge(f"{len(data)} bytes, where {max_size} are allowed", size=len(data), limit=max_size)
     claimed = min(MAX_ITEMS, len(data))  # an item has a byte at least, so that no claim reserves more than was sent
-    counted = _Counter()
+    counted = Counter()
     try:
         value: Value = msgpack.unpackb(
             data,
@@ -72,8 +72,9 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     return value
 
 
-class _Counter:
-    """Stops the decoder once it has made too many lists and maps: an empty one is a byte, and seventy in memory."""
+class Counter:
+    """A hook that stops msgpack once it has made too many lists and maps, with `TooLarge`: an empty one is a byte, and
+    seventy in memory. Bytes no longer than MAX_LISTS need none."""
 
     __slots__ = ("_left",)
 
@@ -81,6 +82,7 @@ class _Counter:
         self._left = MAX_LISTS
 
     def __call__(self, made: Value) -> Value:
+        """The list or map, counted."""
         if self._left == 0:
             raise TooLarge(f"the bytes hold more than {MAX_LISTS} lists and maps", limit=MAX_LISTS)
         self._left -= 1

@@ -313,33 +313,35 @@ def _wrong(field: str, what: str) -> Malformed:
 
 # -- reading what is good, a list at a time ----------------------------------------------------------------------------
 
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "address": (list,),
-    "attachments": (list,),
-    "body_digest": (bytes,),
-    "body_size": (int,),
-    "commitment": (bytes,),
-    "created": (int,),
-    "directory": (int,),
-    "expires": (int,),
-    "id": (bytes,),
-    "key": (bytes,),
-    "marking": (str,),
-    "modes": (list,),
-    "operation": (str, type(None)),
-    "precedence": (str,),
-    "recipients": (list,),
-    "relation": (list, type(None)),
-    "sender": (str,),
-    "status": (str,),
-    "subjects": (list,),
-    "suite": (int,),
-    "topic": (str,),
-    "version": (int,),
-}
-"""Of each field, in the order of the encoding."""
-_ORDER: Final = tuple(_TYPES)
-_COMBINED: Final = frozenset(product(*_TYPES.values()))
+_FIELDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
+    ("address", (list,)),
+    ("attachments", (list,)),
+    ("body_digest", (bytes,)),
+    ("body_size", (int,)),
+    ("commitment", (bytes,)),
+    ("created", (int,)),
+    ("directory", (int,)),
+    ("expires", (int,)),
+    ("id", (bytes,)),
+    ("key", (bytes,)),
+    ("marking", (str,)),
+    ("modes", (list,)),
+    ("operation", (str, type(None))),
+    ("precedence", (str,)),
+    ("recipients", (list,)),
+    ("relation", (list, type(None))),
+    ("sender", (str,)),
+    ("status", (str,)),
+    ("subjects", (list,)),
+    ("suite", (int,)),
+    ("topic", (str,)),
+    ("version", (int,)),
+)
+"""Each with its types, in the order of the encoding."""
+_ORDER: Final = tuple(name for name, _ in _FIELDS)
+_TYPES: Final = frozenset(product(*(types for _, types in _FIELDS)))
+_LONGEST: Final = 2 * MAX_RECIPIENTS
+"""Items of a list that msgpack makes room for: more than any may have, so that those that are too long are seen."""
 _SETTERS: Final = tuple(getattr(Header, name).__set__ for name in _ORDER)
 """They set a field of a header that nobody has seen yet; afterwards it is frozen."""
 _NEW_RECIPIENT: Final = partial(tuple.__new__, Recipient)
@@ -353,10 +355,10 @@ def _read_good(data: bytes) -> Header | None:
     if len(data) > MAX_HEADER:
         return None
     try:
-        value = msgpack.unpackb(data, max_array_len=MAX_RECIPIENTS, max_map_len=len(_ORDER), max_ext_len=0)
+        value = msgpack.unpackb(data, max_array_len=_LONGEST, max_map_len=len(_ORDER), max_ext_len=0)
     except ValueError:
         return None
-    if type(value) is not dict or tuple(value) != _ORDER or tuple(map(type, value.values())) not in _COMBINED:
+    if type(value) is not dict or tuple(value) != _ORDER or tuple(map(type, value.values())) not in _TYPES:
         return None
     good = (
         value["version"] == VERSION
@@ -380,7 +382,7 @@ def _read_good(data: bytes) -> Header | None:
         and len(value["commitment"]) == DIGEST_SIZE
         and len(value["body_digest"]) == DIGEST_SIZE
         and 1 <= value["body_size"] <= MAX_BODY
-        and (not value["attachments"] or _good_attachments(value["attachments"]))
+        and _good_attachments(value["attachments"])
         and pack(value) == data
     )
     return _made(value) if good else None
@@ -406,7 +408,7 @@ def _good_words(values: list[Any], words: tuple[str, ...]) -> bool:
 
 def _good_address(values: list[Any]) -> bool:
     return (
-        1 <= len(values) <= MAX_ADDRESSES
+        len(values) <= MAX_ADDRESSES
         and set(map(type, values)) == {str}
         and len(set(values)) == len(values)
         and ADDRESSES.all(values)

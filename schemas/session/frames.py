@@ -1,254 +1,85 @@
 """Frames of the session: one canonical msgpack array `[type, field, …]` per binary WebSocket message.
 
-Every frame is a frozen dataclass whose fields are the array's items in the order written here. Decoding is strict:
+Every frame is a frozen dataclass whose fields are the array's items in the order written there. Decoding is strict:
 a frame that the encoder would not itself emit, or that the sending side may not send, is refused.
 See docs/spec/session.md.
+
+Those that come in thousands are read and written in few steps where they are good beyond doubt; all others, and
+whatever may be wrong, field by field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Literal
-
-from schemas.codec import Fields, Value, decode, encode
-from schemas.errors import Malformed, ProtocolError, VersionUnsupported
-from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
-
-PROTOCOL = 1
-
-Side = Literal["node", "hub"]
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """Node to hub, first: who it is and what it already holds, so that the hub sends only the rest."""
-
-    protocol: int
-    agency: str
-    directory: int  # newest directory version held, 0 when none
-    size: int  # of the checkpoint held, 0 when none
-    root: bytes  # of the checkpoint held, the empty root when none
-    notices: int  # first log index from which receipts about its own alerts are wanted
-    credit: int  # alerts it can take before granting more
-    note: bytes = b""  # the checkpoint held, as the log signed it; empty when none
-    known: int = 0  # the log holds an alert of its own at the index before this one, as it was told; 0 when none
-    restored: int = 0  # time (ms) of the newest restoration of the log that it has worked through, 0 when none
-
-
-@dataclass(frozen=True, slots=True)
-class Welcome:
-    """Hub to node, the answer to `Hello`: which log this is, how far it goes, and the hub's time in ms."""
-
-    protocol: int
-    origin: str
-    directory: int
-    size: int
-    time: int
-    restored: int = 0  # time (ms) of the newest restoration of the log, 0 when there never was one
-    since: int = 0  # log index from which on restorations that the node has not worked through may have lost something
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """Node to hub: a signed header, its sealed body, and the openers the hub may not hold yet.
-
-    ``carried`` is the sender's word (`schemas.envelope.carriage`) that it went on removable media too; else empty.
-    """
-
-    header: bytes
-    signature: bytes
-    body: bytes
-    openers: tuple[bytes, ...]
-    carried: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class SendReceipt:
-    """Node to hub: a signed receipt."""
-
-    receipt: bytes
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Node to hub: a bundle with the next version of its own agency's keys, signed by the agency's administrators."""
-
-    role: str  # the agency
-    version: int  # of the metadata in the bundle
-    bundle: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Node to hub: a piece of a sealed attachment; `offset` and `total` in bytes."""
-
-    digest: bytes
-    offset: int
-    total: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """Hub to node: everything before `offset` is durable; `offset` equals the total when all is held and checked."""
-
-    digest: bytes
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Node to hub: send the blob from `offset` on. 32 bytes name an attachment, 16 an opener, 8 (a log index) the
-    evidence for an alert (`schemas.log.evidence`)."""
-
-    digest: bytes
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Hub to node: the piece of a blob at `offset`. `total` 0 means that it is not available to this node."""
-
-    digest: bytes
-    offset: int
-    total: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """Node to hub: `n` more alerts may be sent."""
-
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class ResultItem:
-    """What became of one submission: `ref` is the alert id, or the first 16 bytes of SHA-256 of receipt or bundle."""
-
-    ref: bytes
-    accepted: bool
-    index: int  # where it stands in the log; 0 when refused
-    code: str  # why it was refused; empty when accepted
-    message: str
-    hint: str
-    retry: int = 0  # after how many ms the very same may be tried again; 0 when accepted, or when that is not known
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Hub to node: the fate of submissions. An acceptance is sent only when the entry is durable and signed for."""
-
-    items: tuple[ResultItem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One log entry with its inclusion path in the tree of the frame's checkpoint, and the blobs that go with it."""
-
-    index: int
-    entry: bytes
-    path: tuple[bytes, ...]
-    body: bytes
-    openers: tuple[bytes, ...]
-
-    @property
-    def is_alert(self) -> bool:
-        """Whether it costs credit: alerts alone carry a body inside a `Block`."""
-        return bool(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Hub to node: alerts for the node and receipts about its alerts, proven in `checkpoint`.
-
-    `proof` shows consistency with the checkpoint of the frame before it on this session, the first one with the
-    checkpoint named in `Hello`.
-    """
-
-    checkpoint: bytes
-    proof: tuple[bytes, ...]
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryUpdate:
-    """Hub to node: directory entries, oldest first; each item's body is the bundle that the entry names."""
-
-    checkpoint: bytes
-    proof: tuple[bytes, ...]
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TreeHead:
-    """Hub to node: a new checkpoint, whether or not it holds anything for the node, to be cosigned.
-
-    `proof` as in `Block`. `both` asks for a cosignature by each of the node's witness keys, not by the cheapest alone.
-    """
-
-    checkpoint: bytes
-    proof: tuple[bytes, ...]
-    both: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cosign:
-    """Node to hub: its cosignatures, as signature lines, on the `TreeHead` of that size, which it now holds durably."""
-
-    size: int
-    lines: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessedHead:
-    """Hub to node: the newest checkpoint that enough witnesses cosigned, with their lines.
-
-    `proof` shows that the checkpoint of the frame before it on this session continues this one.
-    """
-
-    checkpoint: bytes
-    proof: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recover:
-    """Node to hub, from a node that was restored: send again what concerns it, from log index `start` on.
-
-    That is: alerts to it that are waiting or that it receipted at log index `since` or later, and its own alerts
-    logged there.
-    """
-
-    since: int
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """Hub to node, the answer to `Recover`: `proof` as in `Block`; `next` is where to go on, 0 when that was all.
-
-    Alerts to it have their body, and the opener it needs; its own, and those whose body was deleted, have none.
-    """
-
-    checkpoint: bytes
-    proof: tuple[bytes, ...]
-    items: tuple[Item, ...]
-    next: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bye:
-    """Either side, last: why the session ends. An empty code is an orderly end."""
-
-    code: str
-    message: str
-
-
-FromNode = Hello | Submit | SendReceipt | Publish | Upload | Fetch | Credit | Cosign | Recover | Bye
-FromHub = Welcome | Result | Block | DirectoryUpdate | TreeHead | WitnessedHead | Uploaded | Blob | Recovered | Bye
-Frame = FromNode | FromHub
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+import msgpack
+
+from schemas.codec import Counter, Fields, Value, decode, encode, pack
+from schemas.errors import Malformed, ProtocolError, TooLarge, VersionUnsupported
+from schemas.ids import DIGEST_SIZE, ID_SIZE
+from schemas.limits import MAX_FRAME, MAX_INDEX, MAX_ITEMS, MAX_LISTS, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
+from schemas.session.frame_types import (
+    PROTOCOL,
+    Blob,
+    Block,
+    Bye,
+    Cosign,
+    Credit,
+    DirectoryUpdate,
+    Fetch,
+    Frame,
+    FromHub,
+    FromNode,
+    Hello,
+    Item,
+    Publish,
+    Recover,
+    Recovered,
+    Result,
+    ResultItem,
+    SendReceipt,
+    Side,
+    Submit,
+    TreeHead,
+    Upload,
+    Uploaded,
+    Welcome,
+    WitnessedHead,
+)
+
+__all__ = [
+    "PROTOCOL",
+    "Blob",
+    "Block",
+    "Bye",
+    "Cosign",
+    "Credit",
+    "DirectoryUpdate",
+    "Fetch",
+    "Frame",
+    "FromHub",
+    "FromNode",
+    "Hello",
+    "Item",
+    "Publish",
+    "Recover",
+    "Recovered",
+    "Result",
+    "ResultItem",
+    "SendReceipt",
+    "Side",
+    "Submit",
+    "TreeHead",
+    "Upload",
+    "Uploaded",
+    "Welcome",
+    "WitnessedHead",
+    "decode_frame",
+    "encode_frame",
+]
 
 _TYPES: dict[str, type[Frame]] = {
     "hello": Hello,
@@ -289,7 +120,7 @@ would cost whoever reads them two seconds."""
 
 def encode_frame(frame: Frame) -> bytes:
     """The frame as it goes over the wire."""
-    return encode([_NAMES[type(frame)], *_values(frame)])
+    return _write_good(frame) or encode([_NAMES[type(frame)], *_values(frame)])
 
 
 def decode_frame(data: bytes, *, sender: Side) -> Frame:
@@ -298,6 +129,13 @@ def decode_frame(data: bytes, *, sender: Side) -> Frame:
     Raises the codec's refusals, `Malformed` for wrong fields, `VersionUnsupported` for another protocol version and
     `ProtocolError` for a type that is unknown or not for this side to send.
     """
+    return _read_good(data, sender) or _read_frame(data, sender)
+
+
+# -- field by field ----------------------------------------------------------------------------------------------------
+
+
+def _read_frame(data: bytes, sender: Side) -> Frame:
     value = decode(data, max_size=MAX_FRAME, max_depth=_DEPTH[sender])
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         raise Malformed("a frame is an array that starts with its type")
@@ -472,4 +310,175 @@ _DECODERS: dict[str, Callable[[Fields], Frame]] = {
     "witnessed": _witnessed,
     "cosign": _cosign,
     "bye": _bye,
+}
+
+
+# -- what comes in thousands, at once ----------------------------------------------------------------------------------
+
+_ITEM: Final = attrgetter(*(field.name for field in fields(Item)))
+_SUBMIT: Final = attrgetter(*(field.name for field in fields(Submit)))
+_RESULT_ITEM: Final = attrgetter(*(field.name for field in fields(ResultItem)))
+_RESULT_TYPES: Final = (bytes, bool, int, str, str, str, int)
+_BYTES: Final = frozenset({bytes})
+_HASH: Final = frozenset({DIGEST_SIZE})
+_ITEM_FIELDS: Final = len(fields(Item))
+
+
+def _write_good(frame: Frame) -> bytes | None:
+    """The frame's bytes if it is of the frequent ones and has nothing in it that no frame can have; else None."""
+    write = _WRITERS.get(type(frame))
+    value = write(frame) if write is not None else None
+    if value is None:
+        return None
+    try:
+        return pack(value)
+    except (OverflowError, ValueError):  # a number beyond 64 bits, a lone surrogate
+        return None
+
+
+def _write_block(frame: Block) -> list[Any] | None:
+    if type(frame.items) is not tuple or not _are_bytes(frame.proof) or type(frame.checkpoint) is not bytes:
+        return None
+    items = []
+    for item in frame.items:
+        if type(item) is not Item:
+            return None
+        index, entry, path, body, openers = _ITEM(item)
+        if not (
+            type(index) is int
+            and type(entry) is bytes
+            and _are_bytes(path)
+            and type(body) is bytes
+            and _are_bytes(openers)
+        ):
+            return None
+        items.append([index, entry, list(path), body, list(openers)])
+    return ["block", frame.checkpoint, list(frame.proof), items] if len(items) <= MAX_ITEMS else None
+
+
+def _write_result(frame: Result) -> list[Any] | None:
+    if type(frame.items) is not tuple or {ResultItem} != set(map(type, frame.items)):
+        return None
+    items = [list(_RESULT_ITEM(item)) for item in frame.items]
+    good = len(items) <= MAX_ITEMS and all(tuple(map(type, item)) == _RESULT_TYPES for item in items)
+    return ["result", items] if good else None
+
+
+def _write_submit(frame: Submit) -> list[Any] | None:
+    header, signature, body, openers, carried = _SUBMIT(frame)
+    good = _are_bytes((header, signature, body, carried)) and _are_bytes(openers)
+    return ["submit", header, signature, body, list(openers), carried] if good else None
+
+
+def _write_receipt(frame: SendReceipt) -> list[Any] | None:
+    good = type(frame.receipt) is bytes and type(frame.signature) is bytes
+    return ["receipt", frame.receipt, frame.signature] if good else None
+
+
+def _are_bytes(values: Any) -> bool:
+    return type(values) is tuple and len(values) <= MAX_ITEMS and _BYTES.issuperset(map(type, values))
+
+
+_WRITERS: Final[dict[type, Callable[[Any], list[Any] | None]]] = {
+    Block: _write_block,
+    Result: _write_result,
+    SendReceipt: _write_receipt,
+    Submit: _write_submit,
+}
+
+
+def _read_good(data: bytes, sender: Side) -> Frame | None:
+    """The frame in ``data`` if it is of the frequent ones and good beyond doubt; else None, without a reason."""
+    read = _READERS[sender].get(data[:_START])
+    if read is None or len(data) > MAX_FRAME:
+        return None
+    counter = Counter() if len(data) > MAX_LISTS else None
+    try:
+        value = msgpack.unpackb(data, max_array_len=MAX_ITEMS, max_map_len=0, max_ext_len=0, list_hook=counter)
+    except (ValueError, TooLarge):
+        return None
+    frame = read(value)
+    return frame if frame is not None and pack(value) == data else None
+
+
+def _read_block(value: list[Any]) -> Block | None:
+    name, checkpoint, proof, found = value
+    if name != "block" or type(checkpoint) is not bytes or type(found) is not list or not _is_hashes(proof):
+        return None
+    items = []
+    for item in found:
+        if type(item) is not list or len(item) != _ITEM_FIELDS:
+            return None
+        index, entry, path, body, openers = item
+        if not (
+            type(index) is int
+            and 0 <= index <= MAX_INDEX
+            and type(entry) is bytes
+            and _is_hashes(path)
+            and type(body) is bytes
+            and type(openers) is list
+            and _BYTES.issuperset(map(type, openers))
+        ):
+            return None
+        items.append(Item(index, entry, tuple(path), body, tuple(openers)))
+    return Block(checkpoint, tuple(proof), tuple(items))
+
+
+def _is_hashes(value: Any) -> bool:
+    if type(value) is not list:
+        return False
+    return _BYTES.issuperset(map(type, value)) and _HASH.issuperset(map(len, value))
+
+
+def _read_result(value: list[Any]) -> Result | None:
+    name, found = value
+    if name != "result" or type(found) is not list:
+        return None
+    items = []
+    for item in found:
+        if type(item) is not list or tuple(map(type, item)) != _RESULT_TYPES:
+            return None
+        ref, accepted, index, code, message, hint, retry = item
+        if not (
+            accepted  # a refusal is rare, and has more to it
+            and len(ref) == ID_SIZE
+            and 0 <= index <= MAX_INDEX
+            and code == ""
+            and len(message) <= MAX_MESSAGE
+            and len(hint) <= MAX_MESSAGE
+            and retry == 0
+        ):
+            return None
+        items.append(ResultItem(ref, accepted, index, code, message, hint, retry))
+    return Result(tuple(items))
+
+
+def _read_submit(value: list[Any]) -> Submit | None:
+    name, header, signature, body, openers, carried = value
+    if name != "submit" or type(openers) is not list:
+        return None
+    if not _BYTES.issuperset(map(type, (header, signature, body, carried, *openers))):
+        return None
+    return Submit(header, signature, body, tuple(openers), carried)
+
+
+def _read_receipt(value: list[Any]) -> SendReceipt | None:
+    name, receipt, signature = value
+    good = name == "receipt" and type(receipt) is bytes and type(signature) is bytes
+    return SendReceipt(receipt, signature) if good else None
+
+
+_START: Final = 7
+"""Bytes of a frame that tell how many fields it has, and its type but for the last letters."""
+
+
+def _by_start(
+    *readers: tuple[type[Frame], Callable[[list[Any]], Frame | None]],
+) -> dict[bytes, Callable[[list[Any]], Frame | None]]:
+    return {pack([_NAMES[cls], *(None for _ in fields(cls))])[:_START]: read for cls, read in readers}
+
+
+_READERS: Final[dict[Side, dict[bytes, Callable[[list[Any]], Frame | None]]]] = {
+    "hub": _by_start((Block, _read_block), (Result, _read_result)),
+    "node": _by_start((Submit, _read_submit), (SendReceipt, _read_receipt)),
 }

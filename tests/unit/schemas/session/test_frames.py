@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from typing import Any
+
+import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.codec import Value, encode
+from schemas.codec import Counter, Value, encode
 from schemas.errors import (
     CrossbearingError,
+    EncodingRefusal,
     Malformed,
     NotCanonical,
     ProtocolError,
+    SessionRefusal,
     TooDeep,
     TooLarge,
     Truncated,
     VersionUnsupported,
 )
-from schemas.limits import MAX_FRAME, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
+from schemas.limits import MAX_FRAME, MAX_ITEMS, MAX_LISTS, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
+from schemas.session import frames as frames_module
 from schemas.session.frames import (
     Blob,
     Block,
@@ -45,6 +52,7 @@ from schemas.session.frames import (
     decode_frame,
     encode_frame,
 )
+from tests.support import changed as near
 
 HASH = bytes(32)
 ITEM = Item(7, b"entry", (HASH, HASH), b"body", (b"opener",))
@@ -109,6 +117,105 @@ def test_a_field_more_or_less_is_refused(frame: Frame, side: Side) -> None:
     for changed in (value[:-1], [*value, 0]):
         with pytest.raises(Malformed):
             decode_frame(encode(changed), sender=side)
+
+
+ACCEPTED = Result((ResultItem(bytes(16), True, 40, "", "", ""), ResultItem(HASH[:16], True, 41, "", "done", "none")))
+LARGE = Block(b"note", (HASH,), (Item(1, b"entry", (HASH,), bytes(MAX_LISTS), ()),) * 3)
+FREQUENT: list[tuple[Frame, Side]] = [
+    (frame, "node" if frame in FROM_NODE else "hub")
+    for frame in (*FROM_NODE, *FROM_HUB, ACCEPTED, LARGE, Block(b"", (), ()))
+    if isinstance(frame, Block | Submit | SendReceipt) or (isinstance(frame, Result) and frame not in FROM_HUB)
+]
+
+
+@pytest.mark.parametrize(("frame", "side"), FREQUENT)
+def test_what_is_frequent_is_not_read_and_written_field_by_field(
+    frame: Frame, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode([frames_module._NAMES[type(frame)], *frames_module._values(frame)])
+    monkeypatch.delattr(frames_module, "_values")
+    monkeypatch.delattr(frames_module, "_read_frame")
+    assert encode_frame(frame) == data
+    assert decode_frame(data, sender=side) == frame
+
+
+@settings(max_examples=1_000)
+@given(st.sampled_from(["node", "hub"]), st.data())
+def test_however_a_frame_is_read_the_verdict_is_the_same(side: Side, draw: st.DataObject) -> None:
+    data = draw.draw(near.changed(*(encode_frame(frame) for frame, of in FREQUENT if of == side and frame != LARGE)))
+    try:
+        frame: Frame | None = frames_module._read_frame(data, side)
+    except (EncodingRefusal, SessionRefusal):
+        frame = None
+    quick = frames_module._read_good(data, side)
+    assert quick == frame or quick is None
+    if isinstance(frame, Block | Submit | SendReceipt):
+        assert quick == frame
+    if isinstance(frame, Result):
+        assert (quick == frame) == all(item.accepted for item in frame.items)
+
+
+def names(record: Any) -> list[str]:
+    return [field.name for field in fields(record)]
+
+
+ODD: list[Any] = [1.5, -1, True, None, "text", "\ud800", b"bytes", bytearray(32), memoryview(HASH), 1 << 64, [b"x"], {}]
+ODD += [(1.5,), ("text",), (bytearray(32),), (HASH,) * (MAX_ITEMS + 1), {"b": 1, "a": 2}]
+
+
+@pytest.mark.parametrize("frame", [FROM_HUB[3], ACCEPTED, FROM_NODE[2], FROM_NODE[3]], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("odd", ODD, ids=lambda value: repr(value)[:20])
+def test_however_a_frame_is_written_it_is_the_same(frame: Frame, odd: Any) -> None:
+    whole: Any = frame
+    parts: list[Any] = [frame, *(replace(frame, **{name: odd}) for name in names(frame))]
+    for item in getattr(frame, "items", ())[:1]:
+        for other in (odd, *(replace(item, **{name: odd}) for name in names(item))):
+            parts += [replace(whole, items=items) for items in ((item, other), (other, item))]
+    for part in parts:
+        try:
+            slowly: object = encode([frames_module._NAMES[type(part)], *frames_module._values(part)])
+        except (CrossbearingError, AttributeError, TypeError) as error:
+            slowly = type(error)
+        try:
+            written: object = encode_frame(part)
+        except (CrossbearingError, AttributeError, TypeError) as error:
+            written = type(error)
+        assert written == slowly
+
+
+@pytest.mark.parametrize("name", ["block", "submit", "receipt", "result"])
+@pytest.mark.parametrize("other", [None, True, 1, -1, "1", b"1", [], [1], ["1"], [b"1"], [[]], [[b"1"]]], ids=repr)
+def test_a_field_of_another_type_is_refused_or_comes_back(name: str, other: Value) -> None:
+    frame, side = next((f, s) for f, s in FREQUENT if frames_module._NAMES[type(f)] == name)
+    value = [name, *frames_module._values(frame)]
+    parts = [[*value[:at], other, *value[at + 1 :]] for at in range(1, len(value))]
+    if isinstance(value[-1], list) and isinstance(value[-1][0], list):
+        first, rest = value[-1][0], value[-1][1:]
+        parts += [[*value[:-1], [[*first[:at], other, *first[at + 1 :]], *rest]] for at in range(len(first))]
+    for part in parts:
+        data = encode(part)
+        try:
+            assert encode_frame(decode_frame(data, sender=side)) == data
+        except EncodingRefusal as refusal:
+            with pytest.raises(type(refusal)):
+                frames_module._read_frame(data, side)
+
+
+def test_a_flood_of_empty_lists_in_a_frequent_frame_is_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    class Watched(Counter):
+        def __call__(self, value: Value) -> Value:
+            nonlocal made
+            made += 1
+            return super().__call__(value)
+
+    monkeypatch.setattr(frames_module, "Counter", Watched)
+    data = msgpack.packb(["block", b"", [], [[[]] * MAX_ITEMS] * 5])
+    assert frames_module._read_good(data, "hub") is None
+    assert made == MAX_LISTS + 1
+    with pytest.raises(TooLarge):
+        decode_frame(data, sender="hub")
 
 
 WRONG: list[tuple[str, Value, type[CrossbearingError]]] = [
