@@ -67,17 +67,20 @@ def read_escalation(index: int, entry: EscalationEntry, standing: Standing) -> N
 
 def apply_notices(tables: Tables, notices: list[Notice], *, now: int) -> None:
     """Set recipients' states, and move the cursor past what says so. Runs in the block's transaction."""
-    for notice in notices:
-        fault = notice.fault
-        if notice.receipt is not None:
-            for item in notice.receipt.items:
-                fault = _apply(tables, notice.receipt, item, now) or fault
-        if notice.escalation is not None:
-            fault = _escalate(tables, notice.escalation, now)
-        if fault is not None:
-            message = f"the entry at log index {notice.index} about an alert of ours is not good: {fault.message}"
-            tables.alarms.raise_("bad-receipt", message, "tell the hub's operator; the log holds the evidence", now=now)
-            log.error("bad receipt", index=notice.index, code=fault.code)
+    with tables.outbox.together(now=now):
+        for notice in notices:
+            fault = notice.fault
+            if notice.receipt is not None:
+                for item in notice.receipt.items:
+                    fault = _apply(tables, notice.receipt, item, now) or fault
+            if notice.escalation is not None:
+                fault = _escalate(tables, notice.escalation, now)
+            if fault is not None:
+                message = f"the entry at log index {notice.index} about an alert of ours is not good: {fault.message}"
+                tables.alarms.raise_(
+                    "bad-receipt", message, "tell the hub's operator; the log holds the evidence", now=now
+                )
+                log.error("bad receipt", index=notice.index, code=fault.code)
     if notices:
         tables.held.set_notices(max(notice.index for notice in notices) + 1)
 
@@ -104,19 +107,20 @@ def _escalate(tables: Tables, escalation: EscalationEntry, now: int) -> Crossbea
 
 def _apply(tables: Tables, receipt: Receipt, item: ReceiptItem, now: int) -> CrossbearingError | None:
     """One item; returns what it contradicts, if anything."""
-    row = tables.alerts.get("out", item.alert_id)
-    name = format_id(item.alert_id)
-    if row is None and (tables.held.recovering is not None or tables.quarantine.get(item.index) is not None):
+    sent = tables.outbox.sent(item.alert_id)
+    if sent is None and (tables.held.recovering is not None or tables.quarantine.get(item.index) is not None):
         return None  # sent after the backup that this node was restored from
-    if row is None:
-        return BadReceipt(f"this node never sent alert {name}")
-    if row.index is not None and row.index != item.index:
-        return BadReceipt(f"alert {name} was accepted at index {row.index}, the receipt says {item.index}")
-    if row.leaf is not None and row.leaf != item.leaf:
-        return BadReceipt(f"two recipients of alert {name} hold different log entries")
-    if row.index is None:  # the hub's own answer was lost on the way
+    if sent is None:
+        return BadReceipt(f"this node never sent alert {format_id(item.alert_id)}")
+    if sent.index is not None and sent.index != item.index:
+        name = format_id(item.alert_id)
+        return BadReceipt(f"alert {name} was accepted at index {sent.index}, the receipt says {item.index}")
+    if sent.leaf is not None and sent.leaf != item.leaf:
+        return BadReceipt(f"two recipients of alert {format_id(item.alert_id)} hold different log entries")
+    if sent.index is None:  # the hub's own answer was lost on the way
         tables.outbox.accept(item.alert_id, item.index, now=now)
-    tables.outbox.set_leaf(item.alert_id, item.leaf)
+    if sent.leaf is None:
+        tables.outbox.set_leaf(item.alert_id, item.leaf)
     tables.outbox.note_receipt(
         item.alert_id,
         receipt.agency,

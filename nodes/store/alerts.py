@@ -17,10 +17,22 @@ from typing import Literal, cast
 
 import apsw
 
+from nodes.store.deliveries import Deliveries, Delivery
 from nodes.store.rows import number
 from nodes.store.search import find_words
 from schemas import codec, ids, limits
 from schemas.errors import BadId, NotFound
+
+__all__ = [
+    "PRECEDENCES",
+    "AlertRow",
+    "Alerts",
+    "Content",
+    "Delivery",
+    "Direction",
+    "Filter",
+    "ProofRow",
+]
 
 Direction = Literal["in", "out"]
 PRECEDENCES = ("flash", "immediate", "priority", "routine")  # most urgent first: the rank is the position
@@ -83,25 +95,6 @@ class ProofRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One recipient of a sent alert: `waiting`, `accepted`, `escalated`, `stored`, `read`, `actioned`, `refused`,
-    `expired` or `recalled`.
-
-    `escalated` is when the hub says that it was not stored in time (ms), whatever came of it since, `outcome` how far
-    it came in calling the recipient's desk, and `contact` who took that call.
-    """
-
-    agency: str
-    state: str
-    time: int
-    code: str | None
-    officer: str | None
-    escalated: int | None = None
-    outcome: str | None = None
-    contact: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
     """Which alerts to list; None means any. `before` is an alert's `number`: the last one's gives the next page."""
 
@@ -119,6 +112,7 @@ class Alerts:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
+        self._deliveries = Deliveries(connection)
 
     def get(self, direction: Direction, alert_id: bytes) -> AlertRow | None:
         """The alert with that id and direction."""
@@ -207,20 +201,11 @@ class Alerts:
 
     def deliveries(self, alert: int) -> list[Delivery]:
         """Each recipient's state, by agency."""
-        rows = self._db.execute(
-            "SELECT agency, state, time, code, officer, escalated, outcome, contact FROM delivery "
-            "WHERE number = ? ORDER BY agency",
-            (alert,),
-        )
-        return [Delivery(*row) for row in rows]
+        return self._deliveries.get(alert).deliveries()
 
     def counts(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """For each of these sent alerts, how many recipients are in which state."""
-        counts: dict[int, dict[str, int]] = {}
-        for alert in numbers:
-            rows = self._db.execute("SELECT state, count(*) FROM delivery WHERE number = ? GROUP BY state", (alert,))
-            counts[alert] = dict(rows)
-        return counts
+        return {alert: self._deliveries.get(alert).counts() for alert in numbers}
 
     def thread(self, alert_id: bytes) -> list[AlertRow]:
         """All alerts held that are linked with this one by reply, follow-up, correction or recall, oldest first."""

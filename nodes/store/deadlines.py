@@ -11,6 +11,7 @@ from typing import cast
 
 import apsw
 
+from nodes.store.deliveries import Deliveries, Recipients
 from nodes.store.rows import number
 from schemas import ids
 
@@ -26,43 +27,61 @@ class Overdue:
 class Deadlines:
     """Finds and notes them."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, deliveries: Deliveries) -> None:
         self._db = connection
+        self._deliveries = deliveries
 
     def any(self, *, now: int, before: int) -> bool:
         """Whether something expired by `now`, or became overdue that was handed over at `before` or earlier (ms)."""
-        return bool(number(self._db, _EXPIRED, (now, now)) or self._rows(_OPEN + _LATE, (before,)))
+        return bool(number(self._db, _EXPIRED, (now, now)) or self._late(before))
 
     def begin(self, *, now: int, before: int) -> list[Overdue]:
         """Note at `now` those that became overdue, which were handed over at `before` or earlier, and give them."""
-        found = self._rows(_OPEN + _LATE, (before,))
-        self._db.execute(
-            "UPDATE delivery SET overdue = ? WHERE overdue IS NULL AND state IN ('waiting', 'accepted', 'escalated') "
-            "AND number IN (SELECT number FROM alert WHERE direction = 'out' AND precedence = 'flash' "
-            "AND state IN ('waiting', 'accepted') AND recalled_by IS NULL AND received <= ?)",
-            (now, before),
-        )
+        found = []
+        for alert, recipients in self._late(before):
+            for place in _silent(recipients, overdue=False):
+                recipients.note(place, overdue=now)
+                found.append(Overdue(ids.format_id(alert), recipients.agencies[place]))
+            self._deliveries.put(recipients)
         return found
 
     def standing(self) -> list[Overdue]:
         """All that are overdue now, the alert handed over first at the head."""
-        return self._rows(_OPEN + _STANDING, ())
-
-    def _rows(self, sql: str, values: tuple[apsw.SQLiteValue, ...]) -> list[Overdue]:
         return [
-            Overdue(ids.format_id(cast(bytes, alert)), str(agency)) for alert, agency in self._db.execute(sql, values)
+            Overdue(ids.format_id(alert), recipients.agencies[place])
+            for alert, recipients in self._open(_FLASH, ())
+            for place in _silent(recipients, overdue=True)
         ]
 
+    def _late(self, before: int) -> list[tuple[bytes, Recipients]]:
+        """Alerts handed over at `before` or earlier with recipients that are overdue and not noted as such."""
+        found = self._open(_FLASH + "AND received <= ? ", (before,))
+        return [(alert, recipients) for alert, recipients in found if _silent(recipients, overdue=False)]
 
-_OPEN = (
-    "SELECT alert.id, delivery.agency FROM delivery JOIN alert USING (number) "
-    "WHERE delivery.state IN ('waiting', 'accepted', 'escalated') AND alert.direction = 'out' "
-    "AND alert.precedence = 'flash' AND alert.state IN ('waiting', 'accepted') AND alert.recalled_by IS NULL "
+    def _open(self, where: str, values: tuple[apsw.SQLiteValue, ...]) -> list[tuple[bytes, Recipients]]:
+        rows = self._db.execute(_SELECT + where + "ORDER BY number", values).fetchall()
+        return [(cast(bytes, alert), Recipients.of_row(cast(int, place), row)) for alert, place, *row in rows]
+
+
+def _silent(recipients: Recipients, *, overdue: bool) -> list[int]:
+    """The places of those of whom nothing was heard, and that are, or are not, noted as overdue."""
+    return [
+        place
+        for place in range(len(recipients.agencies))
+        if recipients.state(place) in _SILENT and (recipients.noted(place, "overdue") is not None) is overdue
+    ]
+
+
+_SILENT = ("waiting", "accepted", "escalated")
+_SELECT = (
+    "SELECT id, number, agencies, states, times, more FROM delivery JOIN alert USING (number) "
+    "WHERE states GLOB '*[wae]*' "
 )
-_LATE = "AND delivery.overdue IS NULL AND alert.received <= ? ORDER BY alert.number, delivery.agency"
-_STANDING = "AND delivery.overdue IS NOT NULL ORDER BY alert.number, delivery.agency"
+_FLASH = (
+    "AND direction = 'out' AND precedence = 'flash' AND alert.state IN ('waiting', 'accepted') AND recalled_by IS NULL "
+)
 _EXPIRED = (
     "SELECT (SELECT count(*) FROM delivery JOIN alert USING (number) "
-    "WHERE delivery.state IN ('waiting', 'accepted', 'escalated') AND delivery.state != 'waiting' AND expires <= ?) "
+    "WHERE states GLOB '*[wae]*' AND states GLOB '*[ae]*' AND expires <= ?) "
     "+ (SELECT count(*) FROM alert JOIN outgoing USING (number) WHERE body IS NULL AND expires <= ?)"
 )

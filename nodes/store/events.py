@@ -1,7 +1,8 @@
 """The node's journal of what happened, in order, and the alarms that stand.
 
 Events are what `GET /v1/events` streams and what handlers act on. They are written in the transaction of the change
-they tell of. Types and data:
+they tell of. What one receipt says of many alerts is one row, and as many events, whose numbers end with the row's.
+Types and data:
 
 * `alert`: an alert arrived: `alert` (id text), `sender`, `kind`, `precedence`, `marking`, `status`, `operation`
 * `state`: an alert's state changed here: `alert`, `direction`, `state`, and `code` where there is one; if it expired,
@@ -19,16 +20,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import apsw
 
 from nodes.store.rows import number
 from nodes.store.topics import Topics
-from schemas import codec
+from schemas import codec, ids
 
 EventType = Literal["alert", "state", "receipt", "escalation", "overdue", "alarm", "link"]
-_MAX_EVENT = 65_536  # bytes of one event's data; ours are a few hundred
+_MAX_EVENT = (
+    65_536  # bytes of one row's data; a receipt names 256 alerts at most, anything else has a few hundred bytes
+)
+
+
+_ADD_RECEIPTS = (
+    "INSERT INTO event (seq, time, type, data) "
+    "VALUES (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) + ?, ?, 'receipt', ?)"
+)
+
+
+class Said(NamedTuple):
+    """What a recipient said, of one alert or of many."""
+
+    agency: str
+    state: str
+    code: str | None
+    officer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +95,29 @@ class Events:
         )
         self._topics.add("events")
 
+    def add_receipts(self, said: Mapping[Said, Sequence[bytes]], *, now: int) -> None:
+        """Append one event for each alert that something was said of; the ids are those of alerts."""
+        rows = []
+        for word, alerts in said.items():
+            present = {name: value for name, value in word._asdict().items() if value is not None}
+            rows.append((len(alerts), now, codec.encode({**present, "alerts": list(alerts)})))
+        if rows:
+            self._db.executemany(_ADD_RECEIPTS, rows)
+            self._topics.add("events")
+
     def after(self, seq: int, *, limit: int = 256) -> list[Event]:
         """Events with a higher number than `seq`, oldest first."""
+        found: list[Event] = []
         rows = self._db.execute(
             "SELECT seq, time, type, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
-        )
-        return [
-            Event(
-                place,
-                time,
-                cast(EventType, kind),
-                cast(dict[str, codec.Value], codec.decode(data, max_size=_MAX_EVENT)),
-            )
-            for place, time, kind, data in rows
-        ]
+        ).fetchall()
+        for place, time, kind, data in rows:
+            value = cast(dict[str, codec.Value], codec.decode(cast(bytes, data), max_size=_MAX_EVENT))
+            events = _events(cast(int, place), cast(int, time), cast(EventType, kind), value)
+            found.extend(event for event in events if event.seq > seq)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def last(self) -> int:
         """The newest event's number; 0 when there is none."""
@@ -103,6 +130,18 @@ class Events:
             "AND seq <= coalesce((SELECT min(seq) FROM handler), (SELECT max(seq) FROM event))",
             (before,),
         )
+
+
+def _events(last: int, time: int, kind: EventType, value: dict[str, codec.Value]) -> list[Event]:
+    """The events of one row, of which `last` is the number of the last."""
+    alerts = value.pop("alerts", None)
+    if not isinstance(alerts, list):
+        return [Event(last, time, kind, value)]
+    first = last - len(alerts) + 1
+    return [
+        Event(seq, time, kind, {"alert": ids.format_id(cast(bytes, alert)), **value})
+        for seq, alert in enumerate(alerts, start=first)
+    ]
 
 
 class Alarms:

@@ -7,16 +7,17 @@ until the hub answers: `accept`, `refuse`, or `seal_again` when the bytes were m
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
 import apsw
 
 from nodes.store.alerts import AlertRow, Alerts
+from nodes.store.deliveries import Deliveries, Recipients
 from nodes.store.entering import alert_row, insert_alerts, next_number
-from nodes.store.events import Events
+from nodes.store.events import Events, Said
 from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
 from nodes.store.rows import number as count
@@ -67,6 +68,16 @@ class Outgoing:
     carried: bytes | None = None
 
 
+@dataclass(slots=True)
+class Sent:
+    """An alert that this agency sent, as receipts are set against it; index and leaf are None as long as unknown."""
+
+    number: int
+    index: int | None
+    leaf: bytes | None
+    recipients: Recipients
+
+
 class Outbox:
     """Writes sent alerts."""
 
@@ -75,8 +86,12 @@ class Outbox:
         self._topics = topics
         self._events = events
         self._fresh: dict[bytes, tuple[Alert, dict[str, codec.Value]]] = {}
-        self.resealings = Resealings(connection)
-        self.relations = OwnRelations(connection, events)
+        self._together = False
+        self._sent: dict[bytes, Sent] = {}
+        self._said: dict[Said, list[bytes]] = {}
+        self.deliveries = Deliveries(connection)
+        self.resealings = Resealings(connection, self.deliveries)
+        self.relations = OwnRelations(connection, events, self.deliveries)
 
     def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
         """Take in a composed alert; returns its local number.
@@ -92,7 +107,7 @@ class Outbox:
         row = alert_row(number, alert, document, direction="out", received=now, state="waiting", expires=expires)
         insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
-        self._set_recipients(number, recipients, now)
+        self.deliveries.begin(number, recipients, now=now)
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
             self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
         self._topics.add("outbox")
@@ -203,9 +218,7 @@ class Outbox:
         self._db.execute("UPDATE alert SET state = 'waiting' WHERE number = ?", (number,))
         if lost:
             self._db.execute("UPDATE alert SET log_index = NULL, leaf = NULL WHERE number = ?", (number,))
-            self._db.execute(
-                "UPDATE delivery SET state = 'waiting', time = ? WHERE number = ? AND state = 'accepted'", (now, number)
-            )
+            self.deliveries.move(number, ("accepted",), "waiting", now)
         self._db.execute(
             "INSERT OR REPLACE INTO outgoing (number, body, sealed, directory) VALUES (?, ?, ?, ?)",
             (number, body, None if body is None else now, None if body is None else directory),
@@ -228,7 +241,7 @@ class Outbox:
 
         When they are not the first, or for others than the officer was told, that is noted.
         """
-        told = [agency for (agency,) in self._db.execute("SELECT agency FROM delivery WHERE number = ?", (number,))]
+        told = self.deliveries.get(number).agencies
         again = self._db.execute("SELECT header IS NOT NULL FROM alert WHERE number = ?", (number,)).fetchone()
         if (again is not None and again[0]) or set(told) != set(recipients):
             self.resealings.note(number, told=told, directory=directory, now=now)
@@ -239,16 +252,17 @@ class Outbox:
         self._db.execute(
             "UPDATE outgoing SET body = ?, sealed = ?, directory = ? WHERE number = ?", (body, now, directory, number)
         )
-        self._set_recipients(number, recipients, now)
+        self.deliveries.begin(number, recipients, now=now)
 
     def accept(self, alert_id: bytes, index: int, *, now: int) -> None:
         """The hub logged it at `index`: the sealed body is no longer needed here."""
-        first = self._finish(alert_id, "accepted", now=now)
-        self._db.execute("UPDATE alert SET log_index = ? WHERE direction = 'out' AND id = ?", (index, alert_id))
-        self._db.execute(
-            "UPDATE delivery SET state = 'accepted', time = ? WHERE state = 'waiting' AND number = ?",
-            (now, self._number(alert_id)),
-        )
+        number = self._number(alert_id)
+        first = self._finish(number, alert_id, "accepted", index=index, now=now)
+        if not first:
+            self._db.execute("UPDATE alert SET log_index = ? WHERE number = ?", (index, number))
+        if (sent := self._sent.get(alert_id)) is not None:
+            sent.index = index
+        self.deliveries.move(number, ("waiting",), "accepted", now)
         if first:
             self.relations.settle(alert_id, now=now)
 
@@ -270,28 +284,19 @@ class Outbox:
             "WHERE number = ?",
             (header, signature, expires, number),
         )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO delivery (number, agency, state, time) VALUES (?, ?, 'waiting', ?)",
-            [(number, agency, now) for agency in recipients],
-        )
-        told = self._db.execute("SELECT agency FROM delivery WHERE number = ?", (number,)).fetchall()
-        self._db.executemany(
-            "DELETE FROM delivery WHERE number = ? AND agency = ?",
-            [(number, agency) for (agency,) in told if agency not in recipients],
-        )
+        told = self.deliveries.get(number)
+        told.become(recipients, now=now)
+        self.deliveries.put(told)
         self.accept(alert_id, index, now=now)
 
     def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
         """It will not be sent: `refused` for a reason the officer must know, or `expired`."""
-        self._finish(alert_id, state, code=code, now=now)
+        number = self._number(alert_id)
+        self._finish(number, alert_id, state, code=code, now=now)
         self._db.execute(
-            "UPDATE alert SET code = ?, message = ?, hint = ? WHERE direction = 'out' AND id = ?",
-            (code, message, hint, alert_id),
+            "UPDATE alert SET code = ?, message = ?, hint = ? WHERE number = ?", (code, message, hint, number)
         )
-        self._db.execute(
-            "UPDATE delivery SET state = ?, code = ?, time = ? WHERE state = 'waiting' AND number = ?",
-            (state, code, now, self._number(alert_id)),
-        )
+        self.deliveries.move(number, ("waiting",), state, now, code=code)
         self.relations.undo(alert_id)
 
     def seal_again(self, alert_id: bytes, *, code: str, not_before: int, anew: bool = False) -> None:
@@ -326,26 +331,56 @@ class Outbox:
         """Until when (ms) the hub put an alert off; None when it never did, or the alert is not on its way."""
         return optional_number(self._db, "SELECT not_before FROM outgoing WHERE number = ? AND delays > 0", (number,))
 
+    @contextmanager
+    def together(self, *, now: int) -> Iterator[None]:
+        """While this lasts, words about alerts are gathered: each alert is read and written once, at its end."""
+        self._together = True
+        try:
+            with self.deliveries.together():
+                yield
+            self._tell(now)
+        finally:
+            self._together = False
+            self._sent, self._said = {}, {}
+
+    def sent(self, alert_id: bytes) -> Sent | None:
+        """The alert with that id, if this agency sent it."""
+        if (held := self._sent.get(alert_id)) is not None:
+            return held
+        row = self._db.execute(_SENT, (alert_id,)).fetchone()
+        if row is None:
+            return None
+        number, index, leaf, *columns = row
+        recipients = self.deliveries.hold(Recipients.of_row(cast(int, number), columns))
+        sent = Sent(recipients.number, cast(int | None, index), cast(bytes | None, leaf), recipients)
+        if self._together:
+            self._sent[alert_id] = sent
+        return sent
+
     def note_receipt(
         self, alert_id: bytes, agency: str, state: str, *, time: int, code: str | None, officer: str | None, now: int
     ) -> bool:
         """A recipient's word; False when it says nothing new (states only move forward)."""
-        number = self._number(alert_id)
-        row = self._db.execute(
-            "SELECT state FROM delivery WHERE number = ? AND agency = ?", (number, agency)
-        ).fetchone()
-        if row is None or _ORDER.get(state, 0) <= _ORDER.get(row[0], 0):
+        sent = self.sent(alert_id)
+        if sent is None:
             return False
-        self._db.execute(
-            "UPDATE delivery SET state = ?, time = ?, code = ?, officer = ? WHERE number = ? AND agency = ?",
-            (state, time, code, officer, number, agency),
-        )
-        self._events.add(
-            "receipt",
-            {"alert": ids.format_id(alert_id), "agency": agency, "state": state, "code": code, "officer": officer},
-            now=now,
-        )
+        recipients = sent.recipients
+        place = recipients.place(agency)
+        if place is None or _ORDER.get(state, 0) <= _ORDER.get(recipients.state(place), 0):
+            return False
+        recipients.set(place, state, time)
+        if code is not None or officer is not None or agency in recipients.more:
+            recipients.note(place, code=code, officer=officer)
+        self.deliveries.put(recipients)
+        self._said.setdefault(Said(agency, state, code, officer), []).append(alert_id)
+        if not self._together:
+            self._tell(now)
         return True
+
+    def _tell(self, now: int) -> None:
+        """Make events of what was said."""
+        self._events.add_receipts(self._said, now=now)
+        self._said = {}
 
     def note_escalation(
         self, alert_id: bytes, agency: str, outcome: str, *, time: int, contact: str | None, now: int
@@ -354,18 +389,15 @@ class Outbox:
 
         False when the alert has no such recipient.
         """
-        number = self._number(alert_id)
-        self._db.execute(
-            "UPDATE delivery SET escalated = coalesce(escalated, ?), outcome = ?, contact = ? "
-            "WHERE number = ? AND agency = ?",
-            (time, outcome, contact, number, agency),
-        )
-        if not self._db.changes():
+        recipients = self.deliveries.get(self._number(alert_id))
+        place = recipients.place(agency)
+        if place is None:
             return False
-        self._db.execute(
-            "UPDATE delivery SET state = 'escalated', time = ? WHERE number = ? AND agency = ? AND state = 'accepted'",
-            (time, number, agency),
-        )
+        first = recipients.noted(place, "escalated")
+        recipients.note(place, escalated=time if first is None else first, outcome=outcome, contact=contact)
+        if recipients.state(place) == "accepted":
+            recipients.set(place, "escalated", time)
+        self.deliveries.put(recipients)
         data = {"alert": ids.format_id(alert_id), "agency": agency, "outcome": outcome, "contact": contact}
         self._events.add("escalation", data, now=now)
         return True
@@ -390,17 +422,15 @@ class Outbox:
                 state="expired",
             )
         rows = self._db.execute(
-            "SELECT number, id, agency FROM delivery JOIN alert USING (number) "
-            "WHERE delivery.state IN ('accepted', 'escalated') AND expires <= ? ORDER BY number, agency",
+            "SELECT number, id FROM delivery JOIN alert USING (number) "
+            "WHERE states GLOB '*[wae]*' AND expires <= ? ORDER BY number",
             (now,),
         ).fetchall()
-        for (number, alert_id), group in groupby(rows, key=lambda row: row[:2]):
-            agencies: list[codec.Value] = [str(row[2]) for row in group]
-            self._db.execute(
-                "UPDATE delivery SET state = 'expired', time = ? "
-                "WHERE number = ? AND state IN ('accepted', 'escalated')",
-                (now, number),
-            )
+        for number, alert_id in rows:
+            silent = self.deliveries.move(cast(int, number), ("accepted", "escalated"), "expired", now)
+            if not silent:
+                continue
+            agencies: list[codec.Value] = [*silent]
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(cast(bytes, alert_id)),
                 "direction": "out",
@@ -413,6 +443,8 @@ class Outbox:
     def set_leaf(self, alert_id: bytes, leaf: bytes) -> None:
         """The hash of the alert's log entry, learned from the first verified receipt about it."""
         self._db.execute("UPDATE alert SET leaf = ? WHERE number = ? AND leaf IS NULL", (leaf, self._number(alert_id)))
+        if (sent := self._sent.get(alert_id)) is not None and sent.leaf is None:
+            sent.leaf = leaf
 
     def never_left(self, alert_id: bytes) -> bool:
         """Whether the alert waits here, and no sealed form of it is that the hub could have taken in."""
@@ -427,11 +459,9 @@ class Outbox:
 
     def withdraw(self, alert_id: bytes, *, now: int) -> None:
         """Take back an alert that never left, and what waits here that is about it: nobody is sent any of it."""
-        self._finish(alert_id, "withdrawn", now=now)
-        self._db.execute(
-            "UPDATE delivery SET state = 'withdrawn', time = ? WHERE state = 'waiting' AND number = ?",
-            (now, self._number(alert_id)),
-        )
+        number = self._number(alert_id)
+        self._finish(number, alert_id, "withdrawn", now=now)
+        self.deliveries.move(number, ("waiting",), "withdrawn", now)
         self.relations.undo(alert_id)
         about = self._db.execute(
             "SELECT id FROM alert WHERE direction = 'out' AND state = 'waiting' AND related = ?", (alert_id,)
@@ -448,21 +478,17 @@ class Outbox:
         if waiting >= MAX_OUTBOX * times or self.waiting_bytes() + size > MAX_OUTBOX_BYTES * times:
             raise OutboxFull(f"{waiting:,} alerts wait in the outbox already, so this one was not taken in")
 
-    def _set_recipients(self, number: int, recipients: Sequence[str], now: int) -> None:
-        self._db.execute("DELETE FROM delivery WHERE number = ?", (number,))
-        self._db.executemany(
-            "INSERT INTO delivery (number, agency, state, time) VALUES (?, ?, 'waiting', ?)",
-            [(number, agency, now) for agency in recipients],
-        )
-
-    def _finish(self, alert_id: bytes, state: str, *, now: int, code: str | None = None) -> bool:
+    def _finish(
+        self, number: int, alert_id: bytes, state: str, *, now: int, code: str | None = None, index: int | None = None
+    ) -> bool:
         self._db.execute(
-            "UPDATE alert SET state = ?, code = NULL WHERE direction = 'out' AND id = ? AND state = 'waiting'",
-            (state, alert_id),
+            "UPDATE alert SET state = ?, code = NULL, log_index = coalesce(?, log_index) "
+            "WHERE number = ? AND state = 'waiting'",
+            (state, index, number),
         )
         first = self._db.changes() > 0
         if first:
-            resealed = self.resealings.get(self._number(alert_id))
+            resealed = self.resealings.get(number)
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(alert_id),
                 "direction": "out",
@@ -473,13 +499,18 @@ class Outbox:
                 data |= {"directory": resealed.directory}
                 data |= {"added": list(resealed.added), "dropped": list(resealed.dropped)}
             self._events.add("state", data, now=now)
-        self._db.execute("DELETE FROM outgoing WHERE number = ?", (self._number(alert_id),))
+        self._db.execute("DELETE FROM outgoing WHERE number = ?", (number,))
         return first
 
     def _number(self, alert_id: bytes) -> int:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
 
 
+_SENT = (
+    "SELECT number, log_index, leaf, coalesce(agencies, ''), coalesce(states, ''), coalesce(times, x''), more "
+    "FROM alert LEFT JOIN delivery USING (number) "
+    "WHERE direction = 'out' AND id = ?"
+)
 _ORDER = {
     "waiting": 0,
     "accepted": 1,

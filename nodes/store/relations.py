@@ -11,6 +11,7 @@ from typing import cast
 
 import apsw
 
+from nodes.store.deliveries import Deliveries
 from nodes.store.events import Events
 from schemas import ids
 
@@ -21,9 +22,10 @@ OWN_ONLY = ("recall", "correct")
 class OwnRelations:
     """Marks alerts this agency sent."""
 
-    def __init__(self, connection: apsw.Connection, events: Events) -> None:
+    def __init__(self, connection: apsw.Connection, events: Events, deliveries: Deliveries) -> None:
         self._db = connection
         self._events = events
+        self._deliveries = deliveries
 
     def begin(self, relation: str, target: bytes, by: bytes) -> None:
         """The alert `by` was composed, which recalls or corrects `target`."""
@@ -39,11 +41,9 @@ class OwnRelations:
         if target is None or relation not in OWN_ONLY:
             return
         if relation == "recall":
-            self._db.execute(
-                "UPDATE delivery SET state = 'recalled', time = ? WHERE state IN ('accepted', 'escalated') "
-                "AND number = (SELECT number FROM alert WHERE direction = 'out' AND id = ?)",
-                (now, target),
-            )
+            row = self._db.execute("SELECT number FROM alert WHERE direction = 'out' AND id = ?", (target,)).fetchone()
+            if row is not None:
+                self._deliveries.move(cast(int, row[0]), ("accepted", "escalated"), "recalled", now)
         _tell(self._events, relation, target, "out", now)
 
     def undo(self, by: bytes) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import apsw
 
+from nodes.store.deliveries import Deliveries
+
 
 @dataclass(frozen=True, slots=True)
 class Resealing:
@@ -24,8 +26,9 @@ class Resealing:
 class Resealings:
     """Notes them and finds them again."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, deliveries: Deliveries) -> None:
         self._db = connection
+        self._deliveries = deliveries
 
     def note(self, number: int, *, told: Sequence[str], directory: int, now: int) -> None:
         """The alert is sealed again; `told` are the recipients it had so far, kept when it happens the first time."""
@@ -42,5 +45,5 @@ class Resealings:
             return None
         text, directory, time = row
         told = set(text.split(",")) if text else set()
-        now = {agency for (agency,) in self._db.execute("SELECT agency FROM delivery WHERE number = ?", (number,))}
+        now = set(self._deliveries.get(number).agencies)
         return Resealing(directory, tuple(sorted(now - told)), tuple(sorted(told - now)), time)

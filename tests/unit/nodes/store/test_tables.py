@@ -11,7 +11,7 @@ import pytest
 
 from nodes.store.database import Database, Tables
 from nodes.store.directory import DirectoryRow
-from nodes.store.events import Alarm
+from nodes.store.events import Alarm, Said
 from nodes.store.held import HeldCheckpoint
 from nodes.store.openers import OpenerRow
 from nodes.store.pairs import AHEAD, PairRow
@@ -19,7 +19,7 @@ from nodes.store.quarantine import Quarantined
 from nodes.store.receipts import receipt_ref
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.errors import NotFound
-from schemas.ids import parse_id, sha256
+from schemas.ids import format_id, parse_id, sha256
 from schemas.limits import PAIR_KEY_ALERTS
 from tests.support.directory import NOW
 from tests.unit.nodes.store.conftest import KEY, Desk
@@ -127,6 +127,45 @@ def test_directory_versions_come_back_in_order(tables: Tables) -> None:
         tables.directory.add(row)
     assert tables.directory.all() == rows
     assert tables.directory.newest() == 3
+
+
+# Events ---------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_many_alerts_is_an_event_for_each(tables: Tables) -> None:
+    alerts = [bytes([number]) + ALERT[1:] for number in range(5)]
+    tables.events.add("link", {"connected": True}, now=NOW)
+    tables.events.add_receipts(
+        {
+            Said("au-abf", "stored", None, None): alerts,
+            Said("hk-customs", "refused", "body-unreadable", "Lee"): alerts[:2],
+        },
+        now=NOW,
+    )
+    tables.events.add("link", {"connected": False}, now=NOW)
+    events = tables.events.after(0)
+    assert [event.seq for event in events] == list(range(1, 10))
+    assert tables.events.last() == 9
+    assert events[1].data == {"alert": format_id(alerts[0]), "agency": "au-abf", "state": "stored"}
+    assert events[7].data == {
+        "alert": format_id(alerts[1]),
+        "agency": "hk-customs",
+        "state": "refused",
+        "code": "body-unreadable",
+        "officer": "Lee",
+    }
+    for seq in range(10):
+        for limit in (1, 3, 256):
+            assert tables.events.after(seq, limit=limit) == events[seq : seq + limit]
+
+
+def test_a_row_of_events_is_kept_until_a_handler_has_seen_the_last_of_them(tables: Tables) -> None:
+    tables.events.add_receipts({Said("au-abf", "stored", None, None): [ALERT] * 3}, now=NOW)
+    tables.events.add("link", {"connected": False}, now=NOW)
+    for seen, left in ((2, [3, 4]), (3, [4])):
+        tables.jobs.set_cursor("folder", seen)
+        tables.events.prune(NOW + 1)
+        assert [event.seq for event in tables.events.after(seen)] == left
 
 
 # Pair keys and openers ------------------------------------------------------------------------------------------------
