@@ -20,7 +20,8 @@ help:
 	@echo "make mutation break the core, thousands of times, each time a little: a test must fail; MODULE=broker/admission.py"
 	@echo "make soak       31 nodes under load: MINUTES=60; memory, descriptors, threads, latency and disk must stay flat"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
-	@echo "make bench      the brokers that a user would pick instead, side by side with this one; BENCH='--rounds 3'"
+	@echo "make bench      the brokers that a user would pick instead, side by side with this one: 20 minutes, or less with"
+	@echo "                BENCH='--rounds 1 --latency-rounds 1'; PAGE=docs/performance.md puts the tables into that page"
 	@echo "make lock       renew the hash-pinned requirement files"
 
 install: $(READY)
@@ -80,7 +81,11 @@ fuzz: $(READY)
 bench: $(READY)
 	@for each in redis-server mosquitto rabbitmq-server; do command -v $$each /usr/lib/rabbitmq/bin/$$each >/dev/null || apt-get install -qqy $$each; done
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
+	@mkdir -p build/bench
+	$(BIN)/python -m benchmarks.floors
 	$(BIN)/python -m benchmarks.brokers $(BENCH)
+	$(BIN)/python -m benchmarks.profile
+	$(BIN)/python -m benchmarks.report $(if $(PAGE),--page $(PAGE))
 
 # About a second for each of some thousand mutants: whatever survives unexplained is printed, and fails.
 mutation: $(READY)

@@ -1,80 +1,61 @@
-"""Run the scenario with every broker in turn, several rounds, and write what came out.
+"""Run the scenario with every broker in turn, several rounds, and keep what came out.
 
-python -m benchmarks.brokers [--rounds 3] [--alerts 1000] [--rate 20] [--only redis,crossbearing] [--to FOLDER]
+python -m benchmarks.brokers [--rounds 3] [--alerts 2000] [--seconds 8] [--only redis,crossbearing] [--to FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
+import logging
+from dataclasses import fields
 from pathlib import Path
 
-from benchmarks.brokers import report
-from benchmarks.brokers.crossbearing import DURABILITY, NAME, measure_crossbearing
-from benchmarks.brokers.measure import Figures, measure_peer
+from benchmarks.brokers.contender import Contender
+from benchmarks.brokers.crossbearing import Crossbearing
 from benchmarks.brokers.mosquitto_qos1 import MosquittoServer
 from benchmarks.brokers.nats_jetstream import NatsServer
-from benchmarks.brokers.peer import Server
+from benchmarks.brokers.peers import Peer
+from benchmarks.brokers.plan import Plan, measure
 from benchmarks.brokers.rabbitmq import RabbitServer
 from benchmarks.brokers.redis_streams import RedisServer
-from benchmarks.brokers.scenario import Scenario
+from benchmarks.machine import machine
 
-SERVERS: dict[str, Server] = {
-    "redis": RedisServer(),
-    "nats": NatsServer(),
-    "mosquitto": MosquittoServer(),
-    "rabbitmq": RabbitServer(),
+CONTENDERS: dict[str, Contender] = {
+    "redis": Peer("redis", RedisServer()),
+    "nats": Peer("nats", NatsServer()),
+    "mosquitto": Peer("mosquitto", MosquittoServer()),
+    "rabbitmq": Peer("rabbitmq", RabbitServer()),
+    "crossbearing": Crossbearing(),
 }
-LATENCY_SECONDS = 10
 
 
 def main() -> None:
-    """Parse the command line, measure, report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--alerts", type=int, default=1_000)
-    parser.add_argument("--recipients", type=int, default=30)
-    parser.add_argument("--rate", type=float, default=20.0, help="alerts a second of the latency rounds")
-    parser.add_argument("--only", default="", help="names of brokers, with commas between them")
+    """Parse the command line, measure, keep the results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    usual = Plan()
+    parser.add_argument("--rounds", type=int, default=usual.rounds, help="throughput rounds of each broker")
+    parser.add_argument("--latency-rounds", type=int, default=usual.latency_rounds)
+    parser.add_argument("--alerts", type=int, default=usual.alerts, help="of one round at most")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="of one round, about")
+    parser.add_argument("--recipients", type=int, default=usual.recipients)
+    parser.add_argument(
+        "--rate", type=float, default=usual.rate, help="alerts a second of the latency that is compared"
+    )
+    parser.add_argument("--waiting", type=int, default=usual.waiting, help="alerts to catch up with; 0: leave that out")
+    parser.add_argument("--only", default=",".join(CONTENDERS), help="names of brokers, with commas between them")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
-    measures: dict[str, Callable[[Scenario], Figures]] = {
-        **{key: partial(measure_peer, server, key) for key, server in SERVERS.items()},
-        "crossbearing": measure_crossbearing,
-    }
-    chosen = options.only.split(",") if options.only else list(measures)
-    fast: dict[str, list[Figures]] = defaultdict(list)
-    paced: dict[str, list[Figures]] = defaultdict(list)
-    for number in range(options.rounds):
-        for key in chosen:
-            for rounds, scenario in (
-                (fast, Scenario(options.alerts, options.recipients)),
-                (paced, Scenario(int(options.rate * LATENCY_SECONDS), options.recipients, rate=options.rate)),
-            ):
-                figures = measures[key](scenario)
-                rounds[figures.broker].append(figures)
-                print(
-                    f"round {number + 1}: {figures.broker:16} rate {scenario.rate or 'max'}: {figures.rate:8,.0f}/s "
-                    f"broker {figures.broker_cpu:5,.0f} µs, p99 {figures.latency(0.99):8,.1f} ms",
-                    flush=True,
-                )
-    durability = {NAME: DURABILITY, **{server.name: server.durability for server in SERVERS.values()}}
-    options.to.mkdir(parents=True, exist_ok=True)
-    text = (
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, mutual TLS 1.3 on loopback; "
-        f"{options.alerts} alerts of 1 KiB to {options.recipients} recipients, {options.rounds} rounds in turn. "
-        "Medians (least–most); µs are processor time of one delivery.\n\n"
-        + report.throughput(fast, durability)
-        + f"\nLatency at {options.rate:g} alerts a second, from when an alert was due to its durable receipt:\n\n"
-        + report.latency(paced)
+    logging.disable(logging.WARNING)  # of the peers' libraries
+    plan = Plan(**{each.name: getattr(options, each.name) for each in fields(Plan) if hasattr(options, each.name)})
+    results = measure(
+        plan, {key: CONTENDERS[key] for key in options.only.split(",")}, lambda text: print(text, flush=True)
     )
-    (options.to / "brokers.md").write_text(text, encoding="utf-8")
-    report.plot(fast, options.to)
-    print("\n" + text)
+    results.machine = machine()
+    results.alerts = (
+        f"{plan.recipients} recipients, alerts of 1 KiB, {plan.rounds} rounds of about {plan.seconds:g} s in turn"
+    )
+    options.to.mkdir(parents=True, exist_ok=True)
+    results.save(options.to)
 
 
 if __name__ == "__main__":

@@ -1,113 +1,183 @@
 """Crossbearing in the same scenario, with everything it does besides: routing, a log with proofs, witnesses, stores.
 
 The hub is a process, the sender's node is one, and all recipients' nodes share one. Alerts go in through the local API
-as a system's would; a delivery counts when the sender's node has verified the receipt in the log, so that a latency
-holds the whole way there and back.
+as a system's would, from a program whose processor time counts as the sender's; a delivery counts when the sender's
+node has verified the receipt in the log, so that a latency holds the whole way there and back.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Semaphore
 
 from benchmarks.brokers import processes
-from benchmarks.brokers.measure import PATIENCE, Figures
-from benchmarks.brokers.receipted import await_receipts, receipt_times
-from benchmarks.brokers.scenario import CHECKOUT, Scenario
+from benchmarks.brokers.figures import CaughtUp, Disk, Figures
+from benchmarks.brokers.receipted import Receipts
+from benchmarks.brokers.scenario import CHECKOUT, PATIENCE, Scenario
+from benchmarks.brokers.traffic import traffic
+from benchmarks.brokers.workers import Worker
 from benchmarks.directory import SENDER, create_exchange
 from deploy.demo.exchange import Exchange
 
-NAME = "Crossbearing"
-DURABILITY = "SQLite, synchronous FULL, at the hub and at every node"
+_TICK = 0.02  # seconds between two looks at whether a recipient is connected
 
 
-def measure_crossbearing(scenario: Scenario) -> Figures:
-    """Run the scenario once on a fresh exchange. Raises RuntimeError when a receipt does not come."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        exchange = create_exchange(Path(folder), scenario.recipients)
-        others = exchange.agencies[1:]
-        hub = exchange.start_broker().pid
-        try:
-            with _nodes(exchange, others) as recipients, _nodes(exchange, [SENDER]) as sender:
-                _wait(lambda: all(map(exchange.connected, exchange.agencies)))
-                exchange.wait_quorum()
-                pids = (hub, sender, recipients)
-                before = [processes.usage(pid) for pid in pids]
-                started = time.time()
-                due = _send(exchange, scenario, others)
-                count = scenario.alerts * scenario.recipients
-                await_receipts(exchange, count, seconds=PATIENCE)
-                after = [processes.usage(pid) for pid in pids]
-                times = receipt_times(exchange, due, count, seconds=PATIENCE)
-        finally:
-            exchange.stop()
-        broker, sending, receiving = ((b.cpu - a.cpu) / count * 1e6 for a, b in zip(before, after, strict=True))
+class RunningExchange:
+    """Hub and nodes, one process for each party, and the program at the sender's."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.receipts = Receipts(exchange)
+        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self.driver: Worker | None = None
+
+    @property
+    def pids(self) -> tuple[int, int, int]:
+        """The processes of hub, sender's node and recipients' nodes."""
+        return self.exchange.daemons["broker"].pid, self.nodes["sender"].pid, self.nodes["recipients"].pid
+
+    def start_nodes(self, role: str, agencies: Sequence[str]) -> None:
+        """Start one process with the nodes of these agencies."""
+        command = [sys.executable, "-m", "benchmarks.brokers.nodes", str(self.exchange.root), *agencies]
+        self.nodes[role] = subprocess.Popen(command, cwd=CHECKOUT)  # noqa: S603 -- our own module
+
+    def wait_connected(self, role: str, agencies: Sequence[str]) -> None:
+        """Return when each of them can send. Raises RuntimeError when one cannot."""
+
+        def ready() -> bool:
+            if self.nodes[role].poll() is not None:
+                raise RuntimeError(f"the nodes of the {role} ended with {self.nodes[role].returncode}")
+            return all(map(self.exchange.connected, agencies))
+
+        wait(ready, f"the nodes of the {role} did not connect")
+
+    def start_driver(self) -> Worker:
+        """Start the program that hands alerts to the sender's node."""
+        socket = self.exchange.client(SENDER).socket_path
+        self.driver = Worker("benchmarks.brokers.driver", str(socket), *self.exchange.agencies[1:])
+        self.driver.answer()
+        return self.driver
+
+    def run(self, scenario: Scenario) -> Figures:
+        """See `Running`."""
+        if self.driver is None:
+            raise RuntimeError("nobody is there to send")
+        entries, blocks = self._logged()
+        before, wire = self._usage(), traffic(self.exchange.port)
+        self.driver.tell(scenario.as_json())
+        sent = self.driver.answer()
+        self.receipts.wait(scenario.deliveries)
+        (broker, sending, receiving), wire = self._usage(), traffic(self.exchange.port) - wire
+        times = self.receipts.times(sent["due"], scenario.deliveries)
         return Figures(
-            broker=NAME,
-            deliveries=count,
-            seconds=max(receipted for _, receipted in times) - started,
-            broker_cpu=broker,
-            sender_cpu=sending,
-            recipient_cpu=receiving,
+            alerts=scenario.alerts,
+            deliveries=scenario.deliveries,
+            seconds=max(receipted for _, receipted in times) - sent["started"],
+            broker=broker.since(before[0]),
+            sender=sending.since(before[1]),
+            recipients=receiving.since(before[2]),
             latencies=tuple((receipted - asked) * 1000 for asked, receipted in times),
-            memory=after[0].memory,
-            disk=processes.disk(exchange.broker_data),
+            wire=wire,
+            receipts=self._logged()[0] - entries - scenario.alerts,
+            blocks=self._logged()[1] - blocks,
         )
 
+    def stop(self) -> Disk:
+        """See `Running`."""
+        self.close()
+        homes = [self.exchange.home(agency) for agency in self.exchange.agencies[1:]]
+        return Disk(processes.disk(self.exchange.broker_data), sum(map(processes.disk, homes)))
 
-@contextmanager
-def _nodes(exchange: Exchange, agencies: list[str]) -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.brokers.nodes", str(exchange.root), *agencies]
-    process = subprocess.Popen(command, cwd=CHECKOUT)  # noqa: S603 -- our own module
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
+    def close(self) -> None:
+        """End what still runs, the hub last."""
+        if self.driver is not None:
+            self.driver.end()
+            self.driver = None
+        for process in self.nodes.values():
+            process.terminate()
+        for process in self.nodes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            process.kill()
+            process.wait()
+        self.nodes.clear()
+        self.exchange.stop()
+
+    def _logged(self) -> tuple[int, int]:
+        """Entries and blocks until now."""
+        names = ("crossbearing_entries_total", "crossbearing_block_seconds_count")
+        entries, blocks = (int(self.exchange.metric(name)) for name in names)
+        return entries, blocks
+
+    def _usage(self) -> tuple[processes.Usage, processes.Usage, processes.Usage]:
+        hub, sender, recipients = map(processes.usage, self.pids)
+        driver = processes.usage(self.driver.pid if self.driver is not None else 0)
+        return hub, sender + driver, recipients
 
 
-def _wait(ready: Callable[[], bool]) -> None:
+class Crossbearing:
+    """See `Contender`."""
+
+    name = "Crossbearing"
+    durability = "SQLite, synchronous FULL, at the hub and at every node"
+
+    @contextmanager
+    def running(self, recipients: int) -> Iterator[RunningExchange]:
+        """See `Contender`."""
+        with self._started(recipients) as running:
+            agencies = running.exchange.agencies
+            running.start_nodes("recipients", agencies[1:])
+            running.start_nodes("sender", [SENDER])
+            running.wait_connected("recipients", agencies[1:])
+            running.wait_connected("sender", [SENDER])
+            running.exchange.wait_quorum()
+            running.start_driver()
+            yield running
+
+    def catch_up(self, scenario: Scenario) -> CaughtUp:
+        """See `Contender`. The time begins when the recipient's link stands, which takes a handshake."""
+        with self._started(scenario.recipients) as running:
+            running.start_nodes("sender", [SENDER])
+            running.wait_connected("sender", [SENDER])
+            driver = running.start_driver()
+            driver.tell(scenario.as_json())
+            sent = driver.answer()
+            accepted = f"the hub did not accept {scenario.alerts} alerts"
+            wait(lambda: running.exchange.metric("crossbearing_accepted_total") >= scenario.alerts, accepted)
+            listening = running.exchange.agencies[1 : 1 + scenario.listening]
+            running.start_nodes("recipients", listening)
+            running.wait_connected("recipients", listening)
+            started = _connected_at(running.exchange, listening[0])
+            running.receipts.wait(scenario.deliveries)
+            times = running.receipts.times(sent["due"], scenario.deliveries)
+            return CaughtUp(scenario.alerts, max(receipted for _, receipted in times) - started)
+
+    @contextmanager
+    def _started(self, recipients: int) -> Iterator[RunningExchange]:
+        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+            running = RunningExchange(create_exchange(Path(folder), recipients))
+            try:
+                running.exchange.start_broker()
+                yield running
+            finally:
+                running.close()
+
+
+def wait(ready: Callable[[], bool], otherwise: str) -> None:
+    """Return when `ready`; raise RuntimeError with the words `otherwise` when that takes longer than `PATIENCE`."""
     deadline = time.monotonic() + PATIENCE
     while not ready():
         if time.monotonic() > deadline:
-            raise RuntimeError("the nodes did not connect")
-        time.sleep(0.2)
+            raise RuntimeError(f"{otherwise} within {PATIENCE:g} s")
+        time.sleep(_TICK)
 
 
-def _send(exchange: Exchange, scenario: Scenario, to: list[str]) -> dict[str, float]:
-    """Hand all alerts to the sender's node; when each was due, by its id."""
-    client, started = exchange.client(SENDER), time.time()
-    window = Semaphore(scenario.in_flight if not scenario.rate else scenario.alerts)
-
-    def one(number: int, due: float) -> tuple[str, float]:
-        try:
-            document = {
-                "kind": "watch",
-                "marking": "green",
-                "to": to,
-                "title": f"alert {number}",
-                "narrative": os.urandom(scenario.body // 2).hex(),
-                "subjects": [{"type": "container", "number": "CSQU3054383"}],
-            }
-            return client.send(document)["id"], due
-        finally:
-            window.release()
-
-    with ThreadPoolExecutor(scenario.in_flight) as pool:
-        sent = []
-        for number in range(scenario.alerts):
-            window.acquire()
-            due = time.time()
-            if scenario.rate:
-                due = started + number / scenario.rate
-                time.sleep(max(0.0, due - time.time()))
-            sent.append(pool.submit(one, number, due))
-        return dict(future.result() for future in sent)
+def _connected_at(exchange: Exchange, agency: str) -> float:
+    """When the node's first link stood (s since 1970): the event is there, for the node is connected."""
+    events = exchange.client(agency).events(after=0)
+    return next(int(event["time"]) for event in events if event["type"] == "link" and event["connected"]) / 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ import paho.mqtt.client as paho
 from benchmarks.brokers import processes
 from benchmarks.brokers.peer import AUTHORITY, CLIENT_CERTIFICATE, CLIENT_KEY, HUB_CERTIFICATE, HUB_KEY, Message
 
+BATCH = 32
 QUEUED = 100_000
 
 
@@ -41,6 +43,7 @@ autosave_on_changes true
 autosave_interval 1000
 max_inflight_messages 1024
 max_queued_messages {QUEUED}
+set_tcp_nodelay true
 user root
 """,
             encoding="utf-8",
@@ -68,14 +71,20 @@ class MosquittoClient:
             max_inflight_messages=1_024,
             max_concurrent_outgoing_calls=4_096,
             timeout=60,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             protocol=aiomqtt.ProtocolVersion.V311,
         )
         self._client._client.manual_ack_set(on=True)
         await self._client.__aenter__()
 
     async def prepare(self, recipients: int) -> None:
-        """See `Client`. Recipients subscribe before the sender starts; receipts are kept for whoever counts them."""
+        """See `Client`. A session that has subscribed once is kept; receipts are kept for whoever counts them."""
         await self._client.subscribe("receipts", qos=1)
+        for number in range(recipients):
+            recipient = MosquittoClient(self._port)
+            await recipient.connect(f"r{number}")
+            await recipient._client.subscribe("alerts", qos=1)
+            await recipient.close()
 
     async def publish(self, data: bytes) -> None:
         """See `Client`."""
@@ -84,13 +93,16 @@ class MosquittoClient:
     async def deliveries(self, number: int) -> AsyncIterator[Sequence[Message]]:
         """See `Client`."""
         await self._client.subscribe("alerts", qos=1)
-        async for message in self._client.messages:
-            yield [Message(message.payload, message)]
+        arrived = self._client.messages
+        async for first in arrived:
+            messages = [first]
+            while len(messages) < BATCH and len(arrived):
+                messages.append(await anext(arrived))
+            yield [Message(message.payload, message) for message in messages]
 
     async def settle(self, receipts: Sequence[bytes], done: Sequence[Message]) -> None:
         """See `Client`."""
-        for receipt in receipts:
-            await self._client.publish("receipts", receipt, qos=1)
+        await asyncio.gather(*(self._client.publish("receipts", receipt, qos=1) for receipt in receipts))
         raw: paho.Client = self._client._client
         for message in done:
             raw.ack(message.handle.mid, 1)

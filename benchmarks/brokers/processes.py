@@ -80,6 +80,13 @@ class Usage:
     cpu: float
     memory: int
 
+    def since(self, before: Usage) -> Usage:
+        """The processor time used since, and the memory now."""
+        return Usage(self.cpu - before.cpu, self.memory)
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.cpu + other.cpu, self.memory + other.memory)
+
 
 def usage(pid: int) -> Usage:
     """What a process and its descendants used until now; those that ended count where their parent waited for them."""

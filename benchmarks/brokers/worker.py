@@ -1,19 +1,21 @@
-"""The two client processes: `sender`, and `recipients`, which plays all of them. Each prints one line of JSON.
+"""The two client processes of a peer: `sender`, and `recipients`, which plays all of them.
 
-    python -m benchmarks.brokers.worker sender|recipients PEER PORT SCENARIO
+    python -m benchmarks.brokers.worker sender|recipients PEER PORT RECIPIENTS LISTENING
 
-The recipients print `ready` once all of them listen; the sender starts after that.
+Each connects, answers with a line, and then with one for each scenario that it reads from its standard input, until
+that ends. Recipients answer first when they are about to listen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
 from importlib import import_module
-from typing import Any
 
 import uvloop
 
@@ -36,66 +38,117 @@ def make_client(peer: str, port: int) -> Client:
     return client
 
 
-async def send(peer: str, port: int, scenario: Scenario) -> dict[str, Any]:
-    """Send all alerts, `in_flight` at a time or at the rate, each sealed just before it goes."""
-    client, sealer = make_client(peer, port), Sealer(scenario.recipients)
+async def send(peer: str, port: int, recipients: int, _: int) -> None:
+    """Send the alerts of each scenario, `in_flight` at a time or at its rate, each sealed just before it goes."""
+    client, sealer = make_client(peer, port), Sealer(recipients)
     await client.connect("sender")
-    body = os.urandom(scenario.body)
-    window = asyncio.Semaphore(scenario.in_flight if not scenario.rate else scenario.alerts)
-    started = time.monotonic_ns()
+    _say({"connected": True})
+    async for scenario in _scenarios():
+        body = os.urandom(scenario.body)
+        window = asyncio.Semaphore(scenario.in_flight if not scenario.rate else scenario.alerts)
+        started = time.monotonic_ns()
 
-    async def one(number: int, due: int) -> None:
-        try:
-            await client.publish(sealer.seal(number, due, body))
-        finally:
-            window.release()
+        async def one(number: int, due: int, body: bytes = body, window: asyncio.Semaphore = window) -> None:
+            try:
+                await client.publish(sealer.seal(number, due, body))
+            finally:
+                window.release()
 
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(scenario.alerts):
-            await window.acquire()
-            due = time.monotonic_ns()
-            if scenario.rate:
-                due = started + int(number / scenario.rate * 1e9)
-                await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
-            tasks.create_task(one(number, due))
-    cpu = time.process_time()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(scenario.alerts):
+                await window.acquire()
+                due = time.monotonic_ns()
+                if scenario.rate:
+                    due = started + int(number / scenario.rate * 1e9)
+                    await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+                tasks.create_task(one(scenario.first + number, due))
+        _say({"started": started, "confirmed": time.monotonic_ns()})
     await client.close()
-    return {"started": started, "confirmed": time.monotonic_ns(), "cpu": cpu}
 
 
-async def receive(peer: str, port: int, scenario: Scenario) -> dict[str, Any]:
-    """Play every recipient until each has had each alert; the time of each from due to receipted, in ms."""
-    latencies: list[float] = []
-    clients = [make_client(peer, port) for _ in range(scenario.recipients)]
-    loop = asyncio.get_running_loop()
+class Recipients:
+    """All recipients of one scenario after the other."""
 
-    async def one(number: int) -> None:
-        opener, seen = Opener(number, scenario.recipients), set[int]()
-        async for messages in clients[number].deliveries(number):
+    def __init__(self, peer: str, port: int, recipients: int, listening: int) -> None:
+        self._recipients = recipients
+        self._clients = [make_client(peer, port) for _ in range(listening)]
+        self._seen: list[set[int]] = [set() for _ in range(listening)]
+        self._numbers = range(0)
+        self._latencies: list[float] = []
+        self._due = 0
+        self._done = asyncio.Event()
+
+    async def connect(self) -> None:
+        """Connect all."""
+        for number, client in enumerate(self._clients):
+            await client.connect(f"r{number}")
+
+    def expect(self, scenario: Scenario) -> None:
+        """Count from now on what belongs to that scenario."""
+        self._numbers = range(scenario.first, scenario.first + scenario.alerts)
+        self._latencies, self._due = [], scenario.deliveries
+        self._done.clear()
+
+    async def finished(self) -> list[float]:
+        """The latency of each delivery from due to receipted (ms), once there are all."""
+        await self._done.wait()
+        return self._latencies
+
+    async def take(self, number: int) -> None:
+        """Play one recipient, for ever."""
+        opener, client, seen = Opener(number, self._recipients), self._clients[number], self._seen[number]
+        async for messages in client.deliveries(number):
             opened = [opener.open(message.data) for message in messages]
-            await clients[number].settle(opener.receipts(opened), messages)
+            await client.settle(opener.receipts(opened), messages)
             now = time.monotonic_ns()
-            latencies.extend((now - alert.due) / 1e6 for alert in opened if alert.number not in seen)
-            seen.update(alert.number for alert in opened)
-            if len(seen) == scenario.alerts:
-                return
+            for alert in opened:
+                if alert.number in self._numbers and alert.number not in seen:
+                    seen.add(alert.number)
+                    self._latencies.append((now - alert.due) / 1e6)
+            if len(self._latencies) >= self._due:
+                self._done.set()
 
-    for number, client in enumerate(clients):
-        await client.connect(f"r{number}")
-    works = [loop.create_task(one(number)) for number in range(scenario.recipients)]
-    await asyncio.sleep(1.0)  # subscriptions have no event of their own that all four libraries show
-    print("ready", flush=True)
-    cpu = time.process_time()
-    await asyncio.gather(*works)
-    done = time.monotonic_ns()
-    return {"done": done, "cpu": time.process_time() - cpu, "latencies": latencies}
+
+async def receive(peer: str, port: int, recipients: int, listening: int) -> None:
+    """Play every recipient."""
+    scenarios = _scenarios()
+    everybody = Recipients(peer, port, recipients, listening)
+    first = await anext(scenarios)
+    everybody.expect(first)
+    connecting = time.monotonic_ns()
+    await everybody.connect()
+    async with asyncio.TaskGroup() as tasks:
+        works = [tasks.create_task(everybody.take(number)) for number in range(listening)]
+        if not first.alerts:
+            await asyncio.sleep(1.0)  # subscriptions have no event of their own that all four libraries show
+            _say({"connected": True})
+        else:
+            latencies = await everybody.finished()
+            _say({"started": connecting, "done": time.monotonic_ns(), "latencies": latencies})
+        async for scenario in scenarios:
+            everybody.expect(scenario)
+            _say({"listening": True})
+            latencies = await everybody.finished()
+            _say({"done": time.monotonic_ns(), "latencies": latencies})
+        for work in works:
+            work.cancel()
+
+
+async def _scenarios() -> AsyncIterator[Scenario]:
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        yield Scenario(**json.loads(line))
+
+
+def _say(value: object) -> None:
+    print(json.dumps(value), flush=True)
 
 
 def main() -> None:
     """Run one role."""
-    role, peer, port, scenario = sys.argv[1:]
-    work = {"sender": send, "recipients": receive}[role]
-    print(json.dumps(uvloop.run(work(peer, int(port), Scenario(**json.loads(scenario))))), flush=True)
+    role, peer, *numbers = sys.argv[1:]
+    port, recipients, listening = map(int, numbers)
+    logging.disable(logging.WARNING)  # MQTT's library counts what is in flight aloud
+    uvloop.run({"sender": send, "recipients": receive}[role](peer, port, recipients, listening))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""The program at the sender's agency that hands alerts to its node, over the local API, as fast or as often as asked.
+
+    python -m benchmarks.brokers.driver SOCKET AGENCY…
+
+It answers with a line at once, and then with one for each scenario that it reads from its standard input: when it
+started, and when each alert was due, by its id (s since 1970). The agencies are the recipients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from benchmarks.brokers.scenario import Scenario
+
+CONNECTIONS = 64
+"""To the node, kept open: more calls wait, which counts as latency."""
+
+
+async def hand_over(socket: str, to: list[str], scenario: Scenario) -> dict[str, Any]:
+    """Hand in all alerts of the scenario."""
+    due: dict[str, float] = {}
+    in_flight = scenario.in_flight if not scenario.rate else CONNECTIONS
+    window = asyncio.Semaphore(in_flight if not scenario.rate else scenario.alerts)
+    connector = aiohttp.UnixConnector(socket, limit=in_flight)
+    async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+
+        async def one(number: int, asked: float) -> None:
+            try:
+                async with session.post("/v1/alerts", json={"document": document(number, to, scenario)}) as answer:
+                    value = await answer.json()
+                    if "id" not in value:
+                        raise RuntimeError(f"the node refused alert {number}: {value}")
+                    due[value["id"]] = asked
+            finally:
+                window.release()
+
+        started = time.time()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(scenario.alerts):
+                await window.acquire()
+                asked = time.time()
+                if scenario.rate:
+                    asked = started + number / scenario.rate
+                    await asyncio.sleep(max(0.0, asked - time.time()))
+                tasks.create_task(one(number, asked))
+        return {"started": started, "due": due}
+
+
+def document(number: int, to: list[str], scenario: Scenario) -> dict[str, Any]:
+    """An alert of about as many bytes as the scenario says, none of which can be compressed much."""
+    return {
+        "kind": "watch",
+        "marking": "green",
+        "to": to,
+        "title": f"alert {scenario.first + number}",
+        "narrative": os.urandom(scenario.body // 2).hex(),
+        "subjects": [{"type": "container", "number": "CSQU3054383"}],
+    }
+
+
+async def run(socket: str, to: list[str]) -> None:
+    """Work until the standard input ends."""
+    print(json.dumps({"connected": True}), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        answer = await hand_over(socket, to, Scenario(**json.loads(line)))
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(run(sys.argv[1], sys.argv[2:]))

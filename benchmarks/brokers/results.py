@@ -1,0 +1,106 @@
+"""What all rounds gave, in a form that is kept as JSON, so that tables and plots can be made again from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.brokers.figures import Disk, Figures
+
+FILE = "brokers.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One throughput round, as fast as it goes. Bytes are of one delivery: on disks, sent and received by the hub."""
+
+    rate: float
+    broker_cpu: float
+    sender_cpu: float
+    recipient_cpu: float
+    broker_memory: int
+    recipients_memory: int
+    sent: float
+    received: float
+    broker_disk: float
+    recipient_disk: float
+    receipt_alerts: float
+    """Alerts that one receipt covers."""
+    block_deliveries: float
+    """Deliveries that one block of the log leads to; 0: not told."""
+
+    @property
+    def wire(self) -> float:
+        """Bytes that one delivery takes on the wire."""
+        return self.sent + self.received
+
+    @property
+    def cpu(self) -> float:
+        """µs of all parties for one delivery."""
+        return self.broker_cpu + self.sender_cpu + self.recipient_cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """One open-loop round: `rate` alerts a second, `share` of the capacity (0: none was asked for), latencies in ms."""
+
+    share: float
+    rate: float
+    deliveries: int
+    p50: float
+    p99: float
+    p999: float
+
+
+@dataclass(slots=True)
+class Results:
+    """By the name of the broker."""
+
+    machine: str = ""
+    alerts: str = ""
+    durability: dict[str, str] = field(default_factory=dict)
+    load: dict[str, list[Load]] = field(default_factory=dict)
+    paced: dict[str, list[Paced]] = field(default_factory=dict)
+    caught_up: dict[str, list[float]] = field(default_factory=dict)
+    waiting: int = 0
+    recipients: int = 30
+
+    def save(self, folder: Path) -> None:
+        """Write `brokers.json`."""
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def load_results(folder: Path) -> Results:
+    """Read what `Results.save` wrote."""
+    value: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    rounds: Mapping[str, type[Load | Paced]] = {"load": Load, "paced": Paced}
+    for name, kind in rounds.items():
+        value[name] = {broker: [kind(**each) for each in made] for broker, made in value[name].items()}
+    return Results(**value)
+
+
+def as_load(figures: Figures, disk: Disk, deliveries: int) -> Load:
+    """The figures of a throughput round; the disk holds `deliveries`, the ones before the measured ones too."""
+    return Load(
+        rate=figures.rate,
+        broker_cpu=figures.broker_cpu,
+        sender_cpu=figures.sender_cpu,
+        recipient_cpu=figures.recipient_cpu,
+        broker_memory=figures.broker.memory,
+        recipients_memory=figures.recipients.memory,
+        sent=figures.wire.sent / figures.deliveries,
+        received=figures.wire.received / figures.deliveries,
+        broker_disk=disk.broker / deliveries,
+        recipient_disk=disk.recipients / deliveries,
+        receipt_alerts=figures.deliveries / figures.receipts,
+        block_deliveries=figures.deliveries / figures.blocks if figures.blocks else 0.0,
+    )
+
+
+def as_paced(figures: Figures, share: float, rate: float) -> Paced:
+    """The figures of an open-loop round."""
+    p50, p99, p999 = map(figures.latency, (0.5, 0.99, 0.999))
+    return Paced(share, rate, figures.deliveries, p50, p99, p999)

@@ -1,0 +1,105 @@
+"""The results of the brokers as tables in Markdown, with our ratio to the best peer in the last row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import TypeVar
+
+from benchmarks.brokers.crossbearing import Crossbearing
+from benchmarks.brokers.results import Load, Paced, Results
+from benchmarks.markdown import figure, spread, table
+
+OURS = Crossbearing.name
+T = TypeVar("T")
+
+LOAD: Mapping[str, Callable[[Load], float]] = {
+    "deliveries/s": lambda load: load.rate,
+    "broker µs": lambda load: load.broker_cpu,
+    "sender µs": lambda load: load.sender_cpu,
+    "recipient µs": lambda load: load.recipient_cpu,
+    "all µs": lambda load: load.cpu,
+}
+KEPT: Mapping[str, Callable[[Load], float]] = {
+    "broker MB": lambda load: load.broker_memory / 1e6,
+    "all recipients MB": lambda load: load.recipients_memory / 1e6,
+    "bytes on the wire": lambda load: load.wire,
+    "bytes on the broker's disk": lambda load: load.broker_disk,
+    "bytes on the recipient's": lambda load: load.recipient_disk,
+}
+LATENCY: Mapping[str, Callable[[Paced], float]] = {
+    "p50 ms": lambda paced: paced.p50,
+    "p99 ms": lambda paced: paced.p99,
+    "p99.9 ms": lambda paced: paced.p999,
+}
+
+
+def throughput(results: Results) -> str:
+    """Deliveries a second, and whose processor time one takes."""
+    names = sorted(results.load, key=lambda name: -median(load.rate for load in results.load[name]))
+    rows = [[name, *(spread([get(load) for load in results.load[name]]) for get in LOAD.values())] for name in names]
+    return table(["broker", *LOAD], rows + _ratios(results.load, LOAD, highest={"deliveries/s"}))
+
+
+def resources(results: Results) -> str:
+    """Memory after the load, bytes of a delivery, and how long it takes to catch up."""
+    last = f"s to catch up with {results.waiting:,} alerts"
+    rows = [
+        [
+            name,
+            *(spread([get(load) for load in results.load[name]]) for get in KEPT.values()),
+            spread(results.caught_up[name]) if name in results.caught_up else "–",
+        ]
+        for name in results.load
+    ]
+    return table(["broker", *KEPT, last], rows)
+
+
+def durability(results: Results) -> str:
+    """What each does before it confirms."""
+    return table(["broker", "what is durable when it confirms"], [list(item) for item in results.durability.items()])
+
+
+def latency(results: Results) -> str:
+    """Latencies at the rate that is the same for all."""
+    given = {name: [paced for paced in each if not paced.share] for name, each in results.paced.items()}
+    names = sorted(given, key=lambda name: median(paced.p99 for paced in given[name]))
+    rows = [[name, *(spread([get(paced) for paced in given[name]]) for get in LATENCY.values())] for name in names]
+    return table(["broker", *LATENCY], rows + _ratios(given, LATENCY, highest=set()))
+
+
+def latency_by_load(results: Results) -> str:
+    """Latencies at shares of each one's own capacity."""
+    rows = []
+    for name, each in results.paced.items():
+        for share in sorted({paced.share for paced in each if paced.share}):
+            rounds = [paced for paced in each if paced.share == share]
+            rows.append(
+                [
+                    name,
+                    f"{share:.0%}",
+                    figure(rounds[0].rate),
+                    str(sum(paced.deliveries for paced in rounds)),
+                    *(spread([get(paced) for paced in rounds]) for get in LATENCY.values()),
+                ]
+            )
+    return table(["broker", "of its capacity", "alerts/s", "deliveries", *LATENCY], rows)
+
+
+def best_peer(rounds: Mapping[str, Sequence[T]], get: Callable[[T], float], *, highest: bool) -> tuple[str, float]:
+    """The best peer by the median of a figure, and that median. Raises ValueError when there is no peer."""
+    medians = {name: median(map(get, each)) for name, each in rounds.items() if name != OURS and each}
+    name = (max if highest else min)(medians, key=lambda each: medians[each])
+    return name, medians[name]
+
+
+def _ratios(
+    rounds: Mapping[str, Sequence[T]], columns: Mapping[str, Callable[[T], float]], *, highest: set[str]
+) -> list[list[str]]:
+    if not rounds.get(OURS) or len(rounds) < 2:
+        return []
+    row = [f"{OURS} ÷ best peer"]
+    for name, get in columns.items():
+        _, best = best_peer(rounds, get, highest=name in highest)
+        row.append(figure(median(map(get, rounds[OURS])) / best))
+    return [row]
