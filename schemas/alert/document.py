@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from schemas.alert.alert import Alert, Document
+from schemas.alert.canonical import read_canonical
 from schemas.alert.codes import MAX_ALERT
 from schemas.alert.loading import load_document
 from schemas.alert.problems import Problem, problem_of
@@ -77,6 +78,10 @@ def alert_to_wire(alert: Alert) -> dict[str, Value]:
 
 def alert_from_wire(value: Value) -> Alert:
     """Read an alert that `alert_to_wire` wrote; anything it would have written otherwise is refused (BadDocument)."""
+    return read_canonical(value) or _read(value)
+
+
+def _read(value: Value) -> Alert:
     if not isinstance(value, dict):
         raise _bad([Problem("", "wrong-type", "An alert is a map of fields.", "The sender's software is at fault.")])
     alert = _alert(cast("dict[str, object]", value))

@@ -88,6 +88,10 @@ def _heaped(text: str) -> bool:
 
 
 def _text(value: object, *, lines: bool) -> object:
+    if type(value) is str and value.isascii() and len(value) <= _MOST:
+        plain = value.replace("\n", "") if lines else value
+        if plain.isprintable():
+            return value.strip()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)  # an unquoted number in a text field: 4711 means "4711"
     if not isinstance(value, str) or len(value) > _MOST:

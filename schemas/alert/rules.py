@@ -25,12 +25,17 @@ _WIDE = ("region:", "operation:")
 
 def cross_check(document: Mapping[str, object]) -> Iterator[Problem]:
     """Yield every problem between fields, errors first, then warnings."""
+    yield from contradictions(document)
+    yield from _substance_of(document)
+    yield from _unknown_codes(document, "")
+
+
+def contradictions(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the errors between fields."""
     yield from _parts(document)
     yield from _relation(document)
     yield from _marking(document)
     yield from _labels(document)
-    yield from _substance_of(document)
-    yield from _unknown_codes(document, "")
 
 
 def _parts(document: Mapping[str, object]) -> Iterator[Problem]:

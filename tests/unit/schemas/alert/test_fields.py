@@ -142,6 +142,23 @@ def test_characters_that_deceive_are_refused(kind: Any, character: str) -> None:
     assert code_of(kind, f"a{character}b") == "bad-character"
 
 
+class Unknown(str):
+    """A text that is looked at character by character."""
+
+
+@given(
+    st.text(st.characters(codec="utf-8", max_codepoint=0x180)) | st.text(st.characters(codec="ascii")), st.booleans()
+)
+def test_plain_text_is_judged_as_any_other(text: str, lines: bool) -> None:
+    def judged(value: str) -> object:
+        try:
+            return fields._text(value, lines=lines)
+        except PydanticCustomError as error:
+            return error.message()
+
+    assert judged(text) == judged(Unknown(text))
+
+
 def test_line_breaks_belong_into_the_narrative_only() -> None:
     assert read(fields.Prose, "a\r\nb\n\n") == "a\nb"
     assert code_of(fields.Short, "a\nb") == "bad-character"

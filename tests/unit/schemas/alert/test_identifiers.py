@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from stdnum import iso6346
 
 from schemas.alert import identifiers
 
@@ -98,3 +99,9 @@ def test_an_imo_number_is_refused_with_the_digit_expected(head: int, digit: int)
 @pytest.mark.parametrize("kind", [identifiers.ContainerNumber, identifiers.ImoNumber, identifiers.CasNumber])
 def test_other_types_are_refused(kind: Any, value: object) -> None:
     assert code_of(kind, value) == "string_type"
+
+
+@given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3), st.sampled_from("UJZ"), st.integers(0, 999_999))
+def test_container_digits_are_those_of_stdnum(owner: str, category: str, serial: int) -> None:
+    number = f"{owner}{category}{serial:06}"
+    assert identifiers._container_digit(number) == iso6346.calc_check_digit(number)
