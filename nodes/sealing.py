@@ -17,7 +17,7 @@ import structlog
 
 from nodes.identity import Identity
 from nodes.ports import Random
-from nodes.store.pairs import PairRow
+from nodes.store.pairs import LastUsed, PairRow
 from schemas.alert.document import alert_from_wire
 from schemas.envelope.body import seal_body
 from schemas.envelope.header import decode_header
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from schemas.directory.state import Directory
     from schemas.envelope.header import Header
     from schemas.keys import SigningKey
+    from schemas.routing.resolve import Resolution
 
 SECRET_SIZE = 32
 
@@ -81,23 +82,20 @@ def seal_outgoing(
     alert, document = tables.outbox.fresh(outgoing.id) or _stored(tables, outgoing.number)
     resolution = resolve(directory, query_of_alert(alert, at=now))
     signing = identity.signing_key(directory, now)
-    pairs = {
-        recipient: pair_key(
-            tables, recipient, sender=identity.agency, signing=signing, directory=directory, now=now, random=random
-        )
-        for recipient in resolution.recipients
-    }
+    used = _pair_keys(
+        tables, resolution, sender=identity.agency, signing=signing, directory=directory, now=now, random=random
+    )
     sealed = seal(
         alert,
         resolution=resolution,
         directory_version=directory.version,
         signing=signing,
-        pairs=pairs,
+        pairs=used.pairs,
         now=now,
         random=random,
         document=document,
     )
-    opener_ids = tuple(pairs[recipient].opener_id for recipient in sealed.recipients)
+    opener_ids = tuple(row.opener_id for row in used.rows)
     tables.pairs.use(opener_ids)
     tables.outbox.set_sealed(
         outgoing.number,
@@ -116,7 +114,7 @@ def seal_outgoing(
         directory.version,
         now,
         opener_ids,
-        tuple(pair.opener for pair in tables.pairs.get(opener_ids) if not pair.known),
+        tuple(row.opener for row in used.rows if not row.known),
         tuple((bytes.fromhex(attachment.digest), attachment.sealed_size) for attachment in alert.attachments),
     )
 
@@ -125,6 +123,41 @@ def _stored(tables: Tables, number: int) -> tuple[Alert, dict[str, Value]]:
     document = tables.alerts.content(number).document
     alert = alert_from_wire(document)
     return alert, cast("dict[str, Value]", document)
+
+
+def _pair_keys(
+    tables: Tables,
+    resolution: Resolution,
+    *,
+    sender: str,
+    signing: SigningKey,
+    directory: Directory,
+    now: int,
+    random: Random,
+) -> LastUsed:
+    """The pair keys of all recipients.
+
+    The very same resolution as last time means the same directory and no key that began or ended since (`resolve`), so
+    that nothing is left to ask of the pair keys used then but their age and number of uses. Raises as `pair_key` does.
+    """
+    last = tables.pairs.last
+    if (
+        last is not None
+        and last.resolution is resolution
+        and last.signing_key == signing.key_id
+        and all(_lives(row, now) for row in last.rows)
+    ):
+        return last
+    pairs = {
+        recipient: pair_key(
+            tables, recipient, sender=sender, signing=signing, directory=directory, now=now, random=random
+        )
+        for recipient in resolution.recipients
+    }
+    rows = [tables.pairs.newest(recipient) for recipient in resolution.recipients]
+    last = LastUsed(resolution, signing.key_id, tuple(row for row in rows if row is not None), pairs)
+    tables.pairs.last = last
+    return last
 
 
 def pair_key(
@@ -189,9 +222,8 @@ def openers_named(tables: Tables, header: bytes) -> tuple[bytes, ...]:
 
 
 def _usable(pair: PairRow, sealing_key: bytes, signing_key: bytes, now: int) -> bool:
-    return (
-        pair.sealing_key == sealing_key
-        and pair.signing_key == signing_key
-        and 0 <= now - pair.created < PAIR_KEY_LIFE_MS
-        and pair.uses < PAIR_KEY_ALERTS
-    )
+    return pair.sealing_key == sealing_key and pair.signing_key == signing_key and _lives(pair, now)
+
+
+def _lives(pair: PairRow, now: int) -> bool:
+    return 0 <= now - pair.created < PAIR_KEY_LIFE_MS and pair.uses < PAIR_KEY_ALERTS

@@ -7,13 +7,17 @@ allowance is kept whatever happens, and a restart costs it at most so many.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
 from schemas.limits import PAIR_KEY_ALERTS
+
+if TYPE_CHECKING:
+    from schemas.envelope.seal import PairKey
+    from schemas.routing.resolve import Resolution
 
 AHEAD: Final = 64
 """Uses of a pair key that are written at once: of its 10,000 few are lost at a restart, and one write in 64 is left."""
@@ -34,6 +38,16 @@ class PairRow:
     known: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LastUsed:
+    """The pair keys of `rows`, of all recipients of `resolution`, go with our signing key of that id."""
+
+    resolution: Resolution
+    signing_key: bytes
+    rows: tuple[PairRow, ...]
+    pairs: Mapping[str, PairKey]
+
+
 _SELECT = "SELECT opener_id, recipient, secret, opener, sealing_key, signing_key, created, uses, known FROM pair"
 
 
@@ -45,12 +59,14 @@ class Pairs:
         self._newest: dict[str, PairRow] = {}
         self._rows: dict[bytes, PairRow] = {}  # those of `_newest`, by opener id
         self._written: dict[bytes, int] = {}  # uses that the table counts already
+        self.last: LastUsed | None = None
 
     def forget(self) -> None:
         """Believe the table alone: something was rolled back, or changed behind what is held in memory."""
         self._newest.clear()
         self._rows.clear()
         self._written.clear()
+        self.last = None
 
     def newest(self, recipient: str) -> PairRow | None:
         """The pair key made last for this recipient."""
@@ -84,6 +100,7 @@ class Pairs:
                 int(pair.known),
             ),
         )
+        self.last = None
         before = self._newest.pop(pair.recipient, None)
         if before is not None:
             self._rows.pop(before.opener_id, None)

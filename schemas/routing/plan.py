@@ -103,6 +103,8 @@ class Plan:
             for operation in document.operations.values()
         }
         self._key_times, self._key_masks = self._sealing_timeline(keys) if sealing else ([], [self.everyone])
+        ends = [time for operation in self.operations.values() for time in (operation.starts, operation.ends)]
+        self._moments = sorted({0, *self._key_times, *ends})
         ordered = sorted(document.rules, key=lambda rule: rule.id)
         self.rules = tuple(self._rule(rule) for rule in ordered)
         self._rules = RuleIndex(ordered, self.regions)
@@ -129,6 +131,13 @@ class Plan:
     def sealable(self, at: int) -> Mask:
         """The agencies with a valid sealing key at ``at`` (ms)."""
         return self._key_masks[bisect_right(self._key_times, at)]
+
+    def since(self, at: int) -> int:
+        """The time (ms) since which every answer is as it is at ``at``: no key and no operation began or ended since.
+
+        Within that stretch every agency also has the same newest sealing key.
+        """
+        return self._moments[max(0, bisect_right(self._moments, at) - 1)]
 
     def operation(self, name: str) -> OperationPlan:
         """One operation. Raises `UnknownOperation`."""

@@ -17,6 +17,8 @@ routing.md states the same in words for another implementer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.envelope.words import MARKING_RANK
@@ -70,10 +72,12 @@ class Diversion(NamedTuple):
 def resolve(directory: Directory, query: RoutingQuery) -> Resolution:
     """The recipients of an alert under a directory.
 
-    Raises `UnknownAgency`, `UnknownRegion`, `UnknownOperation` or `BadAddress` for what leads nowhere, `Suspended` for
-    the sender, `OperationClosed`, and `Nobody` when no recipient is left.
+    What is asked again gets the very same object, as long as no key and no operation begins or ends in between. Raises
+    `UnknownAgency`, `UnknownRegion`, `UnknownOperation` or `BadAddress` for what leads nowhere, `Suspended` for the
+    sender, `OperationClosed`, and `Nobody` when no recipient is left.
     """
-    resolution = weigh(plan_of(directory), query)
+    plan = plan_of(directory)
+    resolution = _weighed(plan, replace(query, at=plan.since(query.at)))
     if not resolution.recipients:
         raise Nobody(_explain_nobody(resolution, query))
     return resolution
@@ -85,7 +89,15 @@ def disclosed(directory: Directory, query: RoutingQuery) -> tuple[str, ...]:
     Raises as `weigh` does.
     """
     plan = plan_of(directory)
-    return weigh(plan, query).subjects if query.subjects and plan.asks_for_subjects else ()
+    if not (query.subjects and plan.asks_for_subjects):
+        return ()
+    return _weighed(plan, replace(query, at=plan.since(query.at))).subjects
+
+
+@lru_cache(maxsize=128)
+def _weighed(plan: Plan, query: RoutingQuery) -> Resolution:
+    """As `weigh`; an agency asks much the same for one alert after another."""
+    return weigh(plan, query)
 
 
 def weigh(plan: Plan, query: RoutingQuery) -> Resolution:

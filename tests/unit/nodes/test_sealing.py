@@ -149,6 +149,47 @@ def test_uses_are_counted(sealer: Sealer) -> None:
     assert newest.uses == 1
 
 
+def opener_ids(sealer: Sealer, number: int, *, now: int = NOW) -> set[bytes]:
+    """One more alert is composed and sealed; the pair keys that it was sealed with."""
+    sealer.compose(number=number, to=["all"], title=f"alert {number}")
+    sealer.seal(now=now)
+    sealed = sealer.tables.outbox.get(number)
+    assert sealed.header is not None
+    sealer.tables.outbox.accept(sealed.id, number, now=now)
+    return {recipient.opener_id for recipient in decode_header(sealed.header).recipients}
+
+
+def test_one_alert_after_another_is_sealed_with_the_same_pair_keys_until_these_end(sealer: Sealer) -> None:
+    first = opener_ids(sealer, 1)
+    assert opener_ids(sealer, 2, now=NOW + PAIR_KEY_LIFE_MS - 1) == first
+    second = opener_ids(sealer, 3, now=NOW + PAIR_KEY_LIFE_MS)
+    assert second.isdisjoint(first)
+    sealer.tables.pairs.use([*second] * (PAIR_KEY_ALERTS - 2))
+    assert opener_ids(sealer, 4, now=NOW + PAIR_KEY_LIFE_MS) == second
+    assert opener_ids(sealer, 5, now=NOW + PAIR_KEY_LIFE_MS).isdisjoint(second)
+
+
+def test_a_sealing_key_that_begins_ends_the_pair_key_in_the_middle_of_a_flow(sealer: Sealer) -> None:
+    world, later = sealer.world, NOW + 60_000
+    new = record(SealingKey(b"n" * 32).public, starts=later)
+    world.keys["hk-customs"] = replace(world.keys["hk-customs"], sealing=(*world.keys["hk-customs"].sealing, new))
+    world.publish("hk-customs")
+    first = opener_ids(sealer, 1)
+    assert opener_ids(sealer, 2, now=new.not_before - 1) == first
+    assert len(opener_ids(sealer, 3, now=new.not_before) & first) == 1
+
+
+def test_a_new_signing_key_of_ours_ends_the_pair_keys_in_the_middle_of_a_flow(sealer: Sealer) -> None:
+    world, seeds = sealer.world, example_seeds(ME)
+    new = record(SigningKey(b"n" * 32).public, starts=NOW + 60_000)
+    world.keys[ME] = replace(world.keys[ME], signing=(*world.keys[ME].signing, new))
+    world.publish(ME)
+    sealer.identity = Identity(replace(seeds, signing=(*seeds.signing, b"n" * 32)))
+    first = opener_ids(sealer, 1)
+    assert opener_ids(sealer, 2, now=new.not_before - 1) == first
+    assert opener_ids(sealer, 3, now=new.not_before).isdisjoint(first)
+
+
 def test_an_alert_for_nobody_is_refused(sealer: Sealer) -> None:
     sealer.world.change_agency("hk-customs", status="suspended")
     sealer.world.publish("targets")

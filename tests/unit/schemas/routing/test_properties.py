@@ -13,9 +13,13 @@ from schemas.errors import CrossbearingError
 from schemas.routing.plan import plan_of
 from schemas.routing.resolve import Resolution, RoutingQuery, disclosed, resolve, weigh
 from schemas.routing.rules import Rule
-from tests.support.routing import AGENCIES, QUERIES, SETTINGS, Setting, plainly, rule_sets
+from tests.support.directory import DAY_MS, NOW
+from tests.support.routing import AGENCIES, QUERIES, SETTINGS, TODAY, Setting, plainly, rule_sets
 
 Item = TypeVar("Item")
+ENDS = (TODAY, TODAY + DAY_MS, NOW - 30 * DAY_MS, NOW + 730 * DAY_MS)
+"""When operations and keys begin and end in those settings."""
+MOMENTS = [end // 1000 * 1000 + off for end in ENDS for off in (-1, 0, 1)]
 MANY = settings(max_examples=6 * settings().max_examples)
 
 
@@ -49,6 +53,29 @@ def test_it_is_total_and_its_invariants_hold(setting: Setting, asked: RoutingQue
         assert set(found.recipients) <= set(asked.address)
     if asked.operation == "marker":
         assert set(found.recipients) <= set(setting.participants)
+
+
+@MANY
+@given(SETTINGS, QUERIES, st.lists(st.sampled_from([0, 1, *MOMENTS]), min_size=1, max_size=6))
+def test_an_answer_kept_is_the_answer_that_would_be_found(
+    setting: Setting, asked: RoutingQuery, times: list[int]
+) -> None:
+    directory = setting.directory()
+    for at in times:
+        now = replace(asked, at=at)
+        try:
+            found: Resolution | str = weigh(plan_of(directory), now)
+        except CrossbearingError as error:
+            found = error.code
+        if isinstance(found, Resolution):
+            subjects = found.subjects if now.subjects and plan_of(directory).asks_for_subjects else ()
+            assert disclosed(directory, now) == subjects
+            found = found if found.recipients else "nobody"
+        try:
+            kept: Resolution | str = resolve(directory, now)
+        except CrossbearingError as error:
+            kept = error.code
+        assert kept == found
 
 
 @MANY
