@@ -18,8 +18,7 @@ The same numbers stand in docs/spec/admission.md and in each refusal's context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.state import KnownOpener, Spent, View
@@ -73,14 +72,20 @@ class AlreadyLogged:
     index: int
 
 
-@contextmanager
-def step(number: int) -> Iterator[None]:
+class step:  # noqa: N801  # it is read as a statement
     """Put the step's number into whatever refusal is raised inside."""
-    try:
-        yield
-    except CrossbearingError as error:
-        error.context.setdefault("step", number)
-        raise
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, CrossbearingError):
+            error.context.setdefault("step", self._number)
 
 
 def admit_alert(

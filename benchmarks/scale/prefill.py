@@ -13,9 +13,10 @@ from benchmarks.scale.past import Group, Past, PastAlert, PastReceipt
 from broker.config import Config
 from broker.engines.sqlite_anchor import SqliteAnchor
 from broker.engines.sqlite_files import tag_pages
+from broker.engines.sqlite_parts import PUT_PART, Parts, circle_key
 from broker.engines.sqlite_reader import TILE_LEVEL_SHIFT, SqliteReader
 from broker.recovery import restore_tree
-from broker.state import Standing
+from broker.state import Delivery, Standing
 from broker.tree import Tree
 from schemas.limits import DAY_MS
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
@@ -69,20 +70,21 @@ def _write(db: apsw.Connection, tree: Tree, groups: list[Group]) -> None:
         ((a.index, a.id, a.sender, a.fingerprint, a.leaf, group.idle_since) for a, group in alerts),
     )
     db.executemany("INSERT INTO blob (digest, data) VALUES (?, ?)", ((a.body_digest, a.body) for a, _ in alerts))
-    db.executemany(
-        "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, NULL, 0, 0)",
-        (
-            (alert.index, receipt.agency, alert.rank, alert.expires, int(Standing.STORED), receipt.index)
-            for alert, group in alerts
-            for receipt in group.receipts
-        ),
-    )
+    db.executemany(PUT_PART, [_part(db, alert, group) for alert, group in alerts])
     receipts = (receipt for group in groups for receipt in group.receipts)
     db.executemany("INSERT INTO notice VALUES (?, ?)", ((receipt.sender, receipt.index) for receipt in receipts))
     growth = tree.extend([each.leaf for each in _entries(groups)])
     tiles = ((level << TILE_LEVEL_SHIFT | index, data) for level, index, data in growth.tiles)
     db.executemany("INSERT INTO tile VALUES (?, ?)", tiles)
     tree.accept(growth)
+
+
+def _part(db: apsw.Connection, alert: PastAlert, group: Group) -> tuple[object, ...]:
+    parts = Parts.of(
+        Delivery(receipt.agency, alert.index, alert.rank, alert.expires, Standing.STORED, receipt.index)
+        for receipt in group.receipts
+    )
+    return parts.row(circle_key(db, parts.agencies))
 
 
 def _entries(groups: list[Group]) -> Iterator[PastAlert | PastReceipt]:

@@ -16,12 +16,12 @@ from pathlib import Path
 import apsw
 
 from broker.engines.port import BlockWriter, Held
+from broker.engines.sqlite_block import SqliteBlock, Written
 from broker.engines.sqlite_files import certain_failures, check_format, create, lock, open_connection
-from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SqliteIndex
+from broker.engines.sqlite_index import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from broker.engines.sqlite_purge import sweep
-from broker.engines.sqlite_reader import TILE_LEVEL_SHIFT, SqliteReader
+from broker.engines.sqlite_reader import SqliteReader
 from broker.engines.sqlite_uploads import Uploads
-from broker.state import Changes
 from schemas.errors import StorageFailed, StorageFull, StorageInDoubt
 
 WAL_PAGES = 4_000  # about 16 MB between checkpoints: few enough to restart fast, enough to spare the disk
@@ -60,6 +60,7 @@ class SqliteEngine(SqliteReader):
             raise
         super().__init__(self._reader)
         self._uploads = Uploads(self._writer)
+        self._written = Written()
 
     def close(self) -> None:
         """See `Engine`."""
@@ -77,7 +78,9 @@ class SqliteEngine(SqliteReader):
             if (size := _size(self._writer)) != position:
                 raise StorageInDoubt(f"the log has {size} entries where {position} were left")
             self._writer.execute("INSERT OR REPLACE INTO newest_block VALUES (1, ?)", (position,))
-            yield _Block(self._writer, position)
+            block = SqliteBlock(self._writer, position, self._written)
+            yield block
+            block.flush()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -88,18 +91,21 @@ class SqliteEngine(SqliteReader):
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield
         except BaseException:
+            self._written.forget()
             with suppress(apsw.Error):  # SQLite may have rolled back by itself, and nothing is committed either way
                 self._writer.execute("ROLLBACK")
             raise
         try:
             self._writer.execute("COMMIT")
         except apsw.FullError as error:
+            self._written.forget()
             # A frame of the write-ahead log found no room. The frame that makes a transaction valid is the last to be
             # written, so without it no restart will find this one either.
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")
             raise StorageFull(f"the hub's storage is full: {error}") from error
         except apsw.Error as error:
+            self._written.forget()
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")
             raise StorageInDoubt(f"a commit failed and may or may not be durable: {error}") from error
@@ -107,6 +113,7 @@ class SqliteEngine(SqliteReader):
     def sweep(self, before: int, limit: int) -> int:
         """See `Engine`."""
         with self._transaction():
+            self._written.forget()  # openers go
             return sweep(self._writer, before, limit)
 
     def abandon(self, before: int, limit: int) -> int:
@@ -142,34 +149,6 @@ class SqliteEngine(SqliteReader):
         """See `Engine`."""
         disks = map(os.statvfs, self._folders)
         return min(disk.f_bavail * disk.f_frsize for disk in disks)
-
-
-class _Block(SqliteIndex):
-    """`BlockWriter` inside the open transaction."""
-
-    def __init__(self, writer: apsw.Connection, position: int) -> None:
-        super().__init__(writer)
-        self._next = position
-
-    def append(self, entry: bytes, changes: Changes) -> int:
-        """See `BlockWriter`."""
-        index = self._next
-        self._db.execute("INSERT INTO entry VALUES (?, ?)", (index, entry))
-        self.record(index, changes)
-        self._next += 1
-        return index
-
-    def supply(self, index: int, changes: Changes) -> None:
-        """See `BlockWriter`."""
-        self.record(index, changes)
-
-    def put_tile(self, level: int, index: int, data: bytes) -> None:
-        """See `BlockWriter`."""
-        self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << TILE_LEVEL_SHIFT | index, data))
-
-    def put_blob(self, digest: bytes, data: bytes) -> None:
-        """See `BlockWriter`."""
-        self._db.execute("INSERT OR IGNORE INTO blob (digest, data) VALUES (?, ?)", (digest, data))
 
 
 def _size(db: apsw.Connection) -> int:

@@ -7,15 +7,26 @@ from typing import Any
 import apsw
 
 from broker.engines.sqlite_files import certain_failures
-from broker.engines.sqlite_purge import purge
-from broker.state import Activation, Changes, Delivery, Escalated, KnownAlert, KnownOpener, Standing
+from broker.engines.sqlite_parts import (
+    ESCALATIONS,
+    PARTS,
+    STRETCH,
+    STRETCHES,
+    WAITING,
+    WAITING_BY_RANK,
+    Parts,
+    indexes_of,
+    read_waiting,
+)
+from broker.engines.sqlite_parts import SCHEMA as PARTS_SCHEMA
+from broker.state import Activation, Delivery, KnownAlert, KnownOpener, Standing
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+PAGE = 16
+"""Stretches of the log read at once: no statement is left half read, which would keep a reader in the past."""
 APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
 
-# The number 0 below is `Standing.WAITING`, and 3 `Escalated.REACHED`: a partial index serves only queries that spell it
-# the same way. `used` of an attachment is 0 until an alert names it, 1 then, 2 once it is purged, 3 when its pieces are
-# gone too.
+# `used` of an attachment is 0 until an alert names it, 1 then, 2 once it is purged, 3 when its pieces are gone too.
 SCHEMA = f"""
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE newest_block (one INTEGER PRIMARY KEY CHECK (one = 1), start INTEGER NOT NULL) STRICT;
@@ -26,16 +37,7 @@ CREATE TABLE alert (
     leaf BLOB NOT NULL, idle_since INTEGER
 ) STRICT;
 CREATE INDEX alert_held ON alert (idle_since) WHERE idle_since IS NOT NULL;
-CREATE TABLE delivery (
-    idx INTEGER NOT NULL, agency TEXT NOT NULL, rank INTEGER NOT NULL, expires INTEGER NOT NULL,
-    standing INTEGER NOT NULL, receipt INTEGER NOT NULL, escalates INTEGER, escalated INTEGER NOT NULL,
-    escalation INTEGER NOT NULL,
-    PRIMARY KEY (idx, agency)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_waiting ON delivery (agency, rank, idx) WHERE standing = 0;
-CREATE INDEX delivery_escalates ON delivery (agency, escalated, escalates, idx)
-    WHERE standing = 0 AND escalated < 3 AND escalates IS NOT NULL;
-CREATE TABLE opener (
+{PARTS_SCHEMA}CREATE TABLE opener (
     id BLOB PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL, until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX opener_until ON opener (until);
@@ -65,12 +67,6 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 _ALERT = "SELECT idx, id, sender, fingerprint, leaf, idle_since FROM alert"
-_DELIVERY = "SELECT agency, idx, rank, expires, standing, receipt, escalates, escalated, escalation FROM delivery"
-_PUT_DELIVERY = (
-    "INSERT OR REPLACE INTO delivery (agency, idx, rank, expires, standing, receipt, escalates, escalated, escalation) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_WAITING_BY_RANK = "SELECT rank, count(*) FROM delivery WHERE standing = 0 AND expires > ? GROUP BY rank"
 _ACTIVATION = "SELECT version, idx, role, role_version, digest FROM activation"
 
 
@@ -103,63 +99,68 @@ class SqliteIndex:
         row = self._row(f"{_ALERT} WHERE idx = ?", index)
         return KnownAlert(*row) if row else None
 
+    def _parts(self, index: int) -> Parts | None:
+        row = self._row(f"{PARTS} WHERE idx = ?", index)
+        return Parts.read(row) if row else None
+
     def delivery(self, agency: str, index: int) -> Delivery | None:
         """See `View`."""
-        rows = self._deliveries(f"{_DELIVERY} WHERE idx = ? AND agency = ?", index, agency)
-        return rows[0] if rows else None
+        parts = self._parts(index)
+        return parts.delivery(agency) if parts is not None else None
 
     def waiting(self, index: int) -> tuple[Delivery, ...]:
         """See `View`."""
-        return tuple(self._deliveries(f"{_DELIVERY} WHERE idx = ? AND standing = 0", index))
+        parts = self._parts(index)
+        return parts.waiting() if parts is not None else ()
 
     def waits(self, index: int, *, besides: str) -> bool:
         """See `View`."""
-        sql = "SELECT 1 FROM delivery WHERE idx = ? AND standing = 0 AND agency != ? LIMIT 1"
-        return self._row(sql, index, besides) is not None
+        parts = self._parts(index)
+        return parts is not None and parts.waits_besides(besides)
 
     def outstanding(self, agency: str, after: tuple[int, int], below: int, now: int, limit: int) -> list[Delivery]:
         """See `Engine`."""
-        return self._deliveries(
-            f"{_DELIVERY} WHERE agency = ? AND standing = 0 AND (rank, idx) > (?, ?) AND idx < ?"
-            " AND expires > ? ORDER BY rank, idx LIMIT ?",
-            agency,
-            *after,
-            below,
-            now,
-            limit,
-        )
+        found: list[Delivery] = []
+        rank, stretch = after[0], after[1] // STRETCH
+        while len(found) < limit:
+            rows = self._rows(STRETCHES, rank, stretch, agency.encode(), PAGE)
+            for rank, stretch, agencies in rows:
+                indexes = indexes_of(read_waiting(agencies).get(agency, 0), stretch)
+                indexes = [index for index in indexes if (rank, index) > after and index < below]
+                if indexes and len(found) < limit:
+                    every = map(Parts.read, self._rows(WAITING, indexes[0], indexes[-1], rank, now))
+                    found += [d for parts in every if parts.waits(agency) and (d := parts.delivery(agency)) is not None]
+            if len(rows) < PAGE:
+                break
+            stretch += 1
+        return found[:limit]
 
     def escalations(self, agency: str, now: int, limit: int, *, logged: bool) -> list[Delivery]:
         """See `Engine`."""
-        how_far = "escalated IN (1, 2)" if logged else "escalated = 0"
-        return self._deliveries(
-            f"{_DELIVERY} WHERE agency = ? AND standing = 0 AND {how_far} AND escalated < 3 AND escalates IS NOT NULL"
-            " AND escalates <= ? AND expires > ? ORDER BY escalates, idx LIMIT ?",
-            agency,
-            now,
-            now,
-            limit,
-        )
+        sql = ESCALATIONS.format("1, 2" if logged else "0")
+        every = (self.delivery(agency, index) for (index,) in self._rows(sql, agency, now, now, limit))
+        return [delivery for delivery in every if delivery is not None]
 
     def concerning(self, agency: str, since: int, start: int, below: int, limit: int) -> list[int]:
         """See `Engine`."""
-        rows = self._rows(
-            "SELECT idx FROM delivery WHERE agency = ? AND idx >= ? AND idx < ? AND standing > 1 AND receipt >= ? "
-            "UNION SELECT idx FROM alert WHERE sender = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?",
-            *(agency, start, below, since),
-            *(agency, max(start, since), below, limit),
-        )
-        return [index for (index,) in rows]
+        own = "SELECT idx FROM alert WHERE sender = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
+        found = {index for (index,) in self._rows(own, agency, max(start, since), below, limit)}
+        received = 0
+        while received < limit:
+            rows = self._rows(f"{PARTS} WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", start, below, STRETCH)
+            for parts in map(Parts.read, rows):
+                delivery = parts.delivery(agency)
+                if delivery is not None and delivery.standing > Standing.WITHDRAWN and delivery.receipt >= since:
+                    found.add(parts.index)
+                    received += 1
+            if len(rows) < STRETCH:
+                break
+            start = rows[-1][0] + 1
+        return sorted(found)[:limit]
 
     def waiting_by_rank(self, now: int) -> dict[int, int]:
         """See `Engine`."""
-        return dict(self._rows(_WAITING_BY_RANK, now))
-
-    def _deliveries(self, sql: str, *values: object) -> list[Delivery]:
-        return [
-            Delivery(agency, index, rank, expires, Standing(standing), receipt, due, Escalated(escalated), entry)
-            for agency, index, rank, expires, standing, receipt, due, escalated, entry in self._rows(sql, *values)
-        ]
+        return dict(self._rows(WAITING_BY_RANK, STRETCH, now))
 
     def opener(self, opener_id: bytes) -> KnownOpener | None:
         """See `View`."""
@@ -197,7 +198,8 @@ class SqliteIndex:
         row = self._row(
             "SELECT 1 FROM attachment_use u WHERE digest = ? AND ("
             "EXISTS (SELECT 1 FROM alert WHERE idx = u.idx AND sender = ?) OR "
-            "EXISTS (SELECT 1 FROM delivery WHERE idx = u.idx AND agency = ?)) LIMIT 1",
+            "EXISTS (SELECT 1 FROM part JOIN circle ON circle.key = part.circle "
+            "WHERE idx = u.idx AND instr(' ' || agencies || ' ', ' ' || ? || ' '))) LIMIT 1",
             digest,
             agency,
             agency,
@@ -223,40 +225,3 @@ class SqliteIndex:
         """See `View`."""
         row = self._row(f"{_ACTIVATION} WHERE digest = ? ORDER BY version LIMIT 1", digest)
         return Activation(*row) if row else None
-
-    def record(self, index: int, changes: Changes) -> None:
-        """Write what the entry at `index` changes."""
-        if changes.alert is not None:
-            a = changes.alert
-            row = (a.index, a.id, a.sender, a.fingerprint, a.leaf, a.idle_since)
-            self._db.execute("INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?)", row)
-        if changes.deliveries:
-            self._db.executemany(
-                _PUT_DELIVERY,
-                [_delivery_row(delivery) for delivery in changes.deliveries],
-            )
-        for opener in changes.openers:
-            values = (opener.id, opener.sender, opener.recipient, opener.until)
-            self._db.execute("INSERT OR REPLACE INTO opener VALUES (?, ?, ?, ?)", values)
-        for digest in changes.attachments:
-            self._db.execute("INSERT OR IGNORE INTO attachment_use VALUES (?, ?)", (digest, index))
-            self._db.execute("UPDATE attachment SET used = 1 WHERE digest = ?", (digest,))
-        if changes.notice is not None:
-            self._db.execute("INSERT INTO notice VALUES (?, ?)", (changes.notice, index))
-        if changes.activation is not None:
-            v = changes.activation
-            self._db.execute(
-                "INSERT INTO activation VALUES (?, ?, ?, ?, ?)", (v.version, v.index, v.role, v.role_version, v.digest)
-            )
-        for idle, since in changes.idle:
-            self._db.execute("UPDATE alert SET idle_since = ? WHERE idx = ?", (since, idle))
-        for taken in changes.spent:
-            share = (taken.agency, taken.kind, taken.until)
-            self._db.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", share)
-        if changes.purge is not None:
-            purge(self._db, changes.purge)
-
-
-def _delivery_row(d: Delivery) -> tuple[object, ...]:
-    facts = (d.agency, d.index, d.rank, d.expires, int(d.standing), d.receipt)
-    return (*facts, d.escalates, int(d.escalated), d.escalation)

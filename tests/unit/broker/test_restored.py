@@ -285,7 +285,10 @@ def mirror(config: Config, world: World, folder: Path) -> Path:
     return folder
 
 
-TABLES = ("entry", "tile", "alert", "delivery", "notice", "activation", "attachment_use")
+TABLES = (
+    *("entry", "tile", "alert", "circle", "part", "waiting", "escalating"),
+    *("notice", "activation", "attachment_use"),
+)
 
 
 def state(config: Config, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
