@@ -13,6 +13,7 @@ from functools import partial
 from broker.delivery import REFILL, DeliveryQueue, Key
 from broker.exchange import Exchange
 from broker.lane import Turn
+from broker.shipping import Shipment
 from broker.witnessing import Round
 from schemas.envelope.words import URGENT
 from schemas.limits import CREDIT_RESERVE, MAX_BLOCK_ALERTS
@@ -172,20 +173,26 @@ class Outgoing:
             # All of these had expired or lost their body; what lies behind them may not have.
 
     async def _ship(self, keys: list[Key]) -> Frame | None:
-        head, exchange = self._exchange.head, self._exchange
-        self._notices_due = False  # one that is logged meanwhile sets it again
-        build = partial(
-            exchange.shipping.block,
-            self._agency,
-            keys,
-            head=head,
-            proven=self._proven,
-            now=exchange.clock(),
-            openers=self._openers,
-            notices_from=self._notices_from,
-        )
-        urgent = bool(keys) and keys[0][0] < URGENT
-        shipment = await exchange.read(build, Turn.URGENT if urgent else Turn.SESSION)
+        head, exchange, now = self._exchange.head, self._exchange, self._exchange.clock()
+        shipment: Shipment | None = None
+        if not self._notices_due:  # so every receipt up to this head was sent
+            shipment = exchange.shipping.from_memory(
+                self._agency, keys, head=head, proven=self._proven, now=now, openers=self._openers
+            )
+        if shipment is None:
+            self._notices_due = False  # one that is logged meanwhile sets it again
+            build = partial(
+                exchange.shipping.block,
+                self._agency,
+                keys,
+                head=head,
+                proven=self._proven,
+                now=now,
+                openers=self._openers,
+                notices_from=self._notices_from,
+            )
+            urgent = bool(keys) and keys[0][0] < URGENT
+            shipment = await exchange.read(build, Turn.URGENT if urgent else Turn.SESSION)
         self._queue.put_back(shipment.left)
         for index in shipment.gone:
             self._queue.settle(index)

@@ -382,4 +382,4 @@ class Session:
     async def _send(self, frame: Frame) -> None:
         if self._machine.state == "closed":
             raise ConnectionResetError("the node said goodbye while a frame for it was made")
-        await self._channel.send(self._machine.send(frame))
+        await self._channel.send(self._machine.send(frame, self._exchange.shipping.written(frame)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -21,10 +21,11 @@ from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.evidence import Evidence, Included, encode_evidence
 from schemas.log.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, prove_consistency, prove_inclusion, root
 from schemas.log.tiles import TILE_WIDTH
-from schemas.session.frames import Block, DirectoryUpdate, Item, Recover, Recovered
+from schemas.session.frames import Block, DirectoryUpdate, Frame, Item, Recover, Recovered, encode_frame
 
 NOTICES = 256  # receipts in one frame
 RECOVERED = 128  # alerts of one page for a node that was restored
+COMMON_BYTES = 8_388_608  # of frames kept for the other sessions, until the log grows
 RESTORE = "Check the disk. Put back log.db from a backup, or have the sender send it again."
 
 log = structlog.get_logger()
@@ -42,6 +43,18 @@ class Shipment:
     notices_to: int  # every receipt below this log index was sent
 
 
+@dataclass(slots=True)
+class _Common:
+    """Frames made for the log of `size` entries that other sessions can be sent as they are, and their bytes."""
+
+    size: int
+    room: int
+    """Bytes that may still be kept."""
+    frames: dict[tuple[int, tuple[Key, ...]], tuple[Block, int]] = field(default_factory=dict)
+    """By the checkpoint they start from and the alerts asked for; with how many of these are in it."""
+    written: dict[int, tuple[Block, bytes]] = field(default_factory=dict)
+
+
 class _DamagedError(Exception):
     """A body, an opener or a bundle is not what was stored. The log itself is not touched by that."""
 
@@ -54,6 +67,7 @@ class Shipping:
         self._tree = tree
         self._cache = cache
         self._budget = budget
+        self._common = _Common(0, 0)
 
     def root_at(self, size: int) -> bytes:
         """The log's root when it had `size` entries."""
@@ -122,6 +136,58 @@ class Shipping:
             notices_to = head.size if len(indexes) < NOTICES else indexes[-1] + 1
         frame = Block(head.note, self._consistency(proven, head.size), tuple(items)) if items else None
         return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(damaged), tuple(sent), notices_to)
+
+    def from_memory(
+        self, agency: str, keys: Sequence[Key], *, head: Head, proven: int, now: int, openers: Collection[bytes]
+    ) -> Shipment | None:
+        """As `block` without receipts, if it takes nothing from the disk and `agency` needs no opener; else None.
+
+        Only this one may be called outside the thread that reads. Whoever stands on the same checkpoint and is sent
+        the same alerts is given the same frame, which is written once.
+        """
+        parcels = []
+        for _, index in keys:
+            parcel = self._cache.get(index)
+            if parcel is None or parcel.expires <= now or parcel.openers.get(agency) not in openers:
+                return None
+            parcels.append(parcel)
+        if self._common.size != head.size:
+            self._common = _Common(head.size, COMMON_BYTES)
+        which = (proven, tuple(keys))
+        made = self._common.frames.get(which)
+        if made is None:
+            try:
+                made = self._whole(parcels, head, proven)
+            except LookupError:
+                return None
+            self._share(which, *made)
+        frame, taken = made
+        return Shipment(frame, which[1][taken:], (), (), (), head.size)
+
+    def _whole(self, parcels: Sequence[Parcel], head: Head, proven: int) -> tuple[Block, int]:
+        """A frame of these alerts, as many as fit, from what is in memory. Raises `LookupError`."""
+        size, read = head.size, self._tree.read_held
+        items: list[Item] = []
+        room = self._budget
+        for parcel in parcels:
+            if room <= 0:
+                break
+            path = tuple(prove_inclusion(parcel.index, size, read))
+            items.append(Item(parcel.index, parcel.entry, path, parcel.body, ()))
+            room -= _weight(items[-1])
+        return Block(head.note, tuple(prove_consistency(proven, size, read)), tuple(items)), len(items)
+
+    def _share(self, which: tuple[int, tuple[Key, ...]], frame: Block, taken: int) -> None:
+        data = encode_frame(frame)
+        if len(data) <= self._common.room:
+            self._common.room -= len(data)
+            self._common.frames[which] = frame, taken
+            self._common.written[id(frame)] = frame, data
+
+    def written(self, frame: Frame) -> bytes | None:
+        """The bytes of a frame that several sessions are sent, if it was written already."""
+        known = self._common.written.get(id(frame))
+        return known[1] if known is not None and known[0] is frame else None
 
     def recovered(self, agency: str, asked: Recover, *, head: Head, proven: int) -> Recovered:
         """What concerns `agency` again, from where it asks on, as much as fits; see docs/spec/session.md, restored."""

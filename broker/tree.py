@@ -19,17 +19,22 @@ from schemas.log.merkle import HASH_SIZE, Frontier, node_hash
 TILE_LEVELS = 8
 TILE_WIDTH = 1 << TILE_LEVELS
 
+FRESH_TILES = 8  # of which alerts have just been logged: at least the newest 1,500 entries
 TileLoader = Callable[[int, int], bytes | None]
 Rows = list[list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A tree some leaves larger than the one it was made from. `tiles` are those now full: (level, index, hashes)."""
+    """A tree some leaves larger than the one it was made from.
+
+    `tiles` are those now full, (level, index, hashes), and `rows` all the hashes inside each of them.
+    """
 
     frontier: Frontier
     edge: Rows
     tiles: tuple[tuple[int, int, bytes], ...]
+    rows: tuple[Rows, ...] = ()
 
     @property
     def size(self) -> int:
@@ -49,6 +54,7 @@ class Tree:
         self._frontier = Frontier()
         self._edge: Rows = []  # by level: the hashes of that level inside the tile that is still growing
         self._cache: OrderedDict[tuple[int, int], Rows] = OrderedDict()
+        self._fresh: OrderedDict[tuple[int, int], Rows] = OrderedDict()  # the newest full tiles, not read from disk yet
         self._lock = Lock()
 
     @property
@@ -63,7 +69,7 @@ class Tree:
     def extend(self, leaves: Sequence[bytes]) -> Growth:
         """The tree with `leaves` (leaf hashes) added."""
         frontier, edge = self._frontier.copy(), [row.copy() for row in self._edge]
-        tiles = []
+        tiles, rows = [], []
         for leaf in leaves:
             for level, index, value in frontier.append(leaf):
                 if level == len(edge):
@@ -71,13 +77,18 @@ class Tree:
                 edge[level].append(value)
                 if level and level % TILE_LEVELS == 0:
                     tiles.append((level // TILE_LEVELS - 1, index, b"".join(edge[level - TILE_LEVELS])))
+                    rows.append(edge[level - TILE_LEVELS : level])
                     edge[level - TILE_LEVELS : level] = [[] for _ in range(TILE_LEVELS)]
-        return Growth(frontier, edge, tuple(tiles))
+        return Growth(frontier, edge, tuple(tiles), tuple(rows))
 
     def accept(self, growth: Growth) -> None:
         """Make `growth` the tree, once it is durable."""
         with self._lock:
             self._frontier, self._edge = growth.frontier, growth.edge
+            for (level, index, _), rows in zip(growth.tiles, growth.rows, strict=True):
+                self._fresh[level, index] = rows
+            while len(self._fresh) > FRESH_TILES:
+                self._fresh.popitem(last=False)
 
     def read(self, level: int, index: int) -> bytes:
         """A `HashReader`: the root of the perfect subtree over leaves `[index << level, (index + 1) << level)`."""
@@ -88,6 +99,17 @@ class Tree:
             if tile == self._frontier.size >> (TILE_LEVELS * (tile_level + 1)):
                 return self._edge[level][offset]
             return self._rows(tile_level, tile)[row][offset]
+
+    def read_held(self, level: int, index: int) -> bytes:
+        """As `read`, of what is in memory. Raises `LookupError` for what would have to be read from the disk."""
+        tile_level, row = divmod(level, TILE_LEVELS)
+        tile = index >> (TILE_LEVELS - row)
+        offset = index - (tile << (TILE_LEVELS - row))
+        with self._lock:
+            if tile == self._frontier.size >> (TILE_LEVELS * (tile_level + 1)):
+                return self._edge[level][offset]
+            held = self._fresh.get((tile_level, tile)) or self._cache[tile_level, tile]
+            return held[row][offset]
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile. Raises `Missing` when the tree is not that large."""

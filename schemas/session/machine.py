@@ -112,8 +112,11 @@ class SessionMachine:
         self.state = following
         return frame
 
-    def send(self, frame: Frame) -> bytes:
-        """The bytes of one frame to send. Raises `SessionMisuse` when it may not be sent now."""
+    def send(self, frame: Frame, written: bytes | None = None) -> bytes:
+        """The bytes of one frame to send. Raises `SessionMisuse` when it may not be sent now.
+
+        `written` is what `encode_frame` gave for this very frame before, for another session.
+        """
         following = TRANSITIONS[self.state].get((self.role, type(frame)))
         if following is None:
             raise SessionMisuse(f"a {self.role} may not send {type(frame).__name__} while the session is {self.state}")
@@ -121,7 +124,7 @@ class SessionMachine:
             credit = _credit_after(frame, self.credit)
         except CreditExceeded as error:
             raise SessionMisuse(error.message) from error
-        data = encode_frame(frame)
+        data = encode_frame(frame) if written is None else written
         self.credit, self.state = credit, following
         return data
 

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from broker import shipping
 from broker.committer import Head
+from broker.draft import Work
 from broker.parcel import ParcelCache
 from broker.shipping import NOTICES, Shipment, Shipping
 from broker.state import Changes
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from schemas.session.frames import encode_frame
 from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore
 
@@ -174,3 +177,92 @@ def test_a_lost_bundle_is_named() -> None:
     dock.core.engine.lose_blob(dock.core.engine.activations(0)[0].digest)
     with pytest.raises(StorageTampered, match="missing"):
         dock.shipping.directory(0, head=dock.head(), proven=0)
+
+
+class Warm(Dock):
+    """With everything cached that a running hub has just logged."""
+
+    def __init__(self, budget: int = 1_000_000) -> None:
+        super().__init__(budget)
+        self.openers: set[bytes] = set()
+        self.expires = 0
+
+    def log(self, number: int) -> int:
+        """An alert, and its parcel."""
+        submitted = self.core.alert(number=number)
+        committed = self.core.commit(Work(SENDER, submitted))
+        (entered,) = committed.entered
+        assert entered.parcel is not None
+        self.shipping._cache.put(entered.parcel)
+        self.openers |= set(entered.parcel.openers.values())
+        self.expires = entered.parcel.expires
+        return entered.index
+
+    def memory(self, *indexes: int, agency: str = RECIPIENT, proven: int = 5, **changed: object) -> Shipment | None:
+        keys = [(3, index) for index in indexes]
+        given = {"head": self.head(), "proven": proven, "now": NOW, "openers": self.openers, **changed}
+        return self.shipping.from_memory(agency, keys, **given)  # type: ignore[arg-type]  # as named
+
+
+@pytest.mark.parametrize("budget", [1, 1_500, 1_000_000])
+def test_what_is_in_memory_makes_the_same_shipment(budget: int) -> None:
+    warm = Warm(budget)
+    indexes = [warm.log(number) for number in range(1, 9)]
+    for proven in (0, 3, 5, indexes[2], warm.head().size):
+        for some in (indexes, indexes[:1], indexes[3:5]):
+            keys = [(3, index) for index in some]
+            said = warm.memory(*some, proven=proven)
+            disk = replace_cache(warm)
+            disk._budget = budget
+            expected = disk.block(
+                *(RECIPIENT, keys), head=warm.head(), proven=proven, now=NOW, openers=warm.openers, notices_from=99
+            )
+            assert said is not None
+            assert said.frame == expected.frame
+            assert said == replace(expected, notices_to=warm.head().size)
+
+
+def test_sessions_that_stand_alike_share_a_frame_and_its_bytes() -> None:
+    warm = Warm()
+    indexes = [warm.log(number) for number in (1, 2)]
+    first, second = warm.memory(*indexes), warm.memory(*indexes, agency="au-abf")
+    other = warm.memory(*indexes, proven=3)
+    assert first is not None
+    assert second is not None
+    assert other is not None
+    assert first.frame is not None
+    assert other.frame is not None
+    assert first.frame is second.frame
+    assert warm.shipping.written(first.frame) == encode_frame(first.frame)
+    assert warm.shipping.written(other.frame) == encode_frame(other.frame) != encode_frame(first.frame)
+    assert warm.shipping.written(replace(first.frame)) is None, "another frame, though it be equal"
+    warm.log(3)
+    again = warm.memory(*indexes)
+    assert again is not None
+    assert again.frame is not None
+    assert again.frame.checkpoint == warm.head().note, "the log has grown, and the frame is proven in the new one"
+    assert warm.shipping.written(first.frame) is None
+
+
+def test_what_would_take_the_disk_is_not_made_from_memory() -> None:
+    warm = Warm()
+    index = warm.log(1)
+    assert warm.memory(index) is not None
+    assert warm.memory(index, now=warm.expires) is None, "it has expired, which `block` counts"
+    assert warm.memory(index, openers=()) is None
+    assert warm.memory(index, agency=SENDER) is None, "it is no recipient"
+    warm.core.tree._edge = [[] for _ in warm.core.tree._edge]
+    assert warm.memory(index, proven=3) is None
+    warm.shipping._cache.drop(index)
+    assert warm.memory(index) is None
+
+
+def test_frames_kept_for_others_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    warm = Warm()
+    index = warm.log(1)
+    monkeypatch.setattr(shipping, "COMMON_BYTES", 5_000)
+    made = [warm.memory(index, proven=proven) for proven in range(1, warm.head().size)]
+    assert all(each is not None and each.frame is not None for each in made)
+    kept = [data for _, data in warm.shipping._common.written.values()]
+    assert 0 < len(kept) < len(made)
+    assert sum(map(len, kept)) == 5_000 - warm.shipping._common.room

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.tree import TILE_WIDTH, Tree
+from broker.tree import FRESH_TILES, TILE_WIDTH, Tree
 from schemas.errors import Missing, StorageTampered
 from schemas.limits import CACHED_TILES
 from schemas.log.merkle import (
@@ -64,6 +64,35 @@ def test_roots_and_proofs_however_it_grew(sizes: list[int], data: st.DataObject)
             verify_inclusion(LEAVES[index], index, size, path, tree.root())
             older = root(old, each.read) if old else EMPTY_ROOT
             verify_consistency(old, older, size, tree.root(), prove_consistency(old, size, each.read))
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=8), st.data())
+def test_what_is_in_memory_is_what_a_reader_finds(sizes: list[int], data: st.DataObject) -> None:
+    tree, store = grown([size for size in sizes if sum(sizes) <= len(LEAVES)])
+    size = tree.size
+    if size:
+        index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size))
+        store.clear()
+        held = Tree(lambda _level, _index: None)
+        held._frontier, held._edge, held._fresh = tree._frontier, tree._edge, tree._fresh
+        path = prove_inclusion(index, size, held.read_held)
+        verify_inclusion(LEAVES[index], index, size, path, tree.root())
+        older = root(old, held.read_held) if old else EMPTY_ROOT
+        verify_consistency(old, older, size, tree.root(), prove_consistency(old, size, held.read_held))
+
+
+def test_only_the_newest_full_tiles_are_held() -> None:
+    store: Store = {}
+    tree = Tree(lambda level, index: store.get((level, index)))
+    for _ in range(FRESH_TILES + 2):
+        grow(tree, store, LEAVES[:TILE_WIDTH])
+    with pytest.raises(LookupError):
+        tree.read_held(0, 3)
+    last = (FRESH_TILES + 2) * TILE_WIDTH - 1
+    assert tree.read_held(0, last) == tree.read(0, last)
+    assert len(tree._fresh) == FRESH_TILES
+    tree.read(0, 3)
+    assert tree.read_held(0, 3) == tree.read(0, 3)
 
 
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 511, 512, 600])
