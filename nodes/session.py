@@ -17,6 +17,7 @@ import structlog
 from nodes.dispatch import Dispatch
 from nodes.downloads import Downloads
 from nodes.identity import Identity
+from nodes.inbound import Inbound
 from nodes.keys.publication import Publications
 from nodes.openers import Keyring
 from nodes.ports import Clock, Connection, Random
@@ -38,7 +39,7 @@ from schemas.errors import (
     Unreachable,
     refusal_from_code,
 )
-from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE, MAX_INBOUND
+from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE
 from schemas.log.evidence import evidence_name
 from schemas.session.frames import (
     PROTOCOL,
@@ -68,9 +69,6 @@ CLOCK_RETRY: Final = 60.0
 """Seconds after which a node whose clock was off asks the hub for the time again."""
 
 log = structlog.get_logger(__name__)
-
-
-_Inbound = Block | DirectoryUpdate | TreeHead | WitnessedHead | Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +107,15 @@ class Session:
         self._parts = parts
         self._connection = connection
         self._machine = SessionMachine("node")
-        self._inbound: asyncio.Queue[_Inbound] = asyncio.Queue(MAX_INBOUND)
+        self._inbound = Inbound()
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
         self._complete = asyncio.Event()  # nothing of a restoration of this node is outstanding
         self._expected = 0
         self._transfers = Transfers(parts.store, self._send)
         self._keyring = Keyring(parts.identity, self._fetch_opener)
+        self._receipts = ReceiptSender(
+            store=parts.store, standing=parts.standing, identity=parts.identity, send=self._send, clock=parts.clock
+        )
         self._receiver = Receiver(
             store=parts.store,
             standing=parts.standing,
@@ -122,6 +123,7 @@ class Session:
             keyring=self._keyring,
             clock=parts.clock,
             evidence=parts.evidence,
+            outlet=self._receipts,
         )
         self._dispatch = Dispatch(
             store=parts.store,
@@ -131,9 +133,6 @@ class Session:
             send=self._send,
             clock=parts.clock,
             random=parts.random,
-        )
-        self._receipts = ReceiptSender(
-            store=parts.store, standing=parts.standing, identity=parts.identity, send=self._send, clock=parts.clock
         )
         self._downloads = Downloads(parts.store, self._transfers, parts.clock)
 
@@ -254,20 +253,21 @@ class Session:
 
     async def _work(self) -> None:
         while True:
-            match await self._inbound.get():
+            match await self._inbound.take():
                 case DirectoryUpdate() as frame:
                     await self._receiver.directory(frame)
                     self._note_directory()
-                case Block() as frame:
-                    if alerts := await self._receiver.block(frame):
-                        await self._send(Credit(alerts))
-                case TreeHead() as frame:
-                    await self._send(await self._receiver.head(frame))
                 case WitnessedHead() as frame:
                     await self._receiver.witnessed(frame)
                 case Recovered() as frame:
                     await self._receiver.recovered(frame)
                     await self._recover()
+                case frames:
+                    taken = await self._receiver.take(frames)
+                    if taken.alerts:
+                        await self._send(Credit(taken.alerts))
+                    if taken.cosign is not None:
+                        await self._send(taken.cosign)
 
     async def _results(self, frame: Result) -> None:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]

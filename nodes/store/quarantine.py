@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -70,6 +72,11 @@ class Quarantine:
         """What was refused at that place of the log."""
         row = self._db.execute(_SELECT + " WHERE log_index = ?", (index,)).fetchone()
         return None if row is None else Quarantined(*row)
+
+    def holds(self, indexes: Sequence[int]) -> bool:
+        """Whether anything was refused at one of these places of the log."""
+        found = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE log_index IN (SELECT value FROM json_each(?)))"
+        return bool(number(self._db, found, (json.dumps(indexes),)))
 
     def count(self) -> int:
         """How much there is."""

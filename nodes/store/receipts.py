@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -35,11 +36,16 @@ class Receipts:
 
     def add(self, receipt: bytes, signature: bytes, *, now: int) -> None:
         """Keep a signed receipt until it is answered."""
-        self._db.execute(
+        self.keep([SignedReceipt(receipt_ref(receipt), receipt, signature)], now=now, tell=True)
+
+    def keep(self, receipts: Sequence[SignedReceipt], *, now: int, tell: bool) -> None:
+        """Keep signed receipts until they are answered, and `tell` those who wait for any."""
+        self._db.executemany(
             "INSERT OR IGNORE INTO receipt (ref, made, receipt, signature) VALUES (?, ?, ?, ?)",
-            (receipt_ref(receipt), now, receipt, signature),
+            [(one.ref, now, one.receipt, one.signature) for one in receipts],
         )
-        self._topics.add("receipts")
+        if receipts and tell:
+            self._topics.add("receipts")
 
     def due(self, *, now: int, limit: int, except_refs: frozenset[bytes] = frozenset()) -> list[SignedReceipt]:
         """Receipts to send now, oldest first."""
@@ -60,7 +66,11 @@ class Receipts:
 
     def done(self, ref: bytes) -> None:
         """The hub answered: nothing more to send."""
-        self._db.execute("DELETE FROM receipt WHERE ref = ?", (ref,))
+        self.delete([ref])
+
+    def delete(self, refs: Sequence[bytes]) -> None:
+        """The hub answered all of these."""
+        self._db.executemany("DELETE FROM receipt WHERE ref = ?", [(ref,) for ref in refs])
 
     def get(self, ref: bytes) -> SignedReceipt | None:
         """An unanswered receipt."""

@@ -41,6 +41,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "schemas/session/frames.py": ("tests/unit/schemas/session/test_frames.py",),
     "nodes/witness/state.py": ("tests/unit/nodes/witness/test_state.py",),
     "nodes/receive.py": ("tests/unit/nodes/test_receive.py",),
+    "nodes/taking.py": ("tests/unit/nodes/test_receive.py",),
     "nodes/receipts.py": ("tests/unit/nodes/test_receipts.py",),
     "schemas/envelope/header.py": ("tests/unit/schemas/envelope/test_header.py",),
     "schemas/envelope/seal.py": ("tests/unit/schemas/envelope/test_seal.py",),

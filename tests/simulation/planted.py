@@ -32,7 +32,6 @@ from broker.engines.sqlite_anchor import SqliteAnchor
 from broker.exchange import Exchange
 from broker.sequencer import Sequencer
 from broker.shipping import Shipping
-from nodes.receive import Receiver
 from nodes.store import database
 from nodes.store.alerts import Alerts
 from nodes.store.inbox import Inbox
@@ -118,38 +117,29 @@ def _id_of(work: Any) -> bytes:
     return broker.draft.reference(work.what) if hasattr(work.what, "header") else b""
 
 
-def _unknown(right: Any) -> Any:
-    """Whatever comes is new to the receiver."""
-
-    async def broken(self: Receiver, entries: Any) -> Any:
-        known = await right(self, entries)
-        return nodes.receive._Known({}, known.refused, known.answered)
-
-    return broken
+def _unknown(_: Any) -> Any:
+    """No alert was ever received here."""
+    return lambda self, alert_ids: {}
 
 
 def _shows_again(right: Any) -> Any:
     """The store refuses no alert that it holds, and tells of it again."""
 
     def broken(self: Inbox, received: Any, *, now: int) -> int:
-        if (row := Alerts(self._db).get("in", received.id)) is None:
-            return int(right(self, received, now=now))
-        self._events.add("alert", {"alert": received.alert.id}, now=now)
-        return row.number
+        last = 0
+        for one in received:
+            if Alerts(self._db).get("in", one.id) is None:
+                last = int(right(self, [one], now=now))
+            else:
+                self._events.add("alert", {"alert": one.alert.id}, now=now)
+        return last
 
     return broken
 
 
-def _forgets_at_sending(right: Any) -> Any:
-    """A receipt is forgotten as soon as it is handed out for sending."""
-
-    def broken(self: Receipts, **kwargs: Any) -> Any:
-        due = right(self, **kwargs)
-        for receipt in due:
-            self.done(receipt.ref)
-        return due
-
-    return broken
+def _is_not_kept(_: Any) -> Any:
+    """A receipt is sent, and kept nowhere."""
+    return lambda self, receipts, **kwargs: None
 
 
 def _gives_up(right: Any) -> Any:
@@ -219,9 +209,9 @@ BUGS: tuple[Bug, ...] = (
     _bug("a recall withdraws nothing", broker.apply, "_withdrawn", lambda _: lambda view, admitted: ()),
     Bug(
         "a node forgets what it showed, and its store takes an alert twice",
-        ((Receiver, "_look_up", _unknown), (Inbox, "add", _shows_again)),
+        ((Inbox, "known", _unknown), (Inbox, "add_all", _shows_again)),
     ),
-    _bug("a receipt is forgotten when it is sent", Receipts, "due", _forgets_at_sending),
+    _bug("a receipt is forgotten when it is sent", Receipts, "keep", _is_not_kept),
     _bug("a receipt refused for the moment is given up", nodes.receipt_sender, "settle_receipt", _gives_up),
     _bug(
         "a node does not check that a checkpoint continues its own", nodes.receive, "trust_checkpoint", _trusts_anything

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from nodes.openers import Keyring
 from nodes.receive import Receiver
 from nodes.session import Parts
 from nodes.store.alerts import Filter
-from nodes.store.database import Tables
+from nodes.store.database import Tables, Work
+from nodes.store.receipts import SignedReceipt
+from schemas.envelope.opener import opener_id
 from schemas.envelope.opening import STEPS
 from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError, StorageFull
 from schemas.ids import format_id
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.entry import AlertEntry, RefusalEntry, decode_entry, encode_entry
 from schemas.log.receipt import Receipt, decode_receipt
-from schemas.session.frames import Block, DirectoryUpdate
+from schemas.session.frames import Block, DirectoryUpdate, TreeHead
 from tests.support.directory import NOW
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, id_of, node_parts
@@ -36,7 +38,7 @@ class Node:
         self.asked: list[bytes] = []
         self.receiver = self.make_receiver()
 
-    def make_receiver(self) -> Receiver:
+    def make_receiver(self, outlet: Outlet | None = None) -> Receiver:
         parts = self.parts
         return Receiver(
             store=parts.store,
@@ -45,7 +47,19 @@ class Node:
             keyring=Keyring(parts.identity, self._fetch),
             clock=parts.clock,
             evidence=parts.evidence,
+            outlet=outlet,
         )
+
+    def counting_writes(self) -> list[int]:
+        """Counts commits from now on, in its one item."""
+        count, write = [0], self.parts.store.write
+
+        async def counted(work: Work[Any]) -> Any:
+            count[0] += 1
+            return await write(work)
+
+        self.parts.store.write = counted  # type: ignore[method-assign]  # of this test's own store
+        return count
 
     async def _fetch(self, opener_id: bytes) -> bytes:
         self.asked.append(opener_id)
@@ -404,3 +418,163 @@ async def test_attachments_are_queued_for_download(node: Node, hub: FakeHub) -> 
     await node.take(index)
     (row,) = await node.parts.store.read(lambda tables: tables.attachments.incomplete())
     assert (row.digest, row.size, row.stored) == (bytes.fromhex("ab" * 32), 1_000, 0)
+
+
+# Several frames at once -----------------------------------------------------------------------------------------------
+
+
+class Outlet:
+    """Takes what a session would send."""
+
+    def __init__(self) -> None:
+        self.offered: list[SignedReceipt] = []
+        self.accepted: list[bytes] = []
+
+    def offer(self, receipts: Sequence[SignedReceipt]) -> None:
+        self.offered += receipts
+
+    def answered(self) -> tuple[bytes, ...]:
+        return tuple(self.accepted)
+
+    def deleted(self, refs: Sequence[bytes]) -> None:
+        self.accepted = [ref for ref in self.accepted if ref not in refs]
+
+
+def frames(hub: FakeHub, proven: int, *blocks: Sequence[int]) -> list[Block | TreeHead]:
+    """One block after the other, each from the checkpoint of the one before, as the log stands now."""
+    made: list[Block | TreeHead] = []
+    for indexes in blocks:
+        made.append(hub.block(*indexes, proven=proven))
+        proven = hub.size
+    return made
+
+
+async def test_several_frames_share_a_commit_and_a_receipt(node: Node, hub: FakeHub) -> None:
+    first = hub.block(a := hub.enter_alert(), proven=node.proven)
+    between = hub.size
+    second = hub.block(b := hub.enter_alert(), c := hub.enter_alert(), proven=between)
+    writes = node.counting_writes()
+    assert (await node.receiver.take([first, second])).alerts == 3
+    assert writes == [1]
+    (receipt,) = await node.receipts()
+    assert [item.index for item in receipt.items] == [a, b, c]
+    assert node.proven == hub.size
+    proofs = await node.parts.store.read(lambda tables: [tables.alerts.proof(number) for number in (1, 2)])
+    assert [proof.size if proof else 0 for proof in proofs] == [between, hub.size]
+
+
+async def test_a_tree_head_behind_blocks_is_cosigned_with_their_commit(node: Node, hub: FakeHub) -> None:
+    block = hub.block(hub.enter_alert(), proven=node.proven)
+    between = hub.size
+    hub.enter_alert("au-abf", to=["hk-customs"])
+    writes = node.counting_writes()
+    taken = await node.receiver.take([block, TreeHead(hub.log.note(), hub.proof(between), both=False)])
+    assert taken.alerts == 1
+    assert taken.cosign is not None
+    assert taken.cosign.size == hub.size == node.proven
+    assert writes == [1]
+
+
+async def test_what_came_before_a_frame_that_fails_is_kept(node: Node, hub: FakeHub) -> None:
+    good, bad = hub.enter_alert(), hub.enter(RefusalEntry(NOW, 5, "hk-customs", "quota", bytes(32)))
+    after = hub.enter_alert()
+    with pytest.raises(ProtocolError):
+        await node.receiver.take(frames(hub, node.proven, [good], [after, bad], [after]))
+    assert await node.inbox() == [hub.header(good).id]  # and nothing of the frame that fails, nor of what follows it
+
+
+async def test_what_came_before_an_unproven_frame_is_kept(node: Node, hub: FakeHub) -> None:
+    good, other = hub.enter_alert(), hub.enter_alert()
+    first, second = frames(hub, node.proven, [good], [other])
+    assert isinstance(second, Block)
+    moved = replace(second.items[0], index=good)
+    with pytest.raises(NotIncluded):
+        await node.receiver.take([first, replace(second, items=(moved,))])
+    assert await node.inbox() == [hub.header(good).id]
+    assert node.proven == hub.size
+
+
+async def test_a_fork_among_frames_is_kept_beside_the_checkpoint_before_it(node: Node, hub: FakeHub) -> None:
+    other = FakeHub(hub.world)
+    for _ in range(3):
+        index = other.enter_alert("au-abf")
+    first = hub.block(hub.enter_alert(), proven=node.proven)
+    with pytest.raises(Fork):
+        await node.receiver.take([first, other.block(index, proven=5)])
+    assert len(await node.inbox()) == 1
+    halted = await node.parts.store.read(lambda tables: tables.held.halted)
+    assert halted is not None
+    assert (Path(halted) / "held.checkpoint").read_bytes() == first.checkpoint
+    assert (Path(halted) / "received.checkpoint").read_bytes() == other.log.note()
+
+
+async def test_an_alert_in_two_frames_at_once_is_shown_and_receipted_once(node: Node, hub: FakeHub) -> None:
+    index, refused = hub.enter_alert(), hub.enter_alert(to=["au-abf"])
+    await node.receiver.take(frames(hub, node.proven, [index, refused], [index, refused]))
+    assert len(await node.inbox()) == 1
+    said = {receipt.state: [item.index for item in receipt.items] for receipt in await node.receipts()}
+    assert said == {"stored": [index], "refused": [refused]}
+    assert await node.parts.store.read(lambda tables: tables.quarantine.count()) == 1
+
+
+async def test_one_alert_logged_twice_in_two_frames_at_once_is_shown_once(node: Node, hub: FakeHub) -> None:
+    alert = make_alert(hub.world, "hk-customs")
+    first, second = hub.enter_sealed(alert), hub.enter_sealed(alert)
+    await node.receiver.take(frames(hub, node.proven, [first], [second]))
+    assert await node.inbox() == [id_of(alert)]
+    (kept,) = await node.parts.store.read(lambda tables: tables.quarantine.newest())
+    assert (kept.index, kept.code) == (second, "replay-differs")
+
+
+async def test_frames_with_something_known_are_taken_in_again_knowing_it(node: Node, hub: FakeHub) -> None:
+    """The opener is known by now, so that the second time nothing is asked before the alerts are opened."""
+    stored, refused = hub.enter_alert(), hub.enter_alert(to=["au-abf"])
+    await node.take(stored, refused)
+    await node.answered()
+    fresh, opened = hub.enter_alert(), hub.enter_alert("au-abf")
+    await node.receiver.take(frames(hub, node.proven, [fresh], [opened, stored, refused]))
+    assert await node.inbox() == [hub.header(index).id for index in (stored, fresh, opened)]
+    said = [
+        (receipt.sender, receipt.state, [item.index for item in receipt.items]) for receipt in await node.receipts()
+    ]
+    assert sorted(said) == [
+        ("au-abf", "stored", [opened]),
+        ("hk-customs", "refused", [refused]),
+        ("hk-customs", "stored", [stored, fresh]),
+    ]
+    known = await node.parts.store.read(lambda tables: tables.openers.get(opener_id(hub.openers[opened][ME])))
+    assert known is not None  # it was opened the first time, and is kept with the second
+
+
+async def test_receipts_are_handed_over_once_the_store_has_them(node: Node, hub: FakeHub) -> None:
+    outlet = Outlet()
+    node.receiver = node.make_receiver(outlet)
+    seen = node.parts.store.revision("receipts")
+    await node.take(hub.enter_alert())
+    kept = await node.parts.store.read(lambda tables: tables.receipts.all())
+    assert outlet.offered == kept
+    assert node.parts.store.revision("receipts") == seen  # nobody has to read for it
+    outlet.accepted = [kept[0].ref]
+    await node.take(hub.enter_alert())
+    assert outlet.accepted == []
+    left = await node.parts.store.read(lambda tables: tables.receipts.all())
+    assert left == outlet.offered[1:]
+
+
+async def test_what_a_failed_commit_would_have_deleted_stays(
+    node: Node, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outlet = Outlet()
+    node.receiver = node.make_receiver(outlet)
+    await node.take(hub.enter_alert())
+    (kept,) = await node.parts.store.read(lambda tables: tables.receipts.all())
+    outlet.accepted, outlet.offered = [kept.ref], []
+
+    async def full(_: object) -> None:
+        raise StorageFull("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node.parts.store, "write", full)
+        with pytest.raises(StorageFull):
+            await node.take(hub.enter_alert())
+    assert (outlet.accepted, outlet.offered) == ([kept.ref], [])

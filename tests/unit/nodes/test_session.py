@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nodes.receive import YIELD_EVERY
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
 from nodes.store.database import Tables
 from nodes.store.receipts import receipt_ref
+from nodes.taking import YIELD_EVERY
 from nodes.verdicts import MAX_ATTEMPTS
 from schemas import codec
 from schemas.alert.document import Alert, alert_to_wire
