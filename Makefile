@@ -83,9 +83,8 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
 	@mkdir -p build/bench
 	$(BIN)/python -m benchmarks.floors
-	$(BIN)/python -m benchmarks.brokers $(BENCH)
-	$(BIN)/python -m benchmarks.profile
-	$(BIN)/python -m benchmarks.report $(if $(PAGE),--page $(PAGE))
+	@failed=0; $(BIN)/python -m benchmarks.brokers $(BENCH) || failed=1; $(BIN)/python -m benchmarks.profile || failed=1; \
+	$(BIN)/python -m benchmarks.report $(if $(PAGE),--page $(PAGE)) && exit $$failed
 
 # About a second for each of some thousand mutants: whatever survives unexplained is printed, and fails.
 mutation: $(READY)

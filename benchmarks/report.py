@@ -42,6 +42,8 @@ def make_tables(folder: Path) -> dict[str, str]:
             "latency-by-load": tables.latency_by_load,
         }
         made |= {name: write(measured) for name, write in each.items()}
+        for name, words in measured.failed.items():
+            made["machine"] += f"\n{name} did not finish: {'; '.join(words)}\n"
     costs: list[Floor] = []
     if (folder / floors.FILE).exists():
         costs = [Floor(**floor) for floor in _read(folder / floors.FILE)["floors"]]

@@ -18,6 +18,7 @@ from benchmarks.brokers.peers import Peer
 from benchmarks.brokers.plan import Plan, measure
 from benchmarks.brokers.rabbitmq import RabbitServer
 from benchmarks.brokers.redis_streams import RedisServer
+from benchmarks.brokers.results import Results, load_results
 from benchmarks.machine import machine
 
 CONTENDERS: dict[str, Contender] = {
@@ -43,19 +44,30 @@ def main() -> None:
     )
     parser.add_argument("--waiting", type=int, default=usual.waiting, help="alerts to catch up with; 0: leave that out")
     parser.add_argument("--only", default=",".join(CONTENDERS), help="names of brokers, with commas between them")
+    parser.add_argument("--keep", action="store_true", help="keep the results of other brokers that are there")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
     logging.disable(logging.WARNING)  # of the peers' libraries
     plan = Plan(**{each.name: getattr(options, each.name) for each in fields(Plan) if hasattr(options, each.name)})
-    results = measure(
-        plan, {key: CONTENDERS[key] for key in options.only.split(",")}, lambda text: print(text, flush=True)
-    )
-    results.machine = machine()
-    results.alerts = (
-        f"{plan.recipients} recipients, alerts of 1 KiB, {plan.rounds} rounds of about {plan.seconds:g} s in turn"
-    )
     options.to.mkdir(parents=True, exist_ok=True)
-    results.save(options.to)
+    contenders = [CONTENDERS[key] for key in options.only.split(",")]
+    results = load_results(options.to) if options.keep else Results()
+    results.waiting, results.recipients, results.machine = plan.waiting, plan.recipients, machine()
+    results.alerts = (
+        f"{plan.recipients} recipients, alerts of 1 KiB, {plan.rounds} rounds of about {plan.seconds:g} s in turn, "
+        f"{plan.latency_rounds} of each rate"
+    )
+    for contender in contenders:
+        results.forget(contender.name)
+        results.durability[contender.name] = contender.durability
+
+    def say(text: str) -> None:
+        results.save(options.to)
+        print(text, flush=True)
+
+    measure(plan, contenders, results, say)
+    if results.failed:
+        raise SystemExit("not finished: " + "; ".join(f"{name}: {words}" for name, words in results.failed.items()))
 
 
 if __name__ == "__main__":

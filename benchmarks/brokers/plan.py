@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -35,27 +35,25 @@ def alerts_for(rate: float, seconds: float, most: int) -> int:
     return max(FEWEST, min(most, round(rate * seconds)))
 
 
-def measure(plan: Plan, contenders: Mapping[str, Contender], say: Callable[[str], None]) -> Results:
-    """Run everything: throughput, then latencies at shares of it, then catching up. Raises RuntimeError."""
-    durability = {each.name: each.durability for each in contenders.values()}
-    results = Results(durability=durability, waiting=plan.waiting, recipients=plan.recipients)
-    for number in range(plan.rounds):
-        for contender in contenders.values():
-            _throughput(plan, contender, results)
-            load = results.load[contender.name][-1]
-            say(f"round {number + 1}: {contender.name:16} {load.rate:8,.0f} deliveries/s, {load.cpu:6,.0f} µs of each")
-    for _ in range(plan.latency_rounds):
-        for contender in contenders.values():
-            _latencies(plan, contender, results, say)
-    if plan.waiting:
-        for contender in contenders.values():
-            caught_up = contender.catch_up(Scenario(plan.waiting, plan.recipients, listening=1))
-            results.caught_up.setdefault(contender.name, []).append(caught_up.seconds)
-            say(f"{contender.name}: caught up with {plan.waiting:,} alerts in {caught_up.seconds:.1f} s")
-    return results
+def measure(plan: Plan, contenders: Collection[Contender], results: Results, say: Callable[[str], None]) -> None:
+    """Run everything: throughput, then latencies at shares of it, then catching up. `say` is called after each.
+
+    What a broker does not finish is kept as a failure, and the others go on.
+    """
+    rounds: list[Callable[[Contender], str]] = [lambda each: _throughput(plan, each, results)] * plan.rounds
+    rounds += [lambda each: _latencies(plan, each, results)] * plan.latency_rounds
+    rounds += [lambda each: _catching_up(plan, each, results)] * bool(plan.waiting)
+    for run in rounds:
+        for contender in contenders:
+            try:
+                told = run(contender)
+            except Exception as error:  # whatever it is: what the others did is worth keeping
+                told = f"failed: {error}"
+                results.failed.setdefault(contender.name, []).append(str(error) or repr(error))
+            say(f"{contender.name}: {told}")
 
 
-def _throughput(plan: Plan, contender: Contender, results: Results) -> None:
+def _throughput(plan: Plan, contender: Contender, results: Results) -> str:
     scenario = Scenario(WARM_UP, plan.recipients, plan.recipients)
     with contender.running(plan.recipients) as running:
         pilot = running.run(scenario)
@@ -63,12 +61,15 @@ def _throughput(plan: Plan, contender: Contender, results: Results) -> None:
         figures = running.run(replace(scenario, alerts=alerts, first=WARM_UP))
         load = as_load(figures, running.stop(), pilot.deliveries + figures.deliveries)
     results.load.setdefault(contender.name, []).append(load)
+    return f"{load.rate:,.0f} deliveries/s, {load.cpu:,.0f} µs of each"
 
 
-def _latencies(plan: Plan, contender: Contender, results: Results, say: Callable[[str], None]) -> None:
+def _latencies(plan: Plan, contender: Contender, results: Results) -> str:
     """At the given rate, and at each share of the capacity that the throughput rounds found, on one running broker."""
-    capacity = median(load.rate for load in results.load[contender.name]) / plan.recipients if plan.rounds else 0.0
+    loads = results.load.get(contender.name, [])
+    capacity = median(load.rate for load in loads) / plan.recipients if loads else 0.0
     rates = [(0.0, plan.rate), *((share, share * capacity) for share in plan.shares if capacity)]
+    told = []
     with contender.running(plan.recipients) as running:
         first = WARM_UP
         running.run(Scenario(first, plan.recipients, plan.recipients))
@@ -78,5 +79,12 @@ def _latencies(plan: Plan, contender: Contender, results: Results, say: Callable
             paced = as_paced(running.run(scenario), share, rate)
             first += alerts
             results.paced.setdefault(contender.name, []).append(paced)
-            say(f"{contender.name:16} at {rate:6.1f} alerts/s: p50 {paced.p50:7,.1f} ms, p99 {paced.p99:7,.1f} ms")
+            told.append(f"{rate:.1f}/s {paced.p50:,.1f} {paced.p99:,.1f} ms")
         running.stop()
+    return "p50 and p99 at " + ", ".join(told)
+
+
+def _catching_up(plan: Plan, contender: Contender, results: Results) -> str:
+    caught_up = contender.catch_up(Scenario(plan.waiting, plan.recipients, listening=1))
+    results.caught_up.setdefault(contender.name, []).append(caught_up.seconds)
+    return f"caught up with {plan.waiting:,} alerts in {caught_up.seconds:.1f} s"

@@ -67,6 +67,13 @@ class Results:
     caught_up: dict[str, list[float]] = field(default_factory=dict)
     waiting: int = 0
     recipients: int = 30
+    failed: dict[str, list[str]] = field(default_factory=dict)
+    """What a broker did not finish, in words."""
+
+    def forget(self, name: str) -> None:
+        """Forget what is known of a broker, because it is measured again."""
+        for made in (self.load, self.paced, self.caught_up, self.failed):
+            made.pop(name, None)
 
     def save(self, folder: Path) -> None:
         """Write `brokers.json`."""
