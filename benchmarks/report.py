@@ -52,7 +52,8 @@ def make_tables(folder: Path) -> dict[str, str]:
     if costs and measured is not None and sharing is not None:
         made["floor-sum"] = sum_table(costs, sharing, measured.load[tables.OURS])
     if (folder / profile.FILE).exists():
-        made["profile"] = stage_table(_read(folder / profile.FILE)["stages"])
+        profiled = _read(folder / profile.FILE)
+        made["profile"] = stage_table(profiled["stages"], profiled["collections"])
     if measured is not None and tables.OURS in measured.load and len(measured.load) > 1:
         made["targets"] = targets.table_of(measured, costs, sharing)
     return made

@@ -24,6 +24,7 @@ from benchmarks.brokers.workers import Worker
 from benchmarks.directory import SENDER, create_exchange
 from deploy.demo.exchange import Exchange
 
+HUB = (sys.executable, "-m", "benchmarks.brokers.hub")
 _TICK = 0.02  # seconds between two looks at whether a recipient is connected
 
 
@@ -162,6 +163,7 @@ class Crossbearing:
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
             running = RunningExchange(create_exchange(Path(folder), recipients))
             try:
+                running.exchange.broker_command = HUB
                 running.exchange.start_broker()
                 yield running
             finally:

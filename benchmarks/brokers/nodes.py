@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from benchmarks.brokers.collecting import tell_collections
 from deploy.demo.exchange import PASSPHRASE
 from nodes.config import load_config
 from nodes.daemon import run_node
@@ -37,6 +38,7 @@ async def run(root: Path, agencies: Sequence[str]) -> None:
 def main() -> None:
     """Run what the command line names."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    tell_collections()
     uvloop.run(run(Path(sys.argv[1]), sys.argv[2:]))
 
 

@@ -45,6 +45,8 @@ class Exchange:
         self.example = example
         self.agencies = list(agencies) if agencies is not None else example_agencies()
         self.broker_data = root / "broker"
+        self.broker_command: Sequence[str | Path] = (script("bearing-broker"), "run")
+        """What starts the broker, with its data directory behind it."""
         self.logs = root / "logs"
         self.pids = root / "daemons.json"
         self.passphrase = root / "passphrase"
@@ -116,8 +118,7 @@ class Exchange:
 
     def spawn_broker(self) -> Daemon:
         """Start the broker without waiting for it."""
-        command: list[str | Path] = [script("bearing-broker"), "run", self.broker_data]
-        return self._start("broker", command)
+        return self._start("broker", [*self.broker_command, self.broker_data])
 
     def start_nodes(self, agencies: Iterable[str] | None = None) -> list[Daemon]:
         """Start nodes side by side and wait until each is connected to the broker."""

@@ -114,9 +114,12 @@ def test_the_sum_says_how_far_we_are() -> None:
 
 
 def test_stages_add_up_and_the_unexplained_is_shown() -> None:
-    text = stage_table({"hub": {"signatures": 6.0, "unexplained": 2.0}, "sender": {"receipts": 8.0}})
+    text = stage_table(
+        {"hub": {"signatures": 6.0, "unexplained": 2.0}, "sender": {"receipts": 8.0}}, {"hub": 1.0, "sender": 0.5}
+    )
     assert "| all | 8.0 | 8.0 | 16.0 |" in text
     assert "| explained | 75% | 100% | 88% |" in text
+    assert "garbage collection | 1.0 | 0.5 | 1.5 |" in text
 
 
 def test_one_call_is_timed() -> None:
