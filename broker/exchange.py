@@ -287,8 +287,8 @@ class Exchange:
                 self._cache.drop(entered.changes.purge.index)
             self._tell(entered.changes)
             if entered.kind == "receipt":
-                for delivery in entered.changes.deliveries:
-                    self.metrics.receipts.labels(delivery.standing.name.lower()).inc()
+                moved = entered.changes.deliveries  # all to the same standing
+                self.metrics.receipts.labels(moved[0].standing.name.lower()).inc(len(moved))
             if entered.kind == "escalation":
                 for delivery in entered.changes.deliveries:
                     self.metrics.escalations.labels(delivery.escalated.name.lower()).inc()

@@ -53,9 +53,12 @@ class KnownAlert:
     """From when on nobody waits for it (ms), which is when it expires unless that came earlier; None once purged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Delivery:
     """One recipient's part in an alert. `rank` orders by precedence (0 first), `expires` is in ms.
+
+    Nobody changes one. It is not frozen because thirty are made for each alert and for each round of receipts, and a
+    frozen one takes three times as long to make.
 
     `escalates` is from when on (ms) the recipient's desk is called while the alert waits; None: never.
     """

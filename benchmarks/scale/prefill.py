@@ -13,7 +13,7 @@ from benchmarks.scale.past import Group, Past, PastAlert, PastReceipt
 from broker.config import Config
 from broker.engines.sqlite_anchor import SqliteAnchor
 from broker.engines.sqlite_files import tag_pages
-from broker.engines.sqlite_parts import PUT_PART, Parts, circle_key
+from broker.engines.sqlite_parts import PUT_PARTS, Parts, circle_key
 from broker.engines.sqlite_reader import TILE_LEVEL_SHIFT, SqliteReader
 from broker.recovery import restore_tree
 from broker.state import Delivery, Standing
@@ -70,7 +70,7 @@ def _write(db: apsw.Connection, tree: Tree, groups: list[Group]) -> None:
         ((a.index, a.id, a.sender, a.fingerprint, a.leaf, group.idle_since) for a, group in alerts),
     )
     db.executemany("INSERT INTO blob (digest, data) VALUES (?, ?)", ((a.body_digest, a.body) for a, _ in alerts))
-    db.executemany(PUT_PART, [_part(db, alert, group) for alert, group in alerts])
+    db.executemany(f"{PUT_PARTS} (?, ?, ?, ?, ?, ?, ?, ?)", [_part(db, alert, group) for alert, group in alerts])
     receipts = (receipt for group in groups for receipt in group.receipts)
     db.executemany("INSERT INTO notice VALUES (?, ?)", ((receipt.sender, receipt.index) for receipt in receipts))
     growth = tree.extend([each.leaf for each in _entries(groups)])

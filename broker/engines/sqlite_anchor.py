@@ -28,7 +28,7 @@ def create_anchor(path: Path) -> None:
 
 
 class SqliteAnchor:
-    """`Anchor` in one SQLite file; compare and swap are one durable transaction."""
+    """`Anchor` in one SQLite file; compare and swap are one statement, which is a durable transaction by itself."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         if not path.exists():
@@ -49,13 +49,16 @@ class SqliteAnchor:
 
     def swap(self, expected: bytes | None, note: bytes) -> None:
         """See `Anchor`."""
+        before = self._db.total_changes()
         try:
-            with self._db:
-                if read_note(self._db) != expected:
-                    raise Fork("the anchor holds another checkpoint than the one last signed here")
-                self._db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (note,))
+            if expected is None:
+                self._db.execute("INSERT INTO anchor SELECT 1, ? WHERE NOT EXISTS (SELECT 1 FROM anchor)", (note,))
+            else:
+                self._db.execute("UPDATE anchor SET note = ? WHERE note = ?", (note, expected))
         except apsw.Error as error:
             raise StorageInDoubt(f"the anchor was not surely written: {error}") from error
+        if self._db.total_changes() == before:
+            raise Fork("the anchor holds another checkpoint than the one last signed here")
 
     def restorations(self) -> tuple[Restoration, ...]:
         """See `Anchor`."""

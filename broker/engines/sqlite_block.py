@@ -9,13 +9,16 @@ committed, and whenever something else than a block wrote.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import chain
 from typing import Final, TypeVar
 
 import apsw
 
 from broker.engines.sqlite_index import SqliteIndex
-from broker.engines.sqlite_parts import PUT_PART, STRETCH, Parts, circle_key, read_waiting, write_waiting
+from broker.engines.sqlite_parts import PUT_PARTS, STRETCH, Parts, circle_key, read_waiting, write_waiting
 from broker.engines.sqlite_purge import purge
 from broker.engines.sqlite_reader import TILE_LEVEL_SHIFT
 from broker.state import Changes, Delivery, Escalated, KnownAlert, KnownOpener, Standing
@@ -26,6 +29,13 @@ OPENERS: Final = 4_096
 """Openers remembered: four times the pairs of 31 agencies."""
 STRETCHES: Final = 256
 """Rows of `waiting` remembered, and as many `circle`s of recipients."""
+
+ENTRIES: Final = 512
+BLOBS: Final = 8_388_608
+"""Entries, and bytes of blobs, after which a block writes what it has: what brings back a whole log is one block."""
+AT_ONCE: Final = (32, 8, 1)
+"""Rows written by one statement. Each statement hands the interpreter to another thread, which gives it back when it
+is done with what it began; so a block that is written in few has to wait less."""
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -61,6 +71,21 @@ def _trim(kept: OrderedDict[_K, _V], most: int) -> None:
         kept.popitem(last=False)
 
 
+def _insert(db: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Write rows by as few statements as `AT_ONCE` allows, of which each is kept ready."""
+    place = 0
+    for many in AT_ONCE:
+        while len(rows) - place >= many:
+            some = rows[place : place + many]
+            db.execute(statement + _places(len(some[0]), many), tuple(chain.from_iterable(some)))
+            place += many
+
+
+@cache
+def _places(width: int, rows: int) -> str:
+    return ", ".join([f"({', '.join('?' * width)})"] * rows)
+
+
 class SqliteBlock(SqliteIndex):
     """`BlockWriter`. `flush` writes what is still in memory; it is the last thing before the commit."""
 
@@ -68,11 +93,37 @@ class SqliteBlock(SqliteIndex):
         super().__init__(writer)
         self._next = position
         self._written = written
+        self._entries: dict[int, bytes] = {}
+        self._alerts: dict[bytes, KnownAlert] = {}
+        self._blobs: dict[bytes, bytes] = {}
+        self._notices: list[tuple[str, int]] = []
+        self._idle: dict[int, int] = {}
         self._moved: dict[int, Parts] = {}
         self._touched: set[tuple[int, int]] = set()
         self._taken: set[tuple[str, int]] = set()
+        self._size = 0  # bytes of the blobs
 
     # -- reading -------------------------------------------------------------------------------------------------------
+
+    def entry(self, index: int) -> bytes | None:
+        """See `View`."""
+        made = self._entries.get(index)
+        return super().entry(index) if made is None else made
+
+    def alert(self, alert_id: bytes) -> KnownAlert | None:
+        """See `View`."""
+        made = self._alerts.get(alert_id)
+        known = super().alert(alert_id) if made is None else made
+        return known if known is None else self._written.alerts.get(known.index, known)
+
+    def holds(self, digest: bytes) -> bool:
+        """See `View`."""
+        return digest in self._blobs or super().holds(digest)
+
+    def needed(self, digest: bytes, *, besides: int) -> bool:
+        """See `View`."""
+        self.flush()
+        return super().needed(digest, besides=besides)
 
     def alert_at(self, index: int) -> KnownAlert | None:
         """See `View`."""
@@ -110,9 +161,11 @@ class SqliteBlock(SqliteIndex):
     def append(self, entry: bytes, changes: Changes) -> int:
         """See `BlockWriter`."""
         index = self._next
-        self._db.execute("INSERT INTO entry VALUES (?, ?)", (index, entry))
+        self._entries[index] = entry
         self._record(index, changes)
         self._next += 1
+        if len(self._entries) >= ENTRIES:
+            self.flush()
         return index
 
     def supply(self, index: int, changes: Changes) -> None:
@@ -125,14 +178,15 @@ class SqliteBlock(SqliteIndex):
 
     def put_blob(self, digest: bytes, data: bytes) -> None:
         """See `BlockWriter`."""
-        self._db.execute("INSERT OR IGNORE INTO blob (digest, data) VALUES (?, ?)", (digest, data))
+        if self._blobs.setdefault(digest, data) is data:
+            self._size += len(data)
+            if self._size >= BLOBS:
+                self.flush()
 
     def _record(self, index: int, changes: Changes) -> None:
         """Write what the entry at `index` changes."""
         if changes.alert is not None:
-            a = self._written.alerts[changes.alert.index] = changes.alert
-            row = (a.index, a.id, a.sender, a.fingerprint, a.leaf, a.idle_since)
-            self._db.execute("INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._alerts[changes.alert.id] = self._written.alerts[changes.alert.index] = changes.alert
         if changes.deliveries:
             self._deliver(changes.deliveries)
         for opener in changes.openers:
@@ -143,19 +197,22 @@ class SqliteBlock(SqliteIndex):
             self._db.execute("INSERT OR IGNORE INTO attachment_use VALUES (?, ?)", (digest, index))
             self._db.execute("UPDATE attachment SET used = 1 WHERE digest = ?", (digest,))
         if changes.notice is not None:
-            self._db.execute("INSERT INTO notice VALUES (?, ?)", (changes.notice, index))
+            self._notices.append((changes.notice, index))
         if changes.activation is not None:
             v = changes.activation
             self._db.execute(
                 "INSERT INTO activation VALUES (?, ?, ?, ?, ?)", (v.version, v.index, v.role, v.role_version, v.digest)
             )
         for idle, since in changes.idle:
-            self._written.alerts.pop(idle, None)
-            self._db.execute("UPDATE alert SET idle_since = ? WHERE idx = ?", (since, idle))
+            known = self.alert_at(idle)
+            if known is not None:
+                self._written.alerts[idle] = replace(known, idle_since=since)
+                self._idle[idle] = since
         for taken in changes.spent:
             self._written.spent[taken.agency, taken.kind] = taken.until
             self._taken.add((taken.agency, taken.kind))
         if changes.purge is not None:
+            self.flush()
             self._written.alerts.pop(changes.purge.index, None)
             purge(self._db, changes.purge)
 
@@ -211,9 +268,17 @@ class SqliteBlock(SqliteIndex):
     def flush(self) -> None:
         """Write what the block changed and only memory has yet."""
         written = self._written
+        _insert(self._db, "INSERT INTO entry VALUES ", list(self._entries.items()))
+        rows = [(a.index, a.id, a.sender, a.fingerprint, a.leaf, a.idle_since) for a in self._alerts.values()]
+        _insert(self._db, "INSERT INTO alert VALUES ", rows)
+        _insert(self._db, "INSERT OR IGNORE INTO blob (digest, data) VALUES ", list(self._blobs.items()))
+        _insert(self._db, "INSERT INTO notice VALUES ", self._notices)
+        if self._idle:
+            idle = [(since, index) for index, since in self._idle.items()]
+            self._db.executemany("UPDATE alert SET idle_since = ? WHERE idx = ?", idle)
         if self._moved:
-            rows = [parts.row(self._circle(parts.agencies)) for parts in self._moved.values()]
-            self._db.executemany(PUT_PART, rows)
+            parts_rows = [parts.row(self._circle(parts.agencies)) for parts in self._moved.values()]
+            _insert(self._db, PUT_PARTS, parts_rows)
         for place in self._touched:
             packed = write_waiting(written.stretches[place])
             if packed:
@@ -222,7 +287,8 @@ class SqliteBlock(SqliteIndex):
                 self._db.execute("DELETE FROM waiting WHERE rank = ? AND stretch = ?", place)
                 del written.stretches[place]
         if self._taken:
-            shares = [(*key, written.spent[key]) for key in self._taken]
-            self._db.executemany("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", shares)
-        self._moved, self._touched, self._taken = {}, set(), set()
+            shares = [(*key, written.spent[key]) for key in sorted(self._taken)]
+            _insert(self._db, "INSERT OR REPLACE INTO spent VALUES ", shares)
+        self._entries, self._alerts, self._blobs, self._notices, self._idle = {}, {}, {}, [], {}
+        self._moved, self._touched, self._taken, self._size = {}, set(), set(), 0
         written.trim()

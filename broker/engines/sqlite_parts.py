@@ -40,7 +40,7 @@ PARTS: Final = (
     "SELECT idx, agencies, rank, expires, escalates, standings, receipts, escalations "
     "FROM part JOIN circle ON circle.key = part.circle"
 )
-PUT_PART: Final = "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_PARTS: Final = "INSERT OR REPLACE INTO part VALUES "
 WAITING_BY_RANK: Final = (
     "SELECT rank, sum(length(standings) - length(replace(standings, '0', ''))) AS many FROM part "
     "JOIN (SELECT DISTINCT stretch FROM waiting) ON idx >= stretch * ?1 AND idx < (stretch + 1) * ?1 "
@@ -101,7 +101,7 @@ class Parts:
         return parts
 
     def row(self, circle: int) -> tuple[object, ...]:
-        """For `PUT_PART`."""
+        """For `PUT_PARTS`."""
         escalations = (
             msgpack.packb({a: self.escalations[a] for a in sorted(self.escalations)}) if self.escalations else b""
         )
