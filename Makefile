@@ -84,6 +84,7 @@ bench: $(READY)
 	@mkdir -p build/bench
 	$(BIN)/python -m benchmarks.floors
 	@failed=0; $(BIN)/python -m benchmarks.brokers $(BENCH) || failed=1; $(BIN)/python -m benchmarks.profile || failed=1; \
+	$(if $(SCALE),$(BIN)/python -m benchmarks.scale $(SCALE) || failed=1;) \
 	$(BIN)/python -m benchmarks.report $(if $(PAGE),--page $(PAGE)) && exit $$failed
 
 # About a second for each of some thousand mutants: whatever survives unexplained is printed, and fails.

@@ -30,7 +30,25 @@ def table_of(results: Results, floors: Sequence[Floor], sharing: Sharing | None)
             ("processor time of all parties", "≤ 1.5 × the floor of its cryptography", told, ours <= 1.5 * least)
         )
     cells = [[what, target, told, "yes" if reached else "**no**"] for what, target, told, reached in rows]
-    return table(["figure", "target", "measured", "reached"], cells)
+    return table(["figure", "target", "measured", "reached"], cells) + "\n" + _wall(results, floors, sharing)
+
+
+def _wall(results: Results, floors: Sequence[Floor], sharing: Sharing | None) -> str:
+    """What all parties together may take for a delivery, as sentences."""
+    cores = results.cores
+    _, best = best_peer(results.load, lambda load: load.rate, highest=True)
+    ours = median(load.cpu for load in results.load[OURS])
+    allowed = cores * 1e6 / (2 * best)
+    told = (
+        f"All parties share {cores} cores here: at {figure(ours)} µs a delivery no more than"
+        f" {cores * 1e6 / ours:,.0f} a second are possible, and twice the best peer leaves {figure(allowed)} µs."
+    )
+    if floors and sharing is not None:
+        least = sum(floor_of({floor.name: floor.cost for floor in floors}, sharing).values())
+        told += (
+            f" The cryptography alone takes {figure(least)} µs of those, which is {cores * 1e6 / least:,.0f} a second."
+        )
+    return told + "\n"
 
 
 def _throughput(results: Results) -> Row:

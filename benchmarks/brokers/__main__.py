@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def main() -> None:
     contenders = [CONTENDERS[key] for key in options.only.split(",")]
     results = load_results(options.to) if options.keep else Results()
     results.waiting, results.recipients, results.machine = plan.waiting, plan.recipients, machine()
+    results.cores = os.cpu_count() or 1
     results.alerts = (
         f"{plan.recipients} recipients, alerts of 1 KiB, {plan.rounds} rounds of about {plan.seconds:g} s in turn, "
         f"{plan.latency_rounds} of each rate"

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.brokers import processes
 from benchmarks.brokers.figures import CaughtUp, Disk, Figures
 from benchmarks.brokers.peer import Server
-from benchmarks.brokers.scenario import Scenario
+from benchmarks.brokers.scenario import PATIENCE, Scenario
 from benchmarks.brokers.traffic import traffic
 from benchmarks.brokers.worker import make_client
 from benchmarks.brokers.workers import Worker, end_all
@@ -136,16 +136,18 @@ class Peer:
 
 
 async def _prepare(key: str, port: int, recipients: int) -> None:
-    client = make_client(key, port)
-    await client.connect("counter")
-    await client.prepare(recipients)
-    await client.close()
+    async with asyncio.timeout(PATIENCE):
+        client = make_client(key, port)
+        await client.connect("counter")
+        await client.prepare(recipients)
+        await client.close()
 
 
 async def _held(key: str, port: int) -> int:
-    client = make_client(key, port)
-    await client.connect("counter")
-    try:
-        return await client.receipts()
-    finally:
-        await client.close()
+    async with asyncio.timeout(PATIENCE):
+        client = make_client(key, port)
+        await client.connect("counter")
+        try:
+            return await client.receipts()
+        finally:
+            await client.close()

@@ -67,6 +67,7 @@ class Results:
     caught_up: dict[str, list[float]] = field(default_factory=dict)
     waiting: int = 0
     recipients: int = 30
+    cores: int = 2
     failed: dict[str, list[str]] = field(default_factory=dict)
     """What a broker did not finish, in words."""
 

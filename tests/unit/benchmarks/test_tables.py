@@ -90,6 +90,8 @@ def test_targets_are_ratios_and_say_whether_they_were_reached() -> None:
     assert "500 against 200 (Redis): 2.50 × | yes" in text
     assert "9.00 µs against 10.0 µs (Redis) | yes" in text  # Mosquitto is no measure
     assert "6.00 ms against 10.0 ms (Redis): 0.60 × | **no**" in text
+    assert "at 99.0 µs a delivery no more than 20,202 a second" in text
+    assert "twice the best peer leaves 5,000 µs" in text
 
 
 def test_the_floor_shares_what_is_done_once() -> None:
