@@ -3,15 +3,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import Value, decode, encode
-from schemas.errors import BadReceipt, BadSignature
+from schemas.errors import BadReceipt, BadSignature, Malformed
 from schemas.ids import uuid7
 from schemas.keys import SigningKey
 from schemas.limits import MAX_HEADER, MAX_INDEX, MAX_NAME, MAX_RECEIPT_ITEMS, MAX_TIME_MS
+from schemas.log import receipt as receipt_module
 from schemas.log.receipt import (
     LAST_STEP,
     Receipt,
@@ -21,6 +23,7 @@ from schemas.log.receipt import (
     sign_receipt,
     verify_receipt,
 )
+from tests.support import changed as near
 
 KEY = SigningKey(bytes(range(32)))
 TIME = 1_790_000_000_000
@@ -192,3 +195,71 @@ def test_the_largest_receipt_fits_an_entry() -> None:
 
 def test_read_receipts_may_name_the_officer() -> None:
     assert decode_receipt(encode_receipt(READ)).officer == "Duty officer 7"
+
+
+HELD = replace(STORED, officer="Duty officer 7", items=tuple(item(n) for n in range(40, 50)))
+
+
+def test_a_good_receipt_is_not_read_and_written_field_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [encode_receipt(receipt) for receipt in (STORED, READ, HELD)]
+    for name in ("_read", "encode"):
+        monkeypatch.delattr(receipt_module, name)
+    for receipt, written in zip((STORED, READ, HELD), data, strict=True):
+        assert encode_receipt(receipt) == written
+        assert decode_receipt(written) == receipt
+        assert {type(item) for item in decode_receipt(written).items} == {ReceiptItem}
+
+
+def reported(data: bytes) -> Receipt | None:
+    try:
+        return receipt_module._read(data)
+    except BadReceipt:
+        return None
+
+
+@settings(max_examples=1_000)
+@given(near.changed(*map(encode_receipt, (STORED, READ, HELD, REFUSED))))
+def test_however_a_receipt_is_read_the_verdict_is_the_same(data: bytes) -> None:
+    receipt = reported(data)
+    quick = receipt_module._read_good(data)
+    assert quick == receipt or (quick is None and receipt is not None and receipt.state == "refused")
+
+
+@pytest.mark.parametrize("name", ["agency", "items", "key", "officer", "sender", "state", "time", 0, 1, 2, "item"])
+@pytest.mark.parametrize(
+    "other", [None, True, -1, 1.5, "1", b"1", [], {}, "x" * 16, "x" * 32, MAX_INDEX + 1, "hk-customs"]
+)
+def test_a_field_of_another_type_is_not_good(name: str | int, other: Any) -> None:
+    value: Any = decode(encode_receipt(HELD), max_size=MAX_HEADER)
+    if isinstance(name, int):
+        value["items"][-1][name] = other
+    elif name == "item":
+        value["items"][-1] = other
+    else:
+        value[name] = other
+    data = msgpack.packb(value)
+    assert receipt_module._read_good(data) == reported(data)
+
+
+def test_what_is_no_receipt_is_not_good() -> None:
+    value: Any = decode(encode_receipt(HELD), max_size=MAX_HEADER)
+    names = list(value)
+    swapped = {name: value[name] for name in (*names[:4], "state", "sender", "time")}
+    for other in (1, [], names, {}, swapped, {**value, "more": 1}, {**value, "items": value["items"][:1] * 2}):
+        data = msgpack.packb(other)
+        assert receipt_module._read_good(data) is None
+        with pytest.raises(BadReceipt):
+            decode_receipt(data)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": 1.0},
+        {"key": bytearray(8)},
+        {"items": (ReceiptItem(1, alert(1), bytearray(32)),)},  # type: ignore[arg-type]
+    ],
+)
+def test_a_receipt_of_other_types_has_no_encoding(changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        encode_receipt(replace(STORED, **changes))
