@@ -19,6 +19,7 @@ Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | 
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
 _LEAVES = frozenset({type(None), bool, int, str, bytes})
+_AS_THEY_ARE = _LEAVES - {int}
 _KEYS = frozenset({str})
 
 pack: Final[Callable[[Value], bytes]] = msgpack.Packer(use_bin_type=True, strict_types=True).pack
@@ -52,7 +53,9 @@ def decode(data: bytes, *, max_size: int, max_depth: int = MAX_DEPTH) -> Value:
     if len(data) > max_size:
         raise TooLarge(f"{len(data)} bytes, where {max_size} are allowed", size=len(data), limit=max_size)
     claimed = min(MAX_ITEMS, len(data))  # an item has a byte at least, so that no claim reserves more than was sent
-    counted = Counter()
+    counted = (
+        Counter() if len(data) > MAX_LISTS else None
+    )  # each list or map takes a byte, so a shorter one has no more
     try:
         value: Value = msgpack.unpackb(
             data,
@@ -118,9 +121,13 @@ def _sorted(value: Value, depth: int) -> Value:
     if isinstance(value, dict):
         if not all(type(key) is str for key in value):
             raise Malformed("a map key is not text")
-        return {key: _sorted(value[key], depth - 1) for key in sorted(value)}
+        below = depth - 1
+        return {
+            key: item if type(item := value[key]) in _AS_THEY_ARE else _sorted(item, below) for key in sorted(value)
+        }
     if isinstance(value, list):
-        return [_sorted(item, depth - 1) for item in value]
+        below = depth - 1
+        return [item if type(item) in _AS_THEY_ARE else _sorted(item, below) for item in value]
     if type(value) not in _LEAVES:
         raise Malformed(f"a value of type {type(value).__name__} has no encoding")
     if type(value) is int and value not in _INTEGERS:
@@ -156,7 +163,8 @@ def _check(value: Value, depth: int) -> None:
         items = value.values()
     if not _LEAVES.issuperset(map(type, items)):
         for item in items:
-            _check(item, depth - 1)
+            if type(item) not in _LEAVES:
+                _check(item, depth - 1)
 
 
 class Fields:
