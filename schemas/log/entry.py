@@ -7,9 +7,11 @@ when it was entered (for a directory entry the version it creates). An entry obj
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Final, Literal, TypeAlias, cast, get_args
 
-from schemas.codec import Fields, Value, decode, encode
+import msgpack
+
+from schemas.codec import Fields, Value, decode, encode, pack
 from schemas.errors import BadEntry, BadId, EncodingRefusal
 from schemas.ids import DIGEST_SIZE, check_agency_id, check_id, check_slug
 from schemas.limits import (
@@ -152,6 +154,20 @@ Entry: TypeAlias = AlertEntry | ReceiptEntry | DirectoryEntry | RefusalEntry | P
 
 def encode_entry(entry: Entry) -> bytes:
     """The bytes of the leaf. Raises `BadEntry` if they exceed MAX_ENTRY."""
+    data = _write_good(entry) or encode(_wire(entry))
+    _check(len(data) <= MAX_ENTRY, f"the entry has more than {MAX_ENTRY} bytes")
+    return data
+
+
+def decode_entry(data: bytes) -> Entry:
+    """The entry in a leaf. Raises `BadEntry` for anything that `encode_entry` would not write."""
+    return _read_good(data) or _read_entry(data)
+
+
+# -- field by field ----------------------------------------------------------------------------------------------------
+
+
+def _wire(entry: Entry) -> dict[str, Value]:
     wire: dict[str, Value] = {"time": entry.time, "directory": entry.directory}
     match entry:
         case AlertEntry():
@@ -169,13 +185,10 @@ def encode_entry(entry: Entry) -> bytes:
         case EscalationEntry():
             wire |= {"kind": "escalation", "index": entry.index, "alert": entry.alert, "agency": entry.agency}
             wire |= {"outcome": entry.outcome, "contact": entry.contact}
-    data = encode(wire)
-    _check(len(data) <= MAX_ENTRY, f"the entry has more than {MAX_ENTRY} bytes")
-    return data
+    return wire
 
 
-def decode_entry(data: bytes) -> Entry:
-    """The entry in a leaf. Raises `BadEntry` for anything that `encode_entry` would not write."""
+def _read_entry(data: bytes) -> Entry:
     try:
         value = decode(data, max_size=MAX_ENTRY)
         if isinstance(value, dict) and value.get("kind") == "alert":
@@ -242,3 +255,54 @@ def _check_code(code: str) -> None:
         check_slug(code)
     except BadId as error:
         raise BadEntry(error.message) from None
+
+
+# -- the two that a log is full of, at once ----------------------------------------------------------------------------
+
+_ALERT: Final = ("directory", "header", "kind", "signature", "time")
+_RECEIPT: Final = ("directory", "kind", "receipt", "signature", "time")
+_CARRIED: Final = ("carried", *_ALERT)
+"""The fields of an entry in the order of the encoding."""
+_TYPES: Final = {
+    _ALERT: (int, bytes, str, bytes, int),
+    _RECEIPT: (int, str, bytes, bytes, int),
+    _CARRIED: (bytes, int, bytes, str, bytes, int),
+}
+
+
+def _write_good(entry: Entry) -> bytes | None:
+    """The bytes of an alert or receipt whose fields have the types they should have; None for any other entry."""
+    parts: tuple[object, ...]
+    if type(entry) is AlertEntry:
+        names = _CARRIED if entry.carried else _ALERT
+        parts = (entry.directory, entry.header, "alert", entry.signature, entry.time)
+        parts = (entry.carried, *parts) if entry.carried else parts
+    elif type(entry) is ReceiptEntry:
+        names, parts = _RECEIPT, (entry.directory, "receipt", entry.receipt, entry.signature, entry.time)
+    else:
+        return None
+    return pack(dict(zip(names, parts, strict=True))) if tuple(map(type, parts)) == _TYPES[names] else None
+
+
+def _read_good(data: bytes) -> Entry | None:
+    """The alert or receipt in a leaf if it is one beyond doubt; else None."""
+    if len(data) > MAX_ENTRY:
+        return None
+    try:
+        value = msgpack.unpackb(data, max_array_len=0, max_map_len=len(_CARRIED), max_ext_len=0)
+    except ValueError:
+        return None
+    if type(value) is not dict:
+        return None
+    names = tuple(value)
+    if tuple(map(type, value.values())) != _TYPES.get(names) or pack(value) != data:
+        return None
+    kind, time, directory, signature = value["kind"], value["time"], value["directory"], value["signature"]
+    try:
+        if names == _RECEIPT:
+            return ReceiptEntry(time, directory, value["receipt"], signature) if kind == "receipt" else None
+        if kind != "alert" or value.get("carried") == b"":
+            return None
+        return AlertEntry(time, directory, value["header"], signature, value.get("carried", b""))
+    except BadEntry:
+        return None

@@ -3,14 +3,16 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import Value, decode, encode
-from schemas.errors import BadEntry
+from schemas.errors import BadEntry, Malformed
 from schemas.ids import uuid7
 from schemas.limits import MAX_APPROVERS, MAX_BASIS, MAX_ENTRY, MAX_HEADER, MAX_INDEX, MAX_METADATA, MAX_TIME_MS
+from schemas.log import entry as entry_module
 from schemas.log.entry import (
     AlertEntry,
     DirectoryEntry,
@@ -22,6 +24,7 @@ from schemas.log.entry import (
     decode_entry,
     encode_entry,
 )
+from tests.support import changed as near
 
 TIME = 1_790_000_000_000
 ENTRIES: dict[str, Entry] = {
@@ -201,3 +204,64 @@ def test_the_largest_header_fits_an_entry() -> None:
     entry = AlertEntry(MAX_TIME_MS, MAX_INDEX, bytes(MAX_HEADER), bytes(64))
     assert len(encode_entry(entry)) < MAX_ENTRY
     assert decode_entry(encode_entry(entry)) == entry
+
+
+CARRIED = AlertEntry(TIME, 33, b"header", bytes(64), b"c" * 64)
+FREQUENT: list[Entry] = [ENTRIES["alert"], CARRIED, ENTRIES["receipt"]]
+
+
+@pytest.mark.parametrize("entry", FREQUENT, ids=["alert", "carried", "receipt"])
+def test_alerts_and_receipts_are_not_read_and_written_field_by_field(
+    entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(entry_module._wire(entry))
+    monkeypatch.delattr(entry_module, "_wire")
+    monkeypatch.delattr(entry_module, "_read_entry")
+    assert encode_entry(entry) == data
+    assert decode_entry(data) == entry
+
+
+def reported(data: bytes) -> Entry | None:
+    try:
+        return entry_module._read_entry(data)
+    except BadEntry:
+        return None
+
+
+@settings(max_examples=1_000)
+@given(near.changed(*map(encode_entry, (*ENTRIES.values(), CARRIED))))
+def test_however_an_entry_is_read_the_verdict_is_the_same(data: bytes) -> None:
+    entry = reported(data)
+    assert entry_module._read_good(data) == (entry if isinstance(entry, AlertEntry | ReceiptEntry) else None)
+
+
+@pytest.mark.parametrize("entry", FREQUENT, ids=["alert", "carried", "receipt"])
+@pytest.mark.parametrize("name", ["carried", "directory", "header", "kind", "receipt", "signature", "time", "more"])
+@pytest.mark.parametrize(
+    "other", [None, True, -1, 0, 1.5, "", "alert", "receipt", b"", bytes(64), [], {}, MAX_INDEX + 1]
+)
+def test_a_field_of_another_type_or_bound_is_not_good(entry: Entry, name: str, other: Any) -> None:
+    value = decode(encode_entry(entry), max_size=MAX_ENTRY)
+    assert isinstance(value, dict)
+    changed = {**value, name: other}
+    data = msgpack.packb({key: changed[key] for key in sorted(changed)})
+    assert entry_module._read_good(data) == reported(data)
+
+
+def test_what_is_no_entry_is_not_good() -> None:
+    value = decode(encode_entry(CARRIED), max_size=MAX_ENTRY)
+    assert isinstance(value, dict)
+    swapped = {name: value[name] for name in ("signature", "directory", "header", "kind", "carried", "time")}
+    huge = {**value, "header": bytes(MAX_HEADER + 1)}
+    for other in (1, [], {}, list(value), swapped, huge, {**value, "header": bytes(MAX_ENTRY)}):
+        data = msgpack.packb(other)
+        assert entry_module._read_good(data) is None
+        with pytest.raises(BadEntry):
+            decode_entry(data)
+
+
+@pytest.mark.parametrize("entry", FREQUENT, ids=["alert", "carried", "receipt"])
+@pytest.mark.parametrize("changes", [{"time": 1.0}, {"directory": 1.0}, {"signature": bytearray(64)}])
+def test_an_entry_of_other_types_has_no_encoding(entry: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        encode_entry(replace(entry, **changes))
