@@ -14,6 +14,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pydantic import BaseModel
 
 from schemas.alert.document import Alert, alert_from_wire, alert_to_wire, check_document, compose_alert
 from schemas.codec import Value, decode, encode
+from schemas.directory.agency_keys import parse_agency_keys
 from schemas.directory.documents import parse_directory
 from schemas.envelope.body import commitment, open_body, seal_body
 from schemas.envelope.header import Header, Recipient, decode_header, encode_header, sign_header, verify_header
@@ -65,7 +67,7 @@ from schemas.session.frames import (
 from tests.support.directory import NOW, World, make_world
 from tests.support.envelope import SmallLog, alert_entry, counting_random, make_pairs
 
-DIRECTORY = Path(__file__).resolve().parents[1] / "certs" / "example" / "repository" / "directory.json"
+REPOSITORY = Path(__file__).resolve().parents[1] / "certs" / "example" / "repository"
 SENDER = "hk-customs"
 ME = "sg-cnb"
 SLICE = 0.004
@@ -126,10 +128,15 @@ def _cases() -> Iterator[Case]:
 
 
 def _world() -> World:
-    """The example's agencies, regions and rules, under keys of the tests."""
-    document = parse_directory(DIRECTORY.read_bytes())
+    """The example's agencies, regions, rules and standing requests, under keys of the tests."""
+    document = parse_directory((REPOSITORY / "directory.json").read_bytes())
     regions = {name: [a.id for a in document.agencies.values() if name in a.regions] for name in document.regions}
-    return make_world(sorted(document.agencies), rules=document.rules, regions=regions)
+    world = make_world(sorted(document.agencies), rules=document.rules, regions=regions, publish=False)
+    for agency in world.agencies:
+        published = parse_agency_keys((REPOSITORY / "agencies" / f"{agency}.json").read_bytes(), agency)
+        world.keys[agency] = replace(world.keys[agency], requests=published.requests)
+    world.publish("root", "targets", *world.agencies)
+    return world
 
 
 def _document(to: Sequence[str]) -> dict[str, object]:

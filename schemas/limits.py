@@ -204,6 +204,8 @@ MAX_BLOCK_ALERTS: Final = 64
 """Alerts in one frame, which the node works through as one; large bodies fill it sooner."""
 PARCEL_CACHE_BYTES: Final = 33_554_432
 """Recent alerts made ready for their recipients: of 1 KiB each, some minutes of a flood."""
+CACHED_PLANS: Final = 64
+"""Directories compiled for routing, some 100 kB each: two of each node where many nodes run in one process."""
 CACHED_TILES: Final = 128
 """About 5 MB: enough for the proofs of everything a node that was away for a day catches up on."""
 WITNESS_ROUNDS: Final = 16

@@ -18,9 +18,8 @@ The same numbers stand in docs/spec/envelope.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.alert.document import Alert, alert_from_wire
@@ -48,7 +47,8 @@ from schemas.errors import (
 from schemas.ids import format_id, sha256
 from schemas.log.checkpoint import Checkpoint, verify_checkpoint
 from schemas.log.entry import AlertEntry, Entry, decode_entry
-from schemas.log.merkle import leaf_hash, verify_consistency, verify_inclusion
+from schemas.log.inclusion import InclusionChecker
+from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.note import NoteKey
 from schemas.routing.resolve import disclosed, query_of
 
@@ -80,9 +80,12 @@ class TrustedCheckpoint:
     checkpoint: Checkpoint
     note: bytes
     _proof: object = field(default=None, repr=False, compare=False)
+    inclusion: InclusionChecker = field(init=False, repr=False, compare=False)
+    """Proves that entries are in it."""
 
     def __post_init__(self) -> None:
         _only_verified(self._proof)
+        object.__setattr__(self, "inclusion", InclusionChecker(self.checkpoint.size, self.checkpoint.root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,20 +235,28 @@ def _read_alert(entry: Entry) -> tuple[AlertEntry, Header]:
     return entry, decode_header(entry.header)
 
 
-@contextmanager
-def _step(number: int) -> Iterator[None]:
-    """Number whatever is refused inside."""
-    try:
-        yield
-    except CrossbearingError as error:
-        error.context.setdefault("step", number)
-        raise
+class _Step:
+    """Numbers whatever is refused inside."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CrossbearingError):
+            error.context.setdefault("step", self._number)
+
+
+_step: Final = {number: _Step(number) for number in STEPS}.__getitem__
 
 
 def _check_included(index: int, leaf: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> None:
-    checkpoint = trusted.checkpoint
     try:
-        verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root)
+        trusted.inclusion.check(leaf, index, path)
     except BadProof as error:
         raise NotIncluded(error.message, index=index) from error
 
@@ -279,23 +290,10 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
             raise InnerMismatch("the body is not an id, a sender and an alert")
     if alert_id != header.id or sender != header.sender:
         raise InnerMismatch("the body was made for another alert, or by another sender")
-    relation: Value = None
-    if header.relation is not None:
-        relation = {"type": header.relation.type, "alert": format_id(header.relation.alert)}
-    repeated: dict[str, Value] = {
-        "id": format_id(header.id),
-        "sender": header.sender,
-        "kind": header.topic,
-        "marking": header.marking,
-        "precedence": header.precedence,
-        "status": header.status,
-        "operation": header.operation,
-        "to": list(header.address),
-        "relation": relation,
-    }
-    for name, outside in repeated.items():
-        if alert.get(name) != outside:
-            raise InnerMismatch(f"{name} inside the body is not what the header says", field=name)
+    outside = _repeated(header)
+    if [alert.get(name) for name in _REPEATED] != outside:
+        name = next(name for name, held in zip(_REPEATED, outside, strict=True) if alert.get(name) != held)
+        raise InnerMismatch(f"{name} inside the body is not what the header says", field=name)
     if _sorted_texts(alert.get("modes")) != list(header.modes):
         raise InnerMismatch("modes inside the body are not what the header says", field="modes")
     if _attachments(alert.get("attachments")) != [(a.digest.hex(), a.size) for a in header.attachments]:
@@ -304,12 +302,25 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
     return alert
 
 
+_REPEATED: Final = ("id", "sender", "kind", "marking", "precedence", "status", "operation", "to", "relation")
+"""Fields of an alert that its header repeats."""
+
+
+def _repeated(header: Header) -> list[Value]:
+    relation: Value = None
+    if header.relation is not None:
+        relation = {"type": header.relation.type, "alert": format_id(header.relation.alert)}
+    words: list[Value] = [header.sender, header.topic, header.marking, header.precedence, header.status]
+    return [format_id(header.id), *words, header.operation, [*header.address], relation]
+
+
 def _check_disclosed(value: Value, header: Header, directory: Directory) -> None:
     """The header discloses exactly those types of subjects that decide, under the directory it was sealed with."""
     listed = value if isinstance(value, list) else []
     kinds = [subject.get("type") for subject in listed if isinstance(subject, dict)]
+    subjects = tuple(sorted({kind for kind in kinds if isinstance(kind, str)}))
     try:
-        query = replace(query_of(header), subjects=tuple(sorted({kind for kind in kinds if isinstance(kind, str)})))
+        query = query_of(header, subjects)
         due = disclosed(directory, query)
     except Refusal as refusal:
         raise InnerMismatch(f"subjects cannot be judged: {refusal.message}", field="subjects") from refusal

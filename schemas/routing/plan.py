@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import OperationClosed, UnknownOperation
+from schemas.limits import CACHED_PLANS
 from schemas.routing.address import ALL
 from schemas.routing.matching import Mask, RequestIndex, RuleIndex, positions
 from schemas.routing.requests import StandingRequest
@@ -115,6 +116,7 @@ class Plan:
         )
         self._requests = RequestIndex([plan.request for plan in self.requests])
         self.asks_for_subjects = any(plan.request.subjects for plan in self.requests)
+        self._addressable = frozenset((*self.bit, *self.groups))
 
     def mask(self, agencies: Iterable[str]) -> Mask:
         """The set of these agencies."""
@@ -156,6 +158,19 @@ class Plan:
         found = self._requests.match(query.topic, self.regions_of[query.sender])
         return (self.requests[position] for position in positions(found))
 
+    def may_disclose(self, query: RoutingQuery) -> bool:
+        """Whether the types of the query's subjects may decide anything, or it may be refused.
+
+        If not, nothing it asks about is to be disclosed, which is soon known of most alerts.
+        """
+        sender = self.bit.get(query.sender)
+        if sender is None or sender & self.suspended or query.operation is not None:
+            return True
+        types = {*query.subjects}
+        return not self._addressable.issuperset(query.address) or any(
+            not types.isdisjoint(plan.request.subjects) for plan in self.matching_requests(query)
+        )
+
     def _rule(self, rule: Rule) -> RulePlan:
         hub = self.bit[rule.hub] if rule.hub is not None else 0
         return RulePlan(rule, self.mask(rule.to.agencies), self._union(rule.to.regions, everyone=rule.to.everyone), hub)
@@ -185,7 +200,7 @@ class Plan:
         return times, masks
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=CACHED_PLANS)
 def plan_of(directory: Directory) -> Plan:
     """The plan of a directory, made once: a hub routes under two versions at a time, an auditor under one by one."""
     return Plan(directory.require_document(), directory.keys)

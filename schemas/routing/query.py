@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from schemas.envelope.words import MARKING_RANK, MODES, PRECEDENCES, STATUSES, SUBJECTS, TOPICS
+from schemas.envelope.words import MARKING_RANK, MODES, PRECEDENCE_RANK, PRECEDENCES, STATUSES, SUBJECTS, TOPICS
 from schemas.errors import Malformed
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
     from schemas.envelope.header import Header
+
+_TOPICS: Final = frozenset(TOPICS)
+_MODES: Final = frozenset(MODES)
+_SUBJECTS: Final = frozenset(SUBJECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,15 @@ class RoutingQuery:
     subjects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if (
+            self.topic in _TOPICS
+            and self.marking in MARKING_RANK
+            and self.precedence in PRECEDENCE_RANK
+            and self.status in STATUSES
+            and _MODES.issuperset(self.modes)
+            and _SUBJECTS.issuperset(self.subjects)
+        ):
+            return
         for word, words in (
             (self.topic, TOPICS),
             (self.marking, MARKING_RANK),
@@ -44,8 +57,8 @@ class RoutingQuery:
                 raise Malformed(f"{word[:40]!a} is none of {', '.join(words)}")
 
 
-def query_of(header: Header) -> RoutingQuery:
-    """The routing question that a sealed alert's header asks."""
+def query_of(header: Header, subjects: tuple[str, ...] | None = None) -> RoutingQuery:
+    """The routing question that a sealed alert's header asks; with ``subjects``, about an alert of these types."""
     return RoutingQuery(
         header.sender,
         header.address,
@@ -56,7 +69,7 @@ def query_of(header: Header) -> RoutingQuery:
         header.operation,
         header.modes,
         header.created,
-        header.subjects,
+        header.subjects if subjects is None else subjects,
     )
 
 

@@ -89,7 +89,7 @@ def disclosed(directory: Directory, query: RoutingQuery) -> tuple[str, ...]:
     Raises as `weigh` does.
     """
     plan = plan_of(directory)
-    if not (query.subjects and plan.asks_for_subjects):
+    if not (query.subjects and plan.asks_for_subjects and plan.may_disclose(query)):
         return ()
     return _weighed(plan, replace(query, at=plan.since(query.at))).subjects
 

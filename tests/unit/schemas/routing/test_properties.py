@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -140,3 +141,24 @@ def test_what_is_disclosed_decides_as_all_would(setting: Setting, asked: Routing
         assert weigh(plan_of(directory), less).recipients != whole.recipients or len(seen.subjects) > 1
     if asked.marking in {"red", "amber+strict"}:
         assert seen.subjects == ()
+
+
+@MANY
+@given(SETTINGS, QUERIES, st.sampled_from([None, "nobody", "region:nowhere", "operation:nothing", "operation:marker"]))
+def test_what_is_soon_known_of_a_disclosure_is_what_the_whole_decision_gives(
+    setting: Setting, asked: RoutingQuery, more: str | None
+) -> None:
+    directory = setting.directory()
+    asked = asked if more is None else replace(asked, address=(*asked.address, more))
+    plan = plan_of(directory)
+
+    def said(find: Callable[[], tuple[str, ...]]) -> tuple[str, ...] | str:
+        try:
+            return find()
+        except CrossbearingError as error:
+            return error.code
+
+    for query in (asked, replace(asked, sender="nz-nobody")):
+        whole = said(lambda query=query: weigh(plan, query).subjects)  # type: ignore[misc]  # bound in the loop
+        soon = said(lambda query=query: disclosed(directory, query))  # type: ignore[misc]
+        assert soon == (whole if query.subjects and plan.asks_for_subjects else ())
