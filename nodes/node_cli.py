@@ -87,12 +87,13 @@ def run(home: Path, passphrase_file: Path | None) -> None:
     import uvloop
 
     from nodes.config import load_config
-    from nodes.daemon import run_node
+    from nodes.daemon import COLLECT_AFTER, run_node
     from nodes.keystore import read_keystore
     from nodes.logs import configure_logs
     from nodes.passphrase import read_passphrase
 
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     gc.enable()
     home = home.absolute()
     config = load_config(home)

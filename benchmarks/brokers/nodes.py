@@ -8,6 +8,7 @@ It ends with SIGTERM.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -20,7 +21,7 @@ import uvloop
 from benchmarks.brokers.collecting import tell_collections
 from deploy.demo.exchange import PASSPHRASE
 from nodes.config import load_config
-from nodes.daemon import run_node
+from nodes.daemon import COLLECT_AFTER, run_node
 from nodes.keystore import read_keystore
 
 
@@ -38,6 +39,8 @@ async def run(root: Path, agencies: Sequence[str]) -> None:
 def main() -> None:
     """Run what the command line names."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    gc.freeze()  # as `bearing node run` does once everything is imported
+    gc.set_threshold(COLLECT_AFTER)
     tell_collections()
     uvloop.run(run(Path(sys.argv[1]), sys.argv[2:]))
 
