@@ -75,12 +75,12 @@ def admit_receipt(
 def _delivery(receipt: Receipt, item: ReceiptItem, view: View) -> Delivery:
     """The agency's part in the alert that `item` names."""
     index = item.index
-    with step(7):
-        known = view.alert_at(index)
-        if known is None or known.id != item.alert_id or known.leaf != item.leaf or known.sender != receipt.sender:
+    known = view.alert_at(index)
+    if known is None or known.id != item.alert_id or known.leaf != item.leaf or known.sender != receipt.sender:
+        with step(7):
             raise BadReceipt(f"there is no such alert at index {index}", index=index)
-    with step(8):
-        delivery = view.delivery(receipt.agency, index)
-        if delivery is None:
+    delivery = view.delivery(receipt.agency, index)
+    if delivery is None:
+        with step(8):
             raise NotAParty(f"{receipt.agency} is no recipient of the alert at index {index}", index=index)
-        return delivery
+    return delivery

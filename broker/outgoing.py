@@ -175,9 +175,9 @@ class Outgoing:
     async def _ship(self, keys: list[Key]) -> Frame | None:
         head, exchange, now = self._exchange.head, self._exchange, self._exchange.clock()
         shipment: Shipment | None = None
-        if not self._notices_due:  # so every receipt up to this head was sent
+        if keys and not self._notices_due:  # so every receipt up to this head was sent
             shipment = exchange.shipping.from_memory(
-                self._agency, keys, head=head, proven=self._proven, now=now, openers=self._openers
+                self._agency, keys, head=head, proven=self._proven, now=now, openers=self._openers.keys()
             )
         if shipment is None:
             self._notices_due = False  # one that is logged meanwhile sets it again

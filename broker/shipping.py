@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import structlog
@@ -43,6 +43,20 @@ class Shipment:
     notices_to: int  # every receipt below this log index was sent
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A frame without openers, made of the first `taken` of the alerts asked for.
+
+    `openers` are those that each agency needs that is a recipient of all of them, of which the first expires at
+    `expires` (ms).
+    """
+
+    frame: Block
+    taken: int
+    openers: Mapping[str, frozenset[bytes]]
+    expires: int
+
+
 @dataclass(slots=True)
 class _Common:
     """Frames made for the log of `size` entries that other sessions can be sent as they are, and their bytes."""
@@ -50,8 +64,8 @@ class _Common:
     size: int
     room: int
     """Bytes that may still be kept."""
-    frames: dict[tuple[int, tuple[Key, ...]], tuple[Block, int]] = field(default_factory=dict)
-    """By the checkpoint they start from and the alerts asked for; with how many of these are in it."""
+    frames: dict[tuple[int, tuple[Key, ...]], _Whole] = field(default_factory=dict)
+    """By the checkpoint they start from and the alerts asked for."""
     written: dict[int, tuple[Block, bytes]] = field(default_factory=dict)
 
 
@@ -138,51 +152,58 @@ class Shipping:
         return Shipment(frame, tuple(keys[taken:]), tuple(gone), tuple(damaged), tuple(sent), notices_to)
 
     def from_memory(
-        self, agency: str, keys: Sequence[Key], *, head: Head, proven: int, now: int, openers: Collection[bytes]
+        self, agency: str, keys: Sequence[Key], *, head: Head, proven: int, now: int, openers: Set[bytes]
     ) -> Shipment | None:
-        """As `block` without receipts, if it takes nothing from the disk and `agency` needs no opener; else None.
+        """As `block` of some alerts without receipts, where nothing is read from the disk and no opener is needed.
 
-        Only this one may be called outside the thread that reads. Whoever stands on the same checkpoint and is sent
-        the same alerts is given the same frame, which is written once.
+        None where anything is not as usual: `block` knows what to do then. Whoever stands on the same checkpoint and is
+        sent the same alerts is given the same frame, which is written once. This is for the event loop, and not for the
+        thread that reads.
         """
-        parcels = []
-        for _, index in keys:
-            parcel = self._cache.get(index)
-            if parcel is None or parcel.expires <= now or parcel.openers.get(agency) not in openers:
-                return None
-            parcels.append(parcel)
         if self._common.size != head.size:
             self._common = _Common(head.size, COMMON_BYTES)
         which = (proven, tuple(keys))
-        made = self._common.frames.get(which)
-        if made is None:
-            try:
-                made = self._whole(parcels, head, proven)
-            except LookupError:
-                return None
-            self._share(which, *made)
-        frame, taken = made
-        return Shipment(frame, which[1][taken:], (), (), (), head.size)
+        made = self._common.frames.get(which) or self._whole(which, head)
+        if made is None or made.expires <= now:
+            return None
+        needed = made.openers.get(agency)
+        if needed is None or not needed <= openers:
+            return None
+        return Shipment(made.frame, which[1][made.taken :], (), (), (), head.size)
 
-    def _whole(self, parcels: Sequence[Parcel], head: Head, proven: int) -> tuple[Block, int]:
-        """A frame of these alerts, as many as fit, from what is in memory. Raises `LookupError`."""
+    def _whole(self, which: tuple[int, tuple[Key, ...]], head: Head) -> _Whole | None:
+        """A frame of these alerts, as many as fit; None if the disk would have to be read."""
+        parcels = [parcel for _, index in which[1] if (parcel := self._cache.get(index)) is not None]
+        if len(parcels) < len(which[1]):
+            return None
         size, read = head.size, self._tree.read_held
         items: list[Item] = []
         room = self._budget
-        for parcel in parcels:
-            if room <= 0:
-                break
-            path = tuple(prove_inclusion(parcel.index, size, read))
-            items.append(Item(parcel.index, parcel.entry, path, parcel.body, ()))
-            room -= _weight(items[-1])
-        return Block(head.note, tuple(prove_consistency(proven, size, read)), tuple(items)), len(items)
+        try:
+            for parcel in parcels:
+                if room <= 0:
+                    break
+                path = tuple(prove_inclusion(parcel.index, size, read))
+                items.append(Item(parcel.index, parcel.entry, path, parcel.body, ()))
+                room -= _weight(items[-1])
+            proof = tuple(prove_consistency(which[0], size, read))
+        except LookupError:
+            return None
+        everywhere = set(parcels[0].openers).intersection(*(parcel.openers for parcel in parcels))
+        openers = {agency: frozenset(parcel.openers[agency] for parcel in parcels) for agency in everywhere}
+        expires = min(parcel.expires for parcel in parcels)
+        made = _Whole(Block(head.note, proof, tuple(items)), len(items), openers, expires)
+        self._share(which, made)
+        return made
 
-    def _share(self, which: tuple[int, tuple[Key, ...]], frame: Block, taken: int) -> None:
-        data = encode_frame(frame)
+    def _share(self, which: tuple[int, tuple[Key, ...]], made: _Whole) -> None:
+        if sum(map(_weight, made.frame.items)) > self._common.room:
+            return
+        data = encode_frame(made.frame)
         if len(data) <= self._common.room:
             self._common.room -= len(data)
-            self._common.frames[which] = frame, taken
-            self._common.written[id(frame)] = frame, data
+            self._common.frames[which] = made
+            self._common.written[id(made.frame)] = made.frame, data
 
     def written(self, frame: Frame) -> bytes | None:
         """The bytes of a frame that several sessions are sent, if it was written already."""

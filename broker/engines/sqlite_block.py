@@ -141,6 +141,11 @@ class SqliteBlock(SqliteIndex):
             self._written.openers[opener_id] = known
         return known
 
+    def delivery(self, agency: str, index: int) -> Delivery | None:
+        """See `View`."""
+        parts = self._written.parts.get(index) or self._parts(index)
+        return parts.delivery(agency) if parts is not None else None
+
     def spent(self, agency: str, kind: int) -> int:
         """See `View`."""
         until = self._written.spent.get((agency, kind))

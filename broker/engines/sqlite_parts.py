@@ -59,7 +59,6 @@ ESCALATIONS: Final = (
 
 _STANDINGS: Final = tuple(Standing)
 _ZERO: Final = ord("0")
-_NO_ESCALATION: Final = (Escalated.NO, 0)
 
 
 class Parts:
@@ -121,10 +120,11 @@ class Parts:
         place = self.place.get(agency)
         if place is None:
             return None
-        escalated, entry = self.escalations.get(agency, _NO_ESCALATION)
         standing = _STANDINGS[self.standings[place] - _ZERO]
-        facts = (agency, self.index, self.rank, self.expires, standing, self.receipts[place])
-        return Delivery(*facts, self.escalates, escalated, entry)
+        made = Delivery(agency, self.index, self.rank, self.expires, standing, self.receipts[place], self.escalates)
+        if agency in self.escalations:
+            made.escalated, made.escalation = self.escalations[agency]
+        return made
 
     def waits(self, agency: str) -> bool:
         """Whether it waits for `agency`."""
@@ -133,7 +133,8 @@ class Parts:
 
     def waits_besides(self, agency: str) -> bool:
         """Whether it waits for another recipient than `agency`."""
-        return self.standings.count(_ZERO) > self.waits(agency)
+        waiting = self.standings.count(_ZERO)
+        return waiting > 1 or (waiting == 1 and not self.waits(agency))
 
     def waiting(self) -> tuple[Delivery, ...]:
         """Those that wait, by agency."""

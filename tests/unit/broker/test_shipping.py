@@ -15,7 +15,7 @@ from broker.state import Changes
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
-from schemas.session.frames import encode_frame
+from schemas.session.frames import Block, encode_frame
 from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore
 
@@ -249,12 +249,18 @@ def test_what_would_take_the_disk_is_not_made_from_memory() -> None:
     index = warm.log(1)
     assert warm.memory(index) is not None
     assert warm.memory(index, now=warm.expires) is None, "it has expired, which `block` counts"
-    assert warm.memory(index, openers=()) is None
+    assert warm.memory(index, openers=set()) is None
     assert warm.memory(index, agency=SENDER) is None, "it is no recipient"
     warm.core.tree._edge = [[] for _ in warm.core.tree._edge]
     assert warm.memory(index, proven=3) is None
     warm.shipping._cache.drop(index)
-    assert warm.memory(index) is None
+    assert warm.memory(index, proven=2) is None
+
+
+def dock_frame(warm: Warm, index: int, proven: int) -> Block | None:
+    return warm.shipping.block(
+        *(RECIPIENT, [(3, index)]), head=warm.head(), proven=proven, now=NOW, openers=warm.openers, notices_from=99
+    ).frame
 
 
 def test_frames_kept_for_others_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +269,7 @@ def test_frames_kept_for_others_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(shipping, "COMMON_BYTES", 5_000)
     made = [warm.memory(index, proven=proven) for proven in range(1, warm.head().size)]
     assert all(each is not None and each.frame is not None for each in made)
+    assert all(each.frame == dock_frame(warm, index, n) for n, each in enumerate(made, 1) if each is not None)
     kept = [data for _, data in warm.shipping._common.written.values()]
     assert 0 < len(kept) < len(made)
     assert sum(map(len, kept)) == 5_000 - warm.shipping._common.room
