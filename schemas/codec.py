@@ -147,20 +147,21 @@ def _check(value: Value, depth: int) -> None:
 
     Types are compared a whole list at a time: a peer may send millions of items in one frame.
     """
-    if type(value) in _LEAVES:
+    kind = type(value)
+    if kind in _LEAVES:
         return
-    if not isinstance(value, dict | list):
+    if kind is not dict and kind is not list:
         raise Malformed("the bytes hold a float or an extension type")
     if depth == 0:
         raise TooDeep("lists and maps nest too deep")
-    items: Collection[Value] = value
-    if isinstance(value, dict):
-        keys = list(value)
+    items: Collection[Value] = value  # type: ignore[assignment]  # it is one of the two
+    if kind is dict:
+        keys = list(items)
         if not _KEYS.issuperset(map(type, keys)):
             raise Malformed("a map key is not text")
-        if keys != sorted(keys):
+        if keys != sorted(keys):  # type: ignore[type-var]  # they are texts
             raise NotCanonical("the keys of a map are not sorted")
-        items = value.values()
+        items = value.values()  # type: ignore[union-attr]
     if not _LEAVES.issuperset(map(type, items)):
         for item in items:
             if type(item) not in _LEAVES:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Value
@@ -235,20 +235,17 @@ def _read_alert(entry: Entry) -> tuple[AlertEntry, Header]:
     return entry, decode_header(entry.header)
 
 
-class _Step:
+class _Step(NamedTuple):
     """Numbers whatever is refused inside."""
 
-    __slots__ = ("_number",)
-
-    def __init__(self, number: int) -> None:
-        self._number = number
+    number: int
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, CrossbearingError):
-            error.context.setdefault("step", self._number)
+            error.context.setdefault("step", self.number)
 
 
 _step: Final = {number: _Step(number) for number in STEPS}.__getitem__
@@ -283,11 +280,11 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
 
     ``directory`` is the version that the header was sealed under. Raises `InnerMismatch`.
     """
-    match inner:
-        case {"id": bytes(alert_id), "sender": str(sender), "alert": dict(alert), **others} if not others:
-            pass
-        case _:
-            raise InnerMismatch("the body is not an id, a sender and an alert")
+    if not isinstance(inner, dict) or inner.keys() != _INSIDE:
+        raise InnerMismatch("the body is not an id, a sender and an alert")
+    alert_id, sender, alert = inner["id"], inner["sender"], inner["alert"]
+    if not (isinstance(alert_id, bytes) and isinstance(sender, str) and isinstance(alert, dict)):
+        raise InnerMismatch("the body is not an id, a sender and an alert")
     if alert_id != header.id or sender != header.sender:
         raise InnerMismatch("the body was made for another alert, or by another sender")
     outside = _repeated(header)
@@ -302,6 +299,7 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
     return alert
 
 
+_INSIDE: Final = frozenset({"id", "sender", "alert"})
 _REPEATED: Final = ("id", "sender", "kind", "marking", "precedence", "status", "operation", "to", "relation")
 """Fields of an alert that its header repeats."""
 

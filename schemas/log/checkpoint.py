@@ -103,7 +103,10 @@ def verify_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Chec
     Raises `BadCheckpoint` for its form, `BadSignature` if a line by a known key fails, and `CheckpointUntrusted` if no
     known key signed it or it speaks for another log.
     """
-    checkpoint = parse_checkpoint(verify_signers(data, keys).text)
+    note = parse_note(data)
+    tree = parse_tree(note.text)
+    verify_signatures(note, keys, partial(check_signature, tree=tree))
+    checkpoint = Checkpoint(tree.origin, tree.end, tree.root)
     if checkpoint.origin != origin:
         raise CheckpointUntrusted(f"the checkpoint speaks for another log than {origin}")
     return checkpoint

@@ -223,7 +223,7 @@ def _key_id(name: str, key_type: int, public: bytes) -> bytes:
 
 
 def _check_name(name: str) -> None:
-    if not name or "+" in name or any(character.isspace() for character in name):
+    if name.split() != [name] or "+" in name:
         raise BadCheckpoint("a key name is empty, or has a space or a plus sign")
-    if any("\ud800" <= character <= "\udfff" for character in name):
+    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
         raise BadCheckpoint("a key name is not valid Unicode")

@@ -427,6 +427,15 @@ def test_step_10_the_body_is_an_id_a_sender_and_an_alert(case: Case, inner: dict
     refused(10, "inner-mismatch", lambda: case.resealed(inner))
 
 
+def test_step_10_what_has_other_fields_or_types_is_not_taken_for_a_stolen_plaintext(case: Case) -> None:
+    good = case.inner()
+    odd: list[dict[str, Value]] = [{**good, "id": "x" * 16}, {**good, "sender": b"hk-customs"}, {**good, "alert": []}]
+    odd += [{**good, "surprise": 1}, {"id": good["id"], "sender": good["sender"]}]
+    for inner in odd:
+        error = refused(10, "inner-mismatch", lambda i=inner: case.resealed(i))  # type: ignore[misc]  # a value kept, not a parameter
+        assert error.message == "the body is not an id, a sender and an alert"
+
+
 def test_step_10_a_stolen_plaintext_cannot_be_passed_off(case: Case) -> None:
     refused(10, "inner-mismatch", lambda: case.resealed({**case.inner(), "sender": "au-abf"}))
     refused(10, "inner-mismatch", lambda: case.resealed({**case.inner(), "id": bytes(16)}))
