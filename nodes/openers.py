@@ -82,4 +82,5 @@ class Keyring:
 
 def own_opener_id(header: Header, agency: str) -> bytes | None:
     """The opener id that a header gives for `agency`, or None when it is no recipient."""
-    return next((recipient.opener_id for recipient in header.recipients if recipient.agency == agency), None)
+    recipient = header.recipient(agency)
+    return recipient.opener_id if recipient is not None else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -129,6 +129,10 @@ class Header:
     body_size: int
     attachments: tuple[AttachmentRef, ...]
 
+    def recipient(self, agency: str) -> Recipient | None:
+        """The recipient of that name, if it is one."""
+        return next((_new_recipient(parts) for parts in _get_recipients(self) if parts[0] == agency), None)
+
     def __post_init__(self) -> None:
         if self.version != VERSION or self.suite != SUITE:
             raise _wrong("version", f"version {self.version} with suite {self.suite} is not known here")
@@ -191,34 +195,56 @@ class Header:
             _check(1 <= attachment.size <= MAX_ATTACHMENT, "attachments", f"has a size over {MAX_ATTACHMENT}")
 
 
+_new_recipient: Final = partial(tuple.__new__, Recipient)
+_get_recipients: Final = getattr(Header, "recipients").__get__  # noqa: B009  # a slot, which is no attribute of the type to the type checker
+_set_recipients: Final = getattr(Header, "recipients").__set__  # noqa: B009
+
+
+def _recipients(header: Header) -> tuple[Recipient, ...]:
+    """As given; or, of a header that was decoded, made of their parts once somebody asks for all of them."""
+    held: Any = _get_recipients(header)
+    if type(held) is not list:
+        given: tuple[Recipient, ...] = held
+        return given
+    made: tuple[Recipient, ...] = tuple(map(_new_recipient, held))
+    _set_recipients(header, made)
+    return made
+
+
+setattr(Header, "recipients", property(_recipients, _set_recipients))  # noqa: B010  # still a field to the type checker
+
+
 def encode_header(header: Header) -> bytes:
     """The canonical bytes of a header; the bounds of its fields keep them within MAX_HEADER."""
-    return encode(
-        {
-            "version": header.version,
-            "suite": header.suite,
-            "id": header.id,
-            "sender": header.sender,
-            "key": header.key,
-            "directory": header.directory,
-            "created": header.created,
-            "expires": header.expires,
-            "precedence": header.precedence,
-            "marking": header.marking,
-            "topic": header.topic,
-            "status": header.status,
-            "operation": header.operation,
-            "modes": list(header.modes),
-            "subjects": list(header.subjects),
-            "address": list(header.address),
-            "relation": list(header.relation) if header.relation is not None else None,
-            "recipients": [list(recipient) for recipient in header.recipients],
-            "commitment": header.commitment,
-            "body_digest": header.body_digest,
-            "body_size": header.body_size,
-            "attachments": [list(attachment) for attachment in header.attachments],
-        }
-    )
+    recipients, attachments = [[*parts] for parts in header.recipients], [[*parts] for parts in header.attachments]
+    value: dict[str, Any] = {
+        "address": [*header.address],
+        "attachments": attachments,
+        "body_digest": header.body_digest,
+        "body_size": header.body_size,
+        "commitment": header.commitment,
+        "created": header.created,
+        "directory": header.directory,
+        "expires": header.expires,
+        "id": header.id,
+        "key": header.key,
+        "marking": header.marking,
+        "modes": [*header.modes],
+        "operation": header.operation,
+        "precedence": header.precedence,
+        "recipients": recipients,
+        "relation": [*header.relation] if header.relation is not None else None,
+        "sender": header.sender,
+        "status": header.status,
+        "subjects": [*header.subjects],
+        "suite": header.suite,
+        "topic": header.topic,
+        "version": header.version,
+    }
+    # A header is within all bounds, but may have been made of other types that have lengths and orders.
+    parts = chain(header.address, header.relation or (), *recipients, *attachments)
+    typed = tuple(map(type, value.values())) in _TYPES and _LEAVES.issuperset(map(type, parts))
+    return pack(value) if typed else encode(value)
 
 
 def decode_header(data: bytes) -> Header:
@@ -338,13 +364,13 @@ _FIELDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     ("version", (int,)),
 )
 """Each with its types, in the order of the encoding."""
+_LEAVES: Final = frozenset({str, bytes, int})
 _ORDER: Final = tuple(name for name, _ in _FIELDS)
 _TYPES: Final = frozenset(product(*(types for _, types in _FIELDS)))
 _LONGEST: Final = 2 * MAX_RECIPIENTS
 """Items of a list that msgpack makes room for: more than any may have, so that those that are too long are seen."""
-_SETTERS: Final = tuple(getattr(Header, name).__set__ for name in _ORDER)
+_SETTERS: Final = tuple(_set_recipients if name == "recipients" else getattr(Header, name).__set__ for name in _ORDER)
 """They set a field of a header that nobody has seen yet; afterwards it is frozen."""
-_NEW_RECIPIENT: Final = partial(tuple.__new__, Recipient)
 
 
 def _read_good(data: bytes) -> Header | None:
@@ -360,43 +386,63 @@ def _read_good(data: bytes) -> Header | None:
         return None
     if type(value) is not dict or tuple(value) != _ORDER or tuple(map(type, value.values())) not in _TYPES:
         return None
+    (
+        address,
+        attachments,
+        body_digest,
+        body_size,
+        commitment,
+        created,
+        directory,
+        expires,
+        alert_id,
+        key,
+        marking,
+        modes,
+        operation,
+        precedence,
+        recipients,
+        relation,
+        sender,
+        status,
+        subjects,
+        suite,
+        topic,
+        version,
+    ) = value.values()
     good = (
-        value["version"] == VERSION
-        and value["suite"] == SUITE
-        and is_id(value["id"])
-        and AGENCY_IDS.all((value["sender"],))
-        and len(value["key"]) == KEY_ID_SIZE
-        and 1 <= value["directory"] <= MAX_INDEX
-        and 0 <= value["created"] <= MAX_TIME_MS
-        and value["created"] < value["expires"] <= value["created"] + MAX_EXPIRY_MS
-        and value["precedence"] in PRECEDENCES
-        and value["marking"] in MARKINGS
-        and value["topic"] in TOPICS
-        and value["status"] in STATUSES
-        and (value["operation"] is None or is_slug(value["operation"]))
-        and (not value["modes"] or _good_words(value["modes"], MODES))
-        and (not value["subjects"] or _good_words(value["subjects"], SUBJECTS))
-        and _good_address(value["address"])
-        and (value["relation"] is None or _good_relation(value["relation"]))
-        and _good_recipients(value["recipients"], value["sender"])
-        and len(value["commitment"]) == DIGEST_SIZE
-        and len(value["body_digest"]) == DIGEST_SIZE
-        and 1 <= value["body_size"] <= MAX_BODY
-        and _good_attachments(value["attachments"])
+        version == VERSION
+        and suite == SUITE
+        and is_id(alert_id)
+        and AGENCY_IDS.all((sender,))
+        and len(key) == KEY_ID_SIZE
+        and 1 <= directory <= MAX_INDEX
+        and 0 <= created <= MAX_TIME_MS
+        and created < expires <= created + MAX_EXPIRY_MS
+        and precedence in PRECEDENCES
+        and marking in MARKINGS
+        and topic in TOPICS
+        and status in STATUSES
+        and (operation is None or is_slug(operation))
+        and (not modes or _good_words(modes, MODES))
+        and (not subjects or _good_words(subjects, SUBJECTS))
+        and _good_address(address)
+        and (relation is None or _good_relation(relation))
+        and _good_recipients(recipients, sender)
+        and len(commitment) == DIGEST_SIZE
+        and len(body_digest) == DIGEST_SIZE
+        and 1 <= body_size <= MAX_BODY
+        and _good_attachments(attachments)
         and pack(value) == data
     )
-    return _made(value) if good else None
-
-
-def _made(value: dict[str, Any]) -> Header:
-    """The header of these fields, in their order, which were checked."""
-    for name in ("address", "modes", "subjects"):
-        value[name] = tuple(value[name])
-    if value["relation"] is not None:
-        value["relation"] = Relation._make(value["relation"])
-    value["recipients"] = tuple(map(_NEW_RECIPIENT, value["recipients"]))
-    value["attachments"] = tuple(map(AttachmentRef._make, value["attachments"]))
+    if not good:
+        return None
     header = object.__new__(Header)
+    value["address"] = tuple(address)
+    value["modes"] = tuple(modes)
+    value["subjects"] = tuple(subjects)
+    value["attachments"] = tuple(map(AttachmentRef._make, attachments))
+    value["relation"] = None if relation is None else Relation._make(relation)
     for setter, part in zip(_SETTERS, value.values(), strict=True):
         setter(header, part)
     return header

@@ -269,9 +269,9 @@ def sender_key(index: int, entry: AlertEntry, header: Header, history: Directory
 
 
 def _find_recipient(header: Header, me: str) -> Recipient:
-    for recipient in header.recipients:
-        if recipient.agency == me:
-            return recipient
+    recipient = header.recipient(me)
+    if recipient is not None:
+        return recipient
     raise NotRecipient(f"{me} is not among the {len(header.recipients)} recipients")
 
 

@@ -253,6 +253,40 @@ def test_it_is_the_same_however_it_was_read() -> None:
         header.sender = "sg-cnb"  # type: ignore[misc]  # a header does not change
 
 
+def test_a_recipient_is_found_by_its_name_and_all_are_made_when_asked_for() -> None:
+    for header in (decode_header(encode_header(HEADER)), HEADER):
+        assert header.recipient("sg-cnb") == HEADER.recipients[1]
+        assert type(header.recipient("au-abf")) is Recipient
+        assert header.recipient("hk-customs") is None
+        assert header.recipients == HEADER.recipients
+        assert header.recipients is header.recipients
+        assert header.recipient("sg-cnb") == HEADER.recipients[1]
+        assert hash(header) == hash(HEADER)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"created": float(NOW)},
+        {"body_size": 1.0},
+        {"commitment": bytearray(32)},
+        {"relation": Relation("reply", bytearray(OTHER_ID))},  # type: ignore[arg-type]
+        {"recipients": (Recipient("au-abf", bytearray(16), b"w" * 48),)},  # type: ignore[arg-type]
+        {"attachments": (AttachmentRef(b"e" * 32, 1.0),)},  # type: ignore[arg-type]
+    ],
+)
+def test_a_header_of_other_types_has_no_encoding(changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed, match="no encoding"):
+        encode_header(replace(HEADER, **changes))
+
+
+def test_a_good_header_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = [encode_header(header) for header in (HEADER, BARE)]
+    assert [encode(decode(data, max_size=MAX_HEADER)) for data in written] == written
+    monkeypatch.delattr(header_module, "encode")
+    assert [encode_header(header) for header in (HEADER, BARE)] == written
+
+
 @settings(max_examples=1_000)
 @given(changed(encode_header(HEADER), encode_header(BARE)) | st.binary(max_size=200))
 def test_what_reads_good_headers_and_what_names_faults_agree(data: bytes) -> None:
