@@ -52,6 +52,9 @@ def resources(results: Results) -> str:
         ]
         for name in results.load
     ]
+    caught_up = _ratios(results.caught_up, {last: lambda seconds: seconds}, highest=set())
+    for row, more in zip(_ratios(results.load, KEPT, highest=set()), caught_up or [["", "–"]], strict=True):
+        rows.append([*row, more[1]])
     return table(["broker", *KEPT, last], rows)
 
 
@@ -96,10 +99,10 @@ def best_peer(rounds: Mapping[str, Sequence[T]], get: Callable[[T], float], *, h
 def _ratios(
     rounds: Mapping[str, Sequence[T]], columns: Mapping[str, Callable[[T], float]], *, highest: set[str]
 ) -> list[list[str]]:
-    if not rounds.get(OURS) or len(rounds) < 2:
+    if not rounds.get(OURS) or not any(each for name, each in rounds.items() if name != OURS):
         return []
     row = [f"{OURS} ÷ best peer"]
     for name, get in columns.items():
         _, best = best_peer(rounds, get, highest=name in highest)
-        row.append(figure(median(map(get, rounds[OURS])) / best))
+        row.append(figure(median(map(get, rounds[OURS])) / best) if best else "–")
     return [row]

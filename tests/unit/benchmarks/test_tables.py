@@ -81,6 +81,14 @@ def test_latencies_are_apart_by_rate() -> None:
     assert "| Redis | 50% | 3.00 | 90 | 5.00 | 11.0 | 12.0 |" in tables.latency_by_load(results())
 
 
+def test_resources_are_compared_too_but_not_with_nothing() -> None:
+    made = results()
+    made.load["Redis"] = [replace(LOAD, broker_memory=2_500_000, recipient_disk=0)]
+    last = tables.resources(made).splitlines()[-1].split(" | ")
+    assert last[0].startswith(f"| {tables.OURS} ÷")
+    assert (last[1], last[5], last[6]) == ("2.00", "–", "2.00 |")
+
+
 def test_a_broker_that_was_not_to_catch_up_has_a_dash() -> None:
     assert "| – |" in tables.resources(results())
 
