@@ -136,7 +136,7 @@ def admit_alert(
         _check_recipients(header, directories(header.directory))
         _check_relation(header, view)
     with step(10):
-        _check_body(header, submission.body, newest, view)
+        _check_body(header, submission.body, newest)
         openers, held = check_openers(header, submission.openers, view)
         check_attachments(header, view)
     with step(11):
@@ -186,14 +186,12 @@ def _check_relation(header: Header, view: View) -> None:
         raise NotAParty(f"{format_id(target)} is no alert that {header.sender} may {kind}")
 
 
-def _check_body(header: Header, body: bytes, newest: Directory, view: View) -> None:
+def _check_body(header: Header, body: bytes, newest: Directory) -> None:
     limit = newest.require_document().limits.body_bytes
     if max(header.body_size, len(body)) > limit:
         raise BodyTooLarge(f"the body has {max(header.body_size, len(body))} bytes, {limit} are allowed", limit=limit)
     if len(body) != header.body_size or sha256(body) != header.body_digest:
         raise BodyMismatch("the body is not the one that the header names")
-    if view.holds(header.body_digest):
-        raise BodyMismatch("the body is that of another entry, with which it would be deleted")
 
 
 def check_openers(

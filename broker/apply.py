@@ -114,7 +114,6 @@ def apply_purge(view: View, admitted: AdmittedPurge) -> Changes:
         deliveries=tuple(replace(delivery, standing=Standing.WITHDRAWN) for delivery in view.waiting(index)),
         purge=Purge(
             index,
-            admitted.header.body_digest,
             tuple(digest for digest in digests if not view.needed(digest, besides=index)),
         ),
     )

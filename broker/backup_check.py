@@ -85,7 +85,7 @@ def _count_bodies(log: SqliteReader) -> tuple[int, int]:
             if not isinstance(entry, AlertEntry):
                 raise StorageTampered(f"the entry at index {index} is no alert")
             header = decode_header(entry.header)
-            body = log.blob(header.body_digest)
+            body = log.body(index)
             if body is not None and (len(body), sha256(body).digest()) != (header.body_size, header.body_digest):
                 raise StorageTampered(f"the body of the alert at index {index} is not the one its header names")
             held, missing = held + (body is not None), missing + (body is None)

@@ -40,6 +40,9 @@ class Copy(Protocol):
     def entries(self, start: int, stop: int) -> list[bytes]:
         """The entries from `start` to before `stop`. Raises `Missing`."""
 
+    def body(self, index: int) -> bytes | None:
+        """See `broker.replay.Blobs`."""
+
     def blob(self, digest: bytes) -> bytes | None:
         """See `broker.replay.Blobs`."""
 
@@ -75,6 +78,11 @@ class Mirror:
             found += entries[max(0, start - first) : stop - first]
         return found
 
+    def body(self, index: int) -> bytes | None:
+        """See `Copy`."""
+        del index
+        return None
+
     def blob(self, digest: bytes) -> bytes | None:
         """See `Copy`."""
         path = self._folder / "directory" / digest.hex()
@@ -96,6 +104,10 @@ class LaterBackup:
     def entries(self, start: int, stop: int) -> list[bytes]:
         """See `Copy`."""
         return self._log.entries(start, stop)
+
+    def body(self, index: int) -> bytes | None:
+        """See `Copy`."""
+        return self._log.body(index)
 
     def blob(self, digest: bytes) -> bytes | None:
         """See `Copy`."""

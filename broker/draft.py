@@ -197,10 +197,10 @@ class Draft:
         entry = encode_entry(
             AlertEntry(self._now, newest.version, submission.header, submission.signature, admitted.carried)
         )
-        self._block.put_blob(admitted.header.body_digest, submission.body)
         for identity, opener in admitted.openers.items():
             self._block.put_blob(identity, opener)
         leaf, index = leaf_hash(entry), self._next()
+        self._block.put_body(index, submission.body)
         changes = apply_alert(self._block, index, leaf, admitted, time=self._now, document=newest.require_document())
         parcel = make_parcel(index, entry, submission.body, admitted.header)
         return self._append(Entered("alert", index, entry, leaf, changes, parcel))
@@ -215,9 +215,9 @@ class Draft:
         if known is None or known.idle_since is None:
             return  # deleted, by right
         header = decode_header(submission.header)
-        if not block.holds(header.body_digest):
+        if not block.has_body(index):
             given, _ = check_openers(header, submission.openers, block)
-            block.put_blob(header.body_digest, submission.body)
+            block.put_body(index, submission.body)
             for identity, opener in given.items():
                 block.put_blob(identity, opener)
             openers = openers_of(header, given)

@@ -14,7 +14,6 @@ from broker.lane import Turn
 from broker.parties import party_bundle
 from broker.publication import Publication
 from broker.tree import TILE_WIDTH
-from schemas.envelope.header import decode_header
 from schemas.errors import CrossbearingError, LogRestored, Missing, NotAParty, NotFound, Purged
 from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.tiles import entry_bundle, parse_tile_path
@@ -99,7 +98,7 @@ class LogHttp:
             raise NotFound(f"there is no alert at index {index}")
         if known.idle_since is None:
             raise Purged(f"the body of the alert at index {index} was deleted")
-        data = engine.blob(decode_header(entry.header).body_digest)
+        data = engine.body(index)
         if data is None:
             raise Missing(f"the body of the alert at index {index} is not held", index=index)
         return data

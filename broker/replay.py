@@ -37,8 +37,11 @@ from schemas.log.receipt import decode_receipt
 class Blobs(Protocol):
     """Where blobs of the entries come from."""
 
+    def body(self, index: int) -> bytes | None:
+        """The body of the alert at `index`, if it is there."""
+
     def blob(self, digest: bytes) -> bytes | None:
-        """A body, opener or directory bundle by its name, if it is there."""
+        """An opener or a directory bundle by its name, if it is there."""
 
 
 class Replay:
@@ -83,9 +86,9 @@ class Replay:
         document = self._history.version(entry.directory).require_document()
         changes = apply_alert(self._block, index, leaf, admitted, time=entry.time, document=document)
         self.alerts += 1
-        body = self._blobs.blob(header.body_digest)
+        body = self._blobs.body(index)
         if body is not None and sha256(body) == header.body_digest:
-            self._block.put_blob(header.body_digest, body)
+            self._block.put_body(index, body)
             self.bodies += 1
         for opener in changes.openers:
             data = self._blobs.blob(opener.id)

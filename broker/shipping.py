@@ -14,7 +14,7 @@ from broker.parcel import Parcel, ParcelCache, make_parcel
 from broker.tree import Tree
 from schemas.carrier.records import Segment
 from schemas.carrier.segment import segments
-from schemas.envelope.header import decode_header
+from schemas.envelope.header import Header, decode_header
 from schemas.errors import StorageTampered
 from schemas.ids import sha256
 from schemas.log.entry import AlertEntry, decode_entry
@@ -236,7 +236,7 @@ class Shipping:
         if named is None or known is None or known.idle_since is None:
             return bare
         try:
-            body = self._blob(header.body_digest)
+            body = self._body(index, header)
             openers = () if named in sent else (self._blob(named),)
         except _DamagedError as error:
             log.critical("an alert cannot be sent again", agency=agency, index=index, reason=str(error), hint=RESTORE)
@@ -296,6 +296,16 @@ class Shipping:
         except _DamagedError as error:
             raise StorageTampered(str(error)) from error
 
+    def _body(self, index: int, header: Header) -> bytes:
+        """The body of the alert at `index`, as its header names it."""
+        try:
+            data = self._engine.body(index)
+        except StorageTampered as error:
+            raise _DamagedError(f"the body at index {index} cannot be read: {error.message}") from error
+        if data is None or sha256(data) != header.body_digest:
+            raise _DamagedError(f"the body at index {index} is missing or was altered")
+        return data
+
     def _blob(self, digest: bytes) -> bytes:
         """A blob as it was stored. Its name is the beginning of its SHA-256, or all of it."""
         try:
@@ -318,7 +328,7 @@ class Shipping:
         known = self._engine.alert_at(index)
         if known is not None and known.idle_since is None:
             return None
-        parcel = make_parcel(index, stored, self._blob(header.body_digest), header)
+        parcel = make_parcel(index, stored, self._body(index, header), header)
         self._cache.put(parcel)
         return parcel
 

@@ -103,7 +103,6 @@ class Purge:
     """What is deleted of the alert at `index`: its body, and the attachments that no other alert held names."""
 
     index: int
-    body: bytes
     attachments: tuple[bytes, ...]
 
 
@@ -154,6 +153,9 @@ class View(Protocol):
 
     def waits(self, index: int, *, besides: str) -> bool:
         """Whether the alert at `index` waits for another recipient than `besides`."""
+
+    def has_body(self, index: int) -> bool:
+        """Whether the body of the alert at `index` is held."""
 
     def holds(self, digest: bytes) -> bool:
         """Whether a blob is held under that name."""

@@ -31,11 +31,15 @@ PATIENCE = 300.0
 
 
 class Client:
-    """One session of `agency`. With `receipting` every block of alerts is receipted at once."""
+    """One session of `agency`.
+
+    With `receipting` every block of alerts is receipted at once, with `granting` its credit is given back.
+    """
 
     def __init__(self, hub: RunningHub, agency: str, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.agency = agency
         self.receipting = False
+        self.granting = False
         self.results = 0
         self.notices = 0
         self.frames = 0
@@ -102,6 +106,8 @@ class Client:
         self.delivered += fresh
         if fresh and self.receipting:
             await self.receipt(fresh)
+        if fresh and self.granting:
+            await self.grant(len(fresh))
 
     async def receipt(self, delivered: Sequence[tuple[str, ReceiptItem]]) -> int:
         """Send a receipt for each sender's alerts; returns how many receipts it took."""

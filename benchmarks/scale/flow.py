@@ -41,7 +41,7 @@ async def measure_flow(
     """Send `alerts` twice, from one agency to so many others, with bodies of so many bytes."""
     sender, *others = hub.files.world.agencies[: recipients + 1]
     async with connected(hub, [sender, *others]) as (source, *targets):
-        await _live(source, targets, source.compose(WARM_UP, others, body=body), in_flight)
+        await send_live(source, targets, source.compose(WARM_UP, others, body=body), in_flight)
         for target in targets:
             target.receipting = False
         parts = source.compose(alerts, others, body=body)
@@ -55,7 +55,7 @@ async def measure_flow(
         together = source.compose(alerts, others, body=body)
         started = time.perf_counter()
         before = usage.cpu(hub.pid)
-        await _live(source, targets, together, in_flight)
+        await send_live(source, targets, together, in_flight)
         live = usage.cpu(hub.pid) - before
         seconds = time.perf_counter() - started
     taken, sent, acknowledged = (b - a for a, b in pairwise(marks))
@@ -87,7 +87,7 @@ async def _receipt(source: Client, targets: list[Client], alerts: int) -> None:
     await source.until(lambda: source.notices - notices >= each * len(targets))
 
 
-async def _live(source: Client, targets: list[Client], alerts: list[Submit], in_flight: int) -> None:
+async def send_live(source: Client, targets: list[Client], alerts: list[Submit], in_flight: int) -> None:
     """All at once: until every delivery has its receipt in the log."""
     wanted = {target.agency: len(target.delivered) + len(alerts) for target in targets}
     for target in targets:

@@ -26,8 +26,7 @@ CHUNK = 512
 """Groups written at once; some thousand entries."""
 TRANSACTION = 64
 """Chunks of one transaction."""
-CACHE_KIB = 1_500_000
-"""So that the index of the blobs, which are in no order, goes to disk once."""
+CACHE_KIB = 131_072
 SIGNED_UP_TO = 100_000
 """Entries up to which all are signed; beyond, signing would take most of the time."""
 
@@ -69,8 +68,9 @@ def _write(db: apsw.Connection, tree: Tree, groups: list[Group]) -> None:
         "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?)",
         ((a.index, a.id, a.sender, a.fingerprint, a.leaf, group.idle_since) for a, group in alerts),
     )
-    db.executemany("INSERT INTO blob (digest, data) VALUES (?, ?)", ((a.body_digest, a.body) for a, _ in alerts))
-    db.executemany(f"{PUT_PARTS} (?, ?, ?, ?, ?, ?, ?, ?)", [_part(db, alert, group) for alert, group in alerts])
+    db.executemany("INSERT INTO body VALUES (?, ?)", ((a.index, a.body) for a, _ in alerts))
+    rows = [row for group in groups for row in _parts(db, group)]
+    db.executemany(f"{PUT_PARTS} (?, ?, ?, ?, ?, ?, ?, ?)", rows)
     receipts = (receipt for group in groups for receipt in group.receipts)
     db.executemany("INSERT INTO notice VALUES (?, ?)", ((receipt.sender, receipt.index) for receipt in receipts))
     growth = tree.extend([each.leaf for each in _entries(groups)])
@@ -79,12 +79,16 @@ def _write(db: apsw.Connection, tree: Tree, groups: list[Group]) -> None:
     tree.accept(growth)
 
 
-def _part(db: apsw.Connection, alert: PastAlert, group: Group) -> tuple[object, ...]:
+def _parts(db: apsw.Connection, group: Group) -> Iterator[tuple[object, ...]]:
+    """The recipients' parts in the alerts of a group, which differ in their index and expiry only."""
+    first = group.alerts[0]
     parts = Parts.of(
-        Delivery(receipt.agency, alert.index, alert.rank, alert.expires, Standing.STORED, receipt.index)
+        Delivery(receipt.agency, first.index, first.rank, first.expires, Standing.STORED, receipt.index)
         for receipt in group.receipts
     )
-    return parts.row(circle_key(db, parts.agencies))
+    _, circle, rank, _, *facts = parts.row(circle_key(db, parts.agencies))
+    for alert in group.alerts:
+        yield (alert.index, circle, rank, alert.expires, *facts)
 
 
 def _entries(groups: list[Group]) -> Iterator[PastAlert | PastReceipt]:

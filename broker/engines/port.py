@@ -36,8 +36,11 @@ class BlockWriter(View, Protocol):
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         """Add a full hash tile (8,192 bytes)."""
 
+    def put_body(self, index: int, data: bytes) -> None:
+        """Keep the sealed body of the alert at `index`."""
+
     def put_blob(self, digest: bytes, data: bytes) -> None:
-        """Keep `data` under its name; a name that is held already stays as it is."""
+        """Keep an opener or a directory's bundle under its name; a name that is held already stays as it is."""
 
 
 class Engine(View, Protocol):
@@ -61,6 +64,9 @@ class Engine(View, Protocol):
 
     def tile(self, level: int, index: int) -> bytes | None:
         """A full hash tile."""
+
+    def body(self, index: int) -> bytes | None:
+        """The sealed body of the alert at `index`, if it is held."""
 
     def blob(self, digest: bytes) -> bytes | None:
         """What `put_blob` keeps under that name."""

@@ -32,7 +32,7 @@ STRETCHES: Final = 256
 
 ENTRIES: Final = 512
 BLOBS: Final = 8_388_608
-"""Entries, and bytes of blobs, after which a block writes what it has: what brings back a whole log is one block."""
+"""Entries, and bytes of bodies and blobs, after which a block writes what it has: one block brings back a whole log."""
 AT_ONCE: Final = (32, 8, 1)
 """Rows written by one statement. Each statement hands the interpreter to another thread, which gives it back when it
 is done with what it began; so a block that is written in few has to wait less."""
@@ -95,13 +95,14 @@ class SqliteBlock(SqliteIndex):
         self._written = written
         self._entries: dict[int, bytes] = {}
         self._alerts: dict[bytes, KnownAlert] = {}
+        self._bodies: dict[int, bytes] = {}
         self._blobs: dict[bytes, bytes] = {}
         self._notices: list[tuple[str, int]] = []
         self._idle: dict[int, int] = {}
         self._moved: dict[int, Parts] = {}
         self._touched: set[tuple[int, int]] = set()
         self._taken: set[tuple[str, int]] = set()
-        self._size = 0  # bytes of the blobs
+        self._size = 0  # bytes of bodies and blobs
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -115,6 +116,10 @@ class SqliteBlock(SqliteIndex):
         made = self._alerts.get(alert_id)
         known = super().alert(alert_id) if made is None else made
         return known if known is None else self._written.alerts.get(known.index, known)
+
+    def has_body(self, index: int) -> bool:
+        """See `View`."""
+        return index in self._bodies or super().has_body(index)
 
     def holds(self, digest: bytes) -> bool:
         """See `View`."""
@@ -181,12 +186,20 @@ class SqliteBlock(SqliteIndex):
         """See `BlockWriter`."""
         self._db.execute("INSERT INTO tile VALUES (?, ?)", (level << TILE_LEVEL_SHIFT | index, data))
 
+    def put_body(self, index: int, data: bytes) -> None:
+        """See `BlockWriter`."""
+        self._bodies[index] = data
+        self._count(data)
+
     def put_blob(self, digest: bytes, data: bytes) -> None:
         """See `BlockWriter`."""
         if self._blobs.setdefault(digest, data) is data:
-            self._size += len(data)
-            if self._size >= BLOBS:
-                self.flush()
+            self._count(data)
+
+    def _count(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size >= BLOBS:
+            self.flush()
 
     def _record(self, index: int, changes: Changes) -> None:
         """Write what the entry at `index` changes."""
@@ -276,6 +289,7 @@ class SqliteBlock(SqliteIndex):
         _insert(self._db, "INSERT INTO entry VALUES ", list(self._entries.items()))
         rows = [(a.index, a.id, a.sender, a.fingerprint, a.leaf, a.idle_since) for a in self._alerts.values()]
         _insert(self._db, "INSERT INTO alert VALUES ", rows)
+        _insert(self._db, "INSERT INTO body VALUES ", list(self._bodies.items()))
         _insert(self._db, "INSERT OR IGNORE INTO blob (digest, data) VALUES ", list(self._blobs.items()))
         _insert(self._db, "INSERT INTO notice VALUES ", self._notices)
         if self._idle:
@@ -294,6 +308,6 @@ class SqliteBlock(SqliteIndex):
         if self._taken:
             shares = [(*key, written.spent[key]) for key in sorted(self._taken)]
             _insert(self._db, "INSERT OR REPLACE INTO spent VALUES ", shares)
-        self._entries, self._alerts, self._blobs, self._notices, self._idle = {}, {}, {}, [], {}
+        self._entries, self._alerts, self._bodies, self._blobs, self._notices, self._idle = {}, {}, {}, {}, [], {}
         self._moved, self._touched, self._taken, self._size = {}, set(), set(), 0
         written.trim()

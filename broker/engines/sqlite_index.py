@@ -21,7 +21,7 @@ from broker.engines.sqlite_parts import (
 from broker.engines.sqlite_parts import SCHEMA as PARTS_SCHEMA
 from broker.state import Activation, Delivery, KnownAlert, KnownOpener, Standing
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 PAGE = 16
 """Stretches of the log read at once: no statement is left half read, which would keep a reader in the past."""
 APPLICATION_ID = 0x5842_4C47  # "XBLG", so that no other program's file is taken for a log
@@ -31,6 +31,7 @@ SCHEMA = f"""
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE newest_block (one INTEGER PRIMARY KEY CHECK (one = 1), start INTEGER NOT NULL) STRICT;
 CREATE TABLE tile (key INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE body (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE blob (key INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
 CREATE TABLE alert (
     idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, fingerprint BLOB NOT NULL,
@@ -175,6 +176,10 @@ class SqliteIndex:
     def purged(self, digest: bytes) -> bool:
         """See `View`."""
         return self._row("SELECT 1 FROM attachment WHERE digest = ? AND used >= 2", digest) is not None
+
+    def has_body(self, index: int) -> bool:
+        """See `View`."""
+        return self._row("SELECT 1 FROM body WHERE idx = ?", index) is not None
 
     def holds(self, digest: bytes) -> bool:
         """See `View`."""

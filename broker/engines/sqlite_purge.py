@@ -18,15 +18,9 @@ _OPENERS = "DELETE FROM opener WHERE id IN (SELECT id FROM opener WHERE until <=
 
 
 def purge(db: apsw.Connection, what: Purge) -> None:
-    """Delete the body, and mark the attachments as deleted; the caller holds the block's transaction.
-
-    A directory's bundle stays, even should an alert have had the same bytes for a body.
-    """
+    """Delete the body, and mark the attachments as deleted; the caller holds the block's transaction."""
     db.execute("UPDATE alert SET idle_since = NULL WHERE idx = ?", (what.index,))
-    db.execute(
-        "DELETE FROM blob WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM activation WHERE digest = ?)",
-        (what.body, what.body),
-    )
+    db.execute("DELETE FROM body WHERE idx = ?", (what.index,))
     db.executemany("UPDATE attachment SET used = 2 WHERE digest = ?", [(digest,) for digest in what.attachments])
 
 

@@ -37,6 +37,11 @@ class SqliteReader(SqliteIndex):
         row = self._row("SELECT data FROM tile WHERE key = ?", level << TILE_LEVEL_SHIFT | index)
         return row[0] if row else None
 
+    def body(self, index: int) -> bytes | None:
+        """See `Engine`."""
+        row = self._row("SELECT data FROM body WHERE idx = ?", index)
+        return row[0] if row else None
+
     def blob(self, digest: bytes) -> bytes | None:
         """See `Engine`."""
         row = self._row("SELECT data FROM blob WHERE digest = ?", digest)

@@ -36,6 +36,7 @@ class Contents:
     log: list[bytes] = field(default_factory=list)
     newest_block: int = 0
     tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    bodies: dict[int, bytes] = field(default_factory=dict)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     alerts: dict[int, KnownAlert] = field(default_factory=dict)
     deliveries: dict[tuple[int, str], Delivery] = field(default_factory=dict)
@@ -71,6 +72,9 @@ class MemoryView:
 
     def waits(self, index: int, *, besides: str) -> bool:
         return any(delivery.agency != besides for delivery in self.waiting(index))
+
+    def has_body(self, index: int) -> bool:
+        return index in self.contents.bodies
 
     def holds(self, digest: bytes) -> bool:
         return digest in self.contents.blobs
@@ -131,13 +135,15 @@ class MemoryBlock(MemoryView):
     def _purge(self, what: Purge) -> None:
         c = self.contents
         c.alerts[what.index] = replace(c.alerts[what.index], idle_since=None)
-        if self.activation_of(what.body) is None:
-            c.blobs.pop(what.body, None)
+        c.bodies.pop(what.index, None)
         for digest in what.attachments:
             c.uploads[digest].purged = True
 
     def put_tile(self, level: int, index: int, data: bytes) -> None:
         self.contents.tiles[level, index] = data
+
+    def put_body(self, index: int, data: bytes) -> None:
+        self.contents.bodies[index] = data
 
     def put_blob(self, digest: bytes, data: bytes) -> None:
         self.contents.blobs.setdefault(digest, data)
@@ -177,6 +183,13 @@ class MemoryEngine(MemoryView):
 
     def tile(self, level: int, index: int) -> bytes | None:
         return self.contents.tiles.get((level, index))
+
+    def body(self, index: int) -> bytes | None:
+        return self.contents.bodies.get(index)
+
+    def lose_body(self, index: int) -> None:
+        """What no engine does: forget a body that is needed."""
+        del self.contents.bodies[index]
 
     def blob(self, digest: bytes) -> bytes | None:
         return self.contents.blobs.get(digest)

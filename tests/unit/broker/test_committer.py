@@ -81,7 +81,7 @@ def test_a_block_of_nothing_signs_nothing(core: HubCore) -> None:
 def test_a_block_that_only_brings_a_body_back_signs_nothing(core: HubCore) -> None:
     alert = core.alert()
     index = core.accepted(SENDER, alert)
-    del core.engine.contents.blobs[decode_header(alert.header).body_digest]
+    core.engine.lose_body(index)
     before = signed(core)
     committed = core.commit(Work(SENDER, alert))
     assert committed.verdicts == (index,)

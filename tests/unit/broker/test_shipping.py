@@ -89,7 +89,7 @@ def test_expired_and_purged_alerts_are_gone() -> None:
     assert dock.block(index, now=header.expires) == Shipment(None, (), (index,), (), (), dock.head().size)
     known = dock.core.engine.contents.alerts
     known[index] = replace(known[index], idle_since=None)
-    dock.core.engine.lose_blob(header.body_digest)
+    dock.core.engine.lose_body(index)
     fresh = replace_cache(dock)
     shipment = fresh.block(RECIPIENT, [(3, index)], head=dock.head(), proven=0, now=NOW, openers=(), notices_from=0)
     assert (shipment.frame, shipment.gone, shipment.damaged) == (None, (index,), ())
@@ -104,10 +104,16 @@ def test_what_the_disk_lost_or_altered_is_withheld_and_the_next_goes_on(what: st
     indexes = [dock.core.accepted(SENDER, alert) for alert in (first, second)]
     header = decode_header(first.header)
     (opener,) = (r.opener_id for r in header.recipients if r.agency == RECIPIENT)
-    digest, blobs = (header.body_digest if what == "body" else opener), dock.core.engine.contents.blobs
-    blobs[digest] = bytes(10)
-    if how == "lost":
-        dock.core.engine.lose_blob(digest)
+    contents = dock.core.engine.contents
+    match what, how:
+        case "body", "lost":
+            dock.core.engine.lose_body(indexes[0])
+        case "body", _:
+            contents.bodies[indexes[0]] = bytes(10)
+        case _, "lost":
+            dock.core.engine.lose_blob(opener)
+        case _:
+            contents.blobs[opener] = bytes(10)
     keys = [(3, index) for index in indexes]
     shipment = replace_cache(dock).block(
         RECIPIENT, keys, head=dock.head(), proven=0, now=NOW, openers=(), notices_from=0

@@ -78,6 +78,7 @@ def test_an_abandoned_block_leaves_nothing(engine: Engine) -> None:
         with engine.block(1) as block:
             block.append(b"b", alert(1, "sg-cnb"))
             block.put_blob(b"d" * 32, b"data")
+            block.put_body(1, b"body")
             block.put_tile(0, 0, b"t")
             raise KeyError
 
@@ -85,6 +86,7 @@ def test_an_abandoned_block_leaves_nothing(engine: Engine) -> None:
         fail()
     assert (engine.size(), engine.last_block()) == (1, 0)
     assert engine.blob(b"d" * 32) is None
+    assert engine.body(1) is None
     assert engine.tile(0, 0) is None
     assert engine.outstanding("sg-cnb", FROM_START, 9, NOW, 9) == []
 
@@ -229,7 +231,7 @@ def test_alerts_are_due_by_when_they_became_idle(engine: Engine) -> None:
     log_one(engine, b"r", Changes(idle=((0, 600),)))
     assert idle(engine, 0) == 600
     assert engine.due(999, 9) == [0, 1, 2]
-    log_one(engine, b"p", Changes(purge=Purge(1, bytes(32), ())))
+    log_one(engine, b"p", Changes(purge=Purge(1, ())))
     assert idle(engine, 1) is None
     assert engine.due(999, 9) == [0, 2]
 
@@ -244,7 +246,7 @@ def test_an_alert_waits_for_others_besides_one(engine: Engine) -> None:
 
 def log_with_body(engine: Engine, body: bytes, *attachments: bytes) -> int:
     with engine.block(engine.size()) as block:
-        block.put_blob(sha256(body), body)
+        block.put_body(engine.size(), body)
         changes = alert(engine.size(), "sg-cnb")
         known = Changes(alert=changes.alert, deliveries=changes.deliveries, attachments=attachments)
         return block.append(b"e", known)
@@ -261,8 +263,9 @@ def test_a_purge_deletes_the_body_and_takes_the_attachments_away(engine: Engine)
     own, shared = upload(engine, b"an attachment of one alert"), upload(engine, b"an attachment of two alerts")
     first, second = log_with_body(engine, b"body", own, shared), log_with_body(engine, b"other", shared)
     assert (engine.needed(own, besides=first), engine.needed(shared, besides=first)) == (False, True)
-    log_one(engine, b"p", Changes(purge=Purge(first, sha256(b"body"), (own,))))
-    assert (engine.blob(sha256(b"body")), engine.blob(sha256(b"other"))) == (None, b"other")
+    log_one(engine, b"p", Changes(purge=Purge(first, (own,))))
+    assert (engine.body(first), engine.body(second)) == (None, b"other")
+    assert (engine.has_body(first), engine.has_body(second)) == (False, True)
     assert (engine.attachment(own), engine.attachment(shared)) == (None, 27)
     assert (engine.purged(own), engine.purged(shared), engine.purged(bytes(32))) == (True, False, False)
     assert engine.piece(own, 0) == (b"", 0)
@@ -275,10 +278,13 @@ def test_a_purge_deletes_the_body_and_takes_the_attachments_away(engine: Engine)
         engine.upload("hk-customs", own, 0, 26, b"an attachm")
 
 
-def test_a_purge_leaves_a_directory_bundle_that_an_alert_had_for_a_body(engine: Engine) -> None:
-    log_with_body(engine, b"bundle")
-    log_one(engine, b"d", Changes(activation=Activation(1, 1, "root", 1, sha256(b"bundle"))))
-    log_one(engine, b"p", Changes(purge=Purge(0, sha256(b"bundle"), ())))
+def test_a_purge_leaves_the_same_bytes_where_they_are_the_body_of_another_alert_or_a_bundle(engine: Engine) -> None:
+    with engine.block(0) as block:
+        block.put_blob(sha256(b"bundle"), b"bundle")
+        block.append(b"d", Changes(activation=Activation(1, 0, "root", 1, sha256(b"bundle"))))
+    first, second = log_with_body(engine, b"bundle"), log_with_body(engine, b"bundle")
+    log_one(engine, b"p", Changes(purge=Purge(first, ())))
+    assert (engine.body(first), engine.body(second)) == (None, b"bundle")
     assert engine.blob(sha256(b"bundle")) == b"bundle"
 
 

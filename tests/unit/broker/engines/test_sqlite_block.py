@@ -54,7 +54,7 @@ def changes_of(view: View, index: int, step: tuple[str, dict[str, int], frozense
     if what == "purge":
         return Changes(
             deliveries=tuple(replace(d, standing=Standing.WITHDRAWN) for d in view.waiting(named)),
-            purge=Purge(named, bytes(32), ()),
+            purge=Purge(named, ()),
         )
     parts = [d for a in sorted(some) if (d := view.delivery(a, named)) is not None]
     if what == "escalate":

@@ -23,13 +23,11 @@ from nodes.store.database import Database, Tables
 from nodes.verdicts import verdict
 from schemas.alert.document import alert_to_wire
 from schemas.directory.state import Directory
-from schemas.envelope.header import decode_header
 from schemas.envelope.opener import opener_id
 from schemas.envelope.opening import open_alert, trust_checkpoint
 from schemas.errors import CrossbearingError, NotFound
 from schemas.example import example_seed
 from schemas.log.checkpoint import Checkpoint
-from schemas.log.entry import AlertEntry, decode_entry
 from schemas.log.merkle import EMPTY_ROOT, prove_inclusion
 from schemas.session.frames import Submit
 from tests.support.directory import DAY_MS, make_world
@@ -135,7 +133,8 @@ class Exchange:
         rows = []
         for index in self.waiting:
             entry = engine.contents.log[index]
-            body = self._body(entry)
+            body = engine.body(index)
+            assert body is not None
 
             def secret_for(wanted: bytes, sender: str, key: bytes) -> bytes:
                 secret, row = self.keyring.secret(wanted, sender, key, openers=self.openers)
@@ -155,13 +154,6 @@ class Exchange:
             self.opened.append(opened.alert.id)
         self.keyring.remember(rows)
         self.waiting.clear()
-
-    def _body(self, entry: bytes) -> bytes:
-        decoded = decode_entry(entry)
-        assert isinstance(decoded, AlertEntry)
-        body = self.core.engine.blob(decode_header(decoded.header).body_digest)
-        assert body is not None
-        return body
 
 
 KINDS: list[Kind] = ["signing", "sealing"]
