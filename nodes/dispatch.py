@@ -1,5 +1,6 @@
 """Brings composed alerts into the log: seals them, submits the sealed bytes, and acts on the hub's answers.
 
+An alert is sealed in the commit that takes it in, if it can go at once, and is on its way as soon as that is durable.
 Up to `WINDOW` submissions are under way at once, the most urgent first; what is not urgent leaves room for what is.
 What the hub puts off stays here until it says. An alert leaves the outbox only with the hub's answer, so whatever
 breaks in between is made good by submitting the same bytes again: the hub gives the same acceptance for them.
@@ -8,9 +9,11 @@ breaks in between is made good by submitting the same bytes again: the hub gives
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,7 +22,8 @@ from nodes.identity import Identity
 from nodes.ports import Clock, Random
 from nodes.sealing import seal_or_refuse
 from nodes.standing import Standing
-from nodes.store.store import Store
+from nodes.store.database import Failed
+from nodes.store.store import Follower, Store
 from nodes.transfers import Transfers
 from nodes.waiting import until_first
 from schemas.envelope.words import PRECEDENCES, URGENT
@@ -29,8 +33,41 @@ from schemas.session.frames import Frame, ResultItem
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
+    from nodes.store.outbox import Outgoing
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found in the outbox: what to submit; when (ms) the next is due that waits for its time."""
+
+    ready: list[Ready]
+    due: int | None
+
+
+class _Room:
+    """What may go beside others: what is not urgent leaves some of the window, and of the line."""
+
+    def __init__(self, share: Sequence[int], others: Iterable[Ready]) -> None:
+        self.left = WINDOW
+        self._of_rank = list(share)
+        self._slow = WINDOW - WINDOW_RESERVE
+        self._bytes = UNDER_WAY_BYTES
+        for other in others:
+            self.take(other)
+
+    def is_for(self, rank: int) -> bool:
+        """Whether one more of that rank may go."""
+        return self._of_rank[rank] > 0 and (rank < URGENT or (self._slow > 0 and self._bytes > 0))
+
+    def take(self, ready: Ready) -> None:
+        """It goes."""
+        self.left -= 1
+        self._of_rank[ready.rank] -= 1
+        if ready.rank >= URGENT:
+            self._slow -= 1
+            self._bytes -= ready.size
 
 
 class Dispatch:
@@ -55,39 +92,70 @@ class Dispatch:
         self._clock = clock
         self._random = random
         self._under_way: dict[bytes, Ready] = {}
-        self._answered = asyncio.Event()
+        self._settling: set[bytes] = set()  # of these, whose answer is here
+        self._found: deque[Ready] = deque()  # of these, what is not sent yet
+        self._again = True  # it is to be looked for more
+        self._due: int | None = None  # when (ms) the next of those that wait for their time is to be tried
+        self._failure: Exception | None = None
+        self._awake = asyncio.Event()
         self._uploads: asyncio.Queue[Ready] = asyncio.Queue()  # of what is under way, so no longer than the window
         self._held: dict[int, int] = {}  # until when (ms) nothing of a rank is tried, for the hub refused some of it
         self._share = [WINDOW] * len(PRECEDENCES)  # of each rank under way at once: half after such a refusal
 
     async def run(self) -> None:
         """Send whatever waits, as long as the session lasts."""
-        await until_first(self._pump(), self._upload())
+        with self._store.follow(Follower("outbox", self._look, self._take)):
+            await until_first(self._pump(), self._upload())
 
     async def _pump(self) -> None:
         while True:
-            self._answered.clear()
-            seen = self._store.revision("outbox")
-            room = WINDOW - len(self._under_way)
-            under_way = tuple(self._under_way.values())
-            ready = await self._store.write(partial(self._prepare, room=room, under_way=under_way)) if room else []
-            for item in ready:
-                self._under_way[item.id] = item
+            self._awake.clear()
+            if self._failure is not None:
+                raise self._failure
+            while self._found:
+                item = self._found.popleft()
                 if item.attachments:
                     self._uploads.put_nowait(item)
                 else:
                     await self._send(item.submit)
-            if len(ready) < room or not room:
-                await self._wait(seen)
+            if self._again:
+                self._again = False
+                await self._store.write(_touch)
+            else:
+                await self._sleep()
 
-    async def _wait(self, seen: int) -> None:
-        """Until there is room, something new in the outbox, or a postponed alert is due."""
+    async def _sleep(self) -> None:
+        """Until something was found or there is room again, or a postponed alert is due."""
         now = self._clock()
-        due = await self._store.read(lambda tables: tables.outbox.next_due(now=now))
-        works: list[Coroutine[Any, Any, object]] = [self._answered.wait(), self._store.wait("outbox", seen)]
-        times = [until for until in (due, *self._held.values()) if until is not None and until > now]
-        works += [asyncio.sleep((time - now) / 1000) for time in times]
-        await until_first(*works)
+        times = [time for time in (self._due, *self._held.values()) if time is not None and time > now]
+        try:
+            async with asyncio.timeout((min(times) - now) / 1000 if times else None):
+                await self._awake.wait()
+        except TimeoutError:
+            self._again = True
+
+    # In the commit of whatever changed the outbox ---------------------------------------------------------------------
+
+    def _look(self) -> Callable[[Tables], _Look] | None:
+        """What to do about a change of the outbox; None if there is no room. Whatever makes some, looks again."""
+        room = _Room(self._share, (ready for ready in self._under_way.values() if ready.id not in self._settling))
+        if not room.left:
+            return None
+        now = self._clock()
+        held = {rank for rank, until in self._held.items() if until > now}
+        ranks = [rank for rank in range(len(PRECEDENCES)) if rank in held or not room.is_for(rank)]
+        numbers = [ready.number for ready in self._under_way.values()]
+        return partial(self._prepare, room=room, except_ranks=ranks, except_numbers=numbers)
+
+    def _take(self, outcome: _Look | Failed) -> None:
+        """It is durable: send it."""
+        if isinstance(outcome, Failed):
+            self._failure = outcome.error
+        else:
+            self._under_way |= {ready.id: ready for ready in outcome.ready}
+            self._found.extend(outcome.ready)
+            self._due = outcome.due
+        self._awake.set()
 
     async def _upload(self) -> None:
         """Bring attachments to the hub, one alert after the other, so that other alerts need not wait for them."""
@@ -103,38 +171,33 @@ class Dispatch:
             else:
                 await self._send(item.submit)
 
-    def _prepare(self, tables: Tables, *, room: int, under_way: Sequence[Ready]) -> list[Ready]:
-        """In one transaction: seal what is not sealed, and say what to submit."""
+    def _prepare(
+        self, tables: Tables, *, room: _Room, except_ranks: Collection[int], except_numbers: Iterable[int]
+    ) -> _Look:
+        """Seal what waits and is not sealed, as far as there is room, and say what to submit."""
         now = self._clock()
-        held = [rank for rank, until in self._held.items() if until > now]
         ready: list[Ready] = []
-        numbers = [item.number for item in under_way]
-        for outgoing in tables.outbox.waiting(now=now, limit=room, except_numbers=numbers, except_ranks=held):
-            if not self._has_room(outgoing.rank, [*under_way, *ready]):
-                continue
-            if outgoing.body is not None:
-                ready.append(ready_of(tables, outgoing))
-                continue
-            sealed = seal_or_refuse(
-                tables,
-                outgoing,
-                identity=self._identity,
-                directory=self._standing.directory,
-                now=now,
-                random=self._random,
-            )
-            if sealed is not None:
-                ready.append(ready_now(tables, outgoing, sealed))
-        return ready
+        for outgoing in tables.outbox.waiting(
+            now=now, limit=room.left, except_numbers=except_numbers, except_ranks=except_ranks
+        ):
+            if room.is_for(outgoing.rank) and (found := self._ready(tables, outgoing, now)) is not None:
+                room.take(found)
+                ready.append(found)
+        return _Look(ready, tables.outbox.next_due(now=now))
 
-    def _has_room(self, rank: int, others: Sequence[Ready]) -> bool:
-        """Whether one more may go beside `others`: what is not urgent leaves some of the window, and of the line."""
-        if sum(other.rank == rank for other in others) >= self._share[rank]:
-            return False
-        slow = [other for other in others if other.rank >= URGENT]
-        return rank < URGENT or (
-            len(slow) < WINDOW - WINDOW_RESERVE and sum(other.size for other in slow) < UNDER_WAY_BYTES
+    def _ready(self, tables: Tables, outgoing: Outgoing, now: int) -> Ready | None:
+        """What to submit of one alert; None if it cannot be sealed, which the officer is told."""
+        if outgoing.body is not None:
+            return ready_of(tables, outgoing)
+        sealed = seal_or_refuse(
+            tables,
+            outgoing,
+            identity=self._identity,
+            directory=self._standing.directory,
+            now=now,
+            random=self._random,
         )
+        return None if sealed is None else ready_now(tables, outgoing, sealed)
 
     # Answers ------------------------------------------------------------------------------------------------------
 
@@ -143,19 +206,24 @@ class Dispatch:
         return ref in self._under_way
 
     async def settle(self, items: Sequence[ResultItem]) -> None:
-        """Act on the hub's answers, in one commit."""
+        """Act on the hub's answers, in one commit; what waits takes the room that they leave."""
         now = self._clock()
         pairs = [(self._under_way[item.ref], item) for item in items]
+        self._settling |= {ready.id for ready, _ in pairs}
 
         def commit(tables: Tables) -> None:
             for ready, item in pairs:
                 settle_alert(tables, ready, item, self._standing, now=now)
+            _touch(tables)
 
         await self._store.write(commit)
         for ready, item in pairs:
             self._under_way.pop(ready.id, None)
+            self._settling.discard(ready.id)
             self._pace(ready.rank, item, now)
-        self._answered.set()
+        if not all(item.accepted for item in items) or min(self._share) < WINDOW:
+            self._again = True  # what is to be sealed again at once was left out above, and a rank's share has grown
+            self._awake.set()
 
     def _pace(self, rank: int, item: ResultItem, now: int) -> None:
         """After a refusal for want of room the rest of that rank waits a while too, and then fewer go at once."""
@@ -173,3 +241,8 @@ class Dispatch:
                 )
             ]
         )
+
+
+def _touch(tables: Tables) -> None:
+    """Have the outbox looked at, as if something had changed in it."""
+    tables.topics.add("outbox")

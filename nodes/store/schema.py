@@ -243,4 +243,8 @@ CREATE INDEX delivery_open ON delivery (number) WHERE states GLOB '*[wae]*';
 """
 # The index is of alerts of which something may still be heard; a query that is to use it has these very words.
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+_EIGHTH = """
+CREATE INDEX outgoing_due ON outgoing (not_before) WHERE not_before > 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)

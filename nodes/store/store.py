@@ -4,16 +4,19 @@
     await store.write(lambda t: t.outbox.add(alert, recipients=recipients, now=now))
 
 Whatever waits when the thread is free goes to it at once and shares a commit, so a burst costs few fsyncs and a single
-write costs one. `write` returns only when its work is durable; nothing is to be shown or answered before.
+write costs one. `write` returns only when its work is durable; nothing is to be shown or answered before. Whoever has
+something to do about what others write can do it in the same commit: `follow`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +36,23 @@ class _Job:
     future: asyncio.Future[Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Follower:
+    """Does work after that of others which changes `topic`, in the same commit.
+
+    `prepare` gives the work, or None to leave it out, when a batch begins; `done` is told what it gave, or `Failed`,
+    when that is durable and before the next batch begins. Both are called on the event loop and must not raise.
+    """
+
+    topic: Topic
+    prepare: Callable[[], Callable[[Tables], Any] | None]
+    done: Callable[[Any], None]
+
+
+_Following = list[tuple[Follower, Any]]
+_UNTOUCHED = object()
+
+
 class Store:
     """One node's durable state. Use it from one event loop; close it when done."""
 
@@ -46,6 +66,7 @@ class Store:
         self._closed = False
         self._revisions: dict[Topic, int] = {}
         self._waiters: dict[Topic, dict[asyncio.Future[None], None]] = {}  # in order of their coming
+        self._followers: list[Follower] = []
 
     async def read(self, work: Callable[[Tables], T]) -> T:
         """Run work that only reads, on committed data."""
@@ -57,6 +78,15 @@ class Store:
         Raises StorageFull (nothing written; later writes may succeed) or StorageInDoubt (unknown; restart the node).
         """
         return await self._submit(work, writes=True)
+
+    @contextmanager
+    def follow(self, follower: Follower) -> Iterator[None]:
+        """Have the follower do its part as long as this lasts; what is under way at the end is not told any more."""
+        self._followers.append(follower)
+        try:
+            yield
+        finally:
+            self._followers.remove(follower)
 
     def revision(self, topic: Topic) -> int:
         """How often `topic` changed since the store was opened: take it before looking, then `wait` for a change."""
@@ -95,21 +125,31 @@ class Store:
         """Hand what waits to the thread."""
         self._idle.clear()
         batch = [self._jobs.popleft() for _ in range(min(_BATCH, len(self._jobs)))]
-        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, batch)
+        following: _Following = []
+        if any(job.writes for job in batch):
+            prepared = [(follower, follower.prepare()) for follower in self._followers]
+            following = [(follower, work) for follower, work in prepared if work is not None]
+        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, batch, following)
         running.add_done_callback(self._done)
 
     # On the store's own thread ------------------------------------------------------------------------------------
 
-    def _run(self, batch: Sequence[_Job]) -> tuple[list[tuple[_Job, Any]], Topics]:
-        """All writes in one commit, then the reads, which see them."""
+    def _run(self, batch: Sequence[_Job], following: _Following) -> tuple[list[tuple[_Job, Any]], Topics, _Following]:
+        """All writes in one commit, with what follows them, then the reads, which see them."""
         writes = [job for job in batch if job.writes]
         outcomes: list[tuple[_Job, Any]] = []
         topics: Topics = set()
+        followed: _Following = []
         if writes:
-            results, topics = self._database.write_all([job.work for job in writes])
-            outcomes.extend(zip(writes, results, strict=True))
+            works: list[Callable[[Tables], Any]] = [job.work for job in writes]
+            works += [partial(_if_changed, topic=follower.topic, work=work) for follower, work in following]
+            results, topics = self._database.write_all(works)
+            outcomes.extend(zip(writes, results[: len(writes)], strict=True))
+            if not _all_failed(results):  # else whoever wrote is told, and there is nothing to follow
+                done = zip(following, results[len(writes) :], strict=True)
+                followed = [(follower, outcome) for (follower, _), outcome in done if outcome is not _UNTOUCHED]
         outcomes.extend((job, self._read(job)) for job in batch if not job.writes)
-        return outcomes, topics
+        return outcomes, topics, followed
 
     def _read(self, job: _Job) -> Any:
         try:
@@ -119,14 +159,17 @@ class Store:
 
     # Back on the event loop ---------------------------------------------------------------------------------------
 
-    def _done(self, running: asyncio.Future[tuple[list[tuple[_Job, Any]], Topics]]) -> None:
+    def _done(self, running: asyncio.Future[tuple[list[tuple[_Job, Any]], Topics, _Following]]) -> None:
         self._settle(*running.result())
         if self._jobs:
             self._start()
         else:
             self._idle.set()
 
-    def _settle(self, outcomes: list[tuple[_Job, Any]], topics: Topics) -> None:
+    def _settle(self, outcomes: list[tuple[_Job, Any]], topics: Topics, followed: _Following) -> None:
+        for follower, outcome in followed:
+            if follower in self._followers:
+                follower.done(outcome)
         for job, outcome in outcomes:
             if job.future.done():
                 continue
@@ -139,3 +182,13 @@ class Store:
             for waiter in self._waiters.get(topic, ()):
                 if not waiter.done():
                     waiter.set_result(None)
+
+
+def _if_changed(tables: Tables, *, topic: Topic, work: Callable[[Tables], Any]) -> Any:
+    return work(tables) if topic in tables.topics else _UNTOUCHED
+
+
+def _all_failed(results: Sequence[Any]) -> bool:
+    """Whether the commit failed, and with it every piece of work for the same reason."""
+    first = results[0]
+    return isinstance(first, Failed) and all(isinstance(one, Failed) and one.error is first.error for one in results)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
-from nodes.store.database import Tables
+from nodes.store.database import Database, Tables
 from nodes.store.receipts import receipt_ref
 from nodes.taking import YIELD_EVERY
 from nodes.verdicts import MAX_ATTEMPTS
@@ -289,14 +289,33 @@ async def test_a_composed_alert_is_sealed_submitted_and_accepted(run: Run) -> No
 
 
 async def test_the_second_alert_reuses_the_pair_keys_and_sends_no_openers(run: Run) -> None:
-    await run.compose()
+    alert = await run.compose()
     first = await run.end.expect(Submit)
     await run.end.accept(first)
+    await run.settled(alert, "accepted")
     await run.settled(await run.compose(number=2), "waiting")
     second = await run.end.expect(Submit)
     ids = [[r.opener_id for r in decode_header(submit.header).recipients] for submit in (first, second)]
     assert ids[0] == ids[1]
     assert second.openers == ()
+
+
+async def test_an_alert_is_sealed_in_the_commit_that_takes_it_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_all, states = Database.write_all, list[tuple[object, ...]]()
+
+    def watching(self: Database, works: Sequence[Callable[[Tables], object]]) -> object:
+        outcome = write_all(self, works)
+        states.append(self.read(lambda t: tuple(out.body is None for out in t.outbox.waiting(now=2 * NOW, limit=9))))
+        return outcome
+
+    await eventually(lambda: run.parts.store.read(lambda t: t.directory.newest() == 5))
+    first = await run.compose()
+    await run.end.accept(await run.end.expect(Submit))
+    await run.settled(first, "accepted")
+    monkeypatch.setattr(Database, "write_all", watching)
+    await run.compose(number=2)
+    await run.end.expect(Submit)
+    assert states[0] == (False,), "what is taken in is sealed when it is durable"
 
 
 async def test_the_same_bytes_are_submitted_until_the_hub_answers(parts: Parts, hub: FakeHub) -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nodes.store.database import Database, Tables
-from nodes.store.store import Store
+from nodes.store.database import Database, Failed, Tables
+from nodes.store.store import Follower, Store
 from schemas.errors import NotFound, ShuttingDown
 
 KEY = bytes(range(32))
@@ -58,6 +58,67 @@ async def test_a_burst_of_writes_shares_commits(store: Store, monkeypatch: pytes
     await asyncio.gather(*(store.write(lambda t, n=n: t.held.put(str(n), b"x")) for n in range(200)))  # type: ignore[misc]
     assert sum(commits) == 200
     assert len(commits) < 150
+
+
+def followed(work: Callable[[Tables], object] | None, told: list[object]) -> Follower:
+    return Follower("outbox", lambda: work, told.append)
+
+
+def touch(tables: Tables) -> None:
+    tables.topics.add("outbox")
+
+
+def changing(tables: Tables) -> None:
+    tables.held.put("a", b"1")
+    touch(tables)
+
+
+async def test_what_follows_a_change_is_durable_with_it_and_told_before_the_next_begins(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all, commits, told = Database.write_all, list[int](), list[object]()
+
+    def counting(self: Database, works: Sequence[Callable[[Tables], object]]) -> object:
+        commits.append(len(told))
+        return write_all(self, works)
+
+    monkeypatch.setattr(Database, "write_all", counting)
+    with store.follow(followed(lambda tables: tables.held.get("a"), told)):
+        first = asyncio.ensure_future(store.write(changing))
+        await asyncio.sleep(0)
+        await asyncio.gather(first, store.write(lambda tables: tables.held.put("a", b"2")), store.write(touch))
+        assert (commits, told) == ([0, 1], [b"1", b"2"])
+        await store.write(lambda tables: tables.held.put("a", b"3"))
+        await store.read(touch)
+        assert len(told) == 2, "nothing of the topic changed"
+    await store.write(touch)
+    assert len(told) == 2, "nobody follows any more"
+
+
+async def test_a_follower_that_fails_is_told_so_and_takes_nothing_with_it(store: Store) -> None:
+    def broken(tables: Tables) -> None:
+        tables.held.put("b", b"2")
+        raise NotFound("broken")
+
+    told: list[object] = []
+    with store.follow(followed(broken, told)), store.follow(followed(None, told)):
+        await store.write(changing)
+    assert [type(outcome.error) for outcome in told if isinstance(outcome, Failed)] == [NotFound]
+    assert await store.read(lambda tables: (tables.held.get("a"), tables.held.get("b"))) == (b"1", None)
+
+
+async def test_a_follower_is_told_nothing_of_a_commit_that_failed(store: Store) -> None:
+    def rude(tables: Tables) -> None:
+        touch(tables)
+        tables.held._db.execute("ROLLBACK")
+        raise ValueError("rude")
+
+    told: list[object] = []
+    with store.follow(followed(lambda tables: 1, told)):
+        with pytest.raises(ValueError, match="rude"):
+            await store.write(rude)
+        await store.write(touch)
+    assert told == [1]
 
 
 async def test_a_reader_raises_what_its_work_raises(store: Store) -> None:
