@@ -28,6 +28,8 @@ SETTLE_SECONDS: Final = 0.5
 """From the quorum of a checkpoint until it is shown: the lines of those who are nearly as quick come along."""
 LOOK_SECONDS: Final = 5.0
 """How often it is looked at whether the quorum is missing."""
+TICK_SECONDS: Final = 0.001
+"""The shortest wait: what is due in less than the clock can tell would be waited for without end."""
 
 
 class Publication:
@@ -63,7 +65,7 @@ class Publication:
             due = [LOOK_SECONDS]
             due += [self._round_at - now] if self._grown() else []
             due += [self._show_at - now] if self._unshown() else []
-            with_timeout = asyncio.wait_for(exchange.grown.wait(), max(0.0, min(due)))
+            with_timeout = asyncio.wait_for(exchange.grown.wait(), max(TICK_SECONDS, min(due)))
             try:
                 await with_timeout
             except TimeoutError:
