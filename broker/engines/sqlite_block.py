@@ -234,34 +234,47 @@ class SqliteBlock(SqliteIndex):
             self._written.alerts.pop(changes.purge.index, None)
             purge(self._db, changes.purge)
 
-    def _deliver(self, deliveries: Iterable[Delivery]) -> None:
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        begun = -1
         for delivery in deliveries:
-            parts = self._moved.get(delivery.index) or self._parts(delivery.index)
+            index = delivery.index
+            if index == begun:
+                continue
+            parts = self._moved.get(index) or self._parts(index)
             if parts is None or delivery.agency not in parts.place:
-                self._begin([d for d in deliveries if d.index == delivery.index], parts)
-                parts = self._moved[delivery.index]
-            self._move(parts, delivery)
+                self._begin([d for d in deliveries if d.index == index], parts)
+                begun = index
+                continue
+            self._moved[index] = parts
+            waits = delivery.standing is Standing.WAITING
+            if waits != parts.waits(delivery.agency):
+                self._wait(parts, (delivery.agency,), waits=waits)
+            parts.put(delivery)
+            if parts.escalates is not None:
+                self._escalate(parts, delivery)
 
-    def _begin(self, deliveries: Iterable[Delivery], before: Parts | None) -> None:
+    def _begin(self, deliveries: Sequence[Delivery], before: Parts | None) -> None:
         """Keep the parts of an alert that is new, or that has new recipients."""
         earlier = [d for agency in before.agencies if (d := before.delivery(agency))] if before is not None else []
         parts = Parts.of([*earlier, *deliveries])
         if len(self._moved) >= ALERTS:
             self.flush()
         self._moved[parts.index] = self._written.parts[parts.index] = parts
-
-    def _move(self, parts: Parts, delivery: Delivery) -> None:
-        agency, waits = delivery.agency, delivery.standing is Standing.WAITING
-        place = (parts.rank, parts.index // STRETCH)
-        stretch = self._stretch(place)
-        bit = 1 << parts.index % STRETCH
-        bits = stretch.get(agency, 0)
-        stretch[agency] = bits | bit if waits else bits & ~bit
-        self._touched.add(place)
+        waiting = [agency for agency in parts.agencies if parts.waits(agency)]
+        self._wait(parts, waiting, waits=True)
+        self._wait(parts, set(parts.agencies).difference(waiting), waits=False)
         if parts.escalates is not None:
-            self._escalate(parts, delivery)
-        parts.put(delivery)
-        self._moved[parts.index] = parts
+            for delivery in deliveries:
+                self._escalate(parts, delivery)
+
+    def _wait(self, parts: Parts, agencies: Iterable[str], *, waits: bool) -> None:
+        """The alert waits for these, or does no longer."""
+        place = (parts.rank, parts.index // STRETCH)
+        stretch, bit = self._stretch(place), 1 << parts.index % STRETCH
+        for agency in agencies:
+            bits = stretch.get(agency, 0)
+            stretch[agency] = bits | bit if waits else bits & ~bit
+        self._touched.add(place)
 
     def _escalate(self, parts: Parts, delivery: Delivery) -> None:
         key = (delivery.agency, parts.escalates, parts.index)

@@ -8,7 +8,8 @@ written once for a block, whatever it changed of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import apsw
@@ -61,6 +62,12 @@ _STANDINGS: Final = tuple(Standing)
 _ZERO: Final = ord("0")
 
 
+@lru_cache(256)
+def _places(agencies: tuple[str, ...]) -> Mapping[str, int]:
+    """Where each stands, shared by all alerts to the same ones."""
+    return {agency: place for place, agency in enumerate(agencies)}
+
+
 class Parts:
     """Every recipient's part in the alert at `index`."""
 
@@ -69,7 +76,7 @@ class Parts:
     def __init__(self, index: int, agencies: tuple[str, ...], rank: int, expires: int, escalates: int | None) -> None:
         self.index = index
         self.agencies = agencies
-        self.place = {agency: place for place, agency in enumerate(agencies)}
+        self.place = _places(agencies)
         self.rank = rank
         self.expires = expires
         self.escalates = escalates
@@ -84,7 +91,8 @@ class Parts:
         one = next(iter(known.values()))
         parts = cls(one.index, tuple(sorted(known)), one.rank, one.expires, one.escalates)
         for delivery in known.values():
-            parts.put(delivery)
+            if delivery.standing or delivery.receipt or delivery.escalated or delivery.escalation:
+                parts.put(delivery)
         return parts
 
     @classmethod
