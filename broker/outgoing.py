@@ -157,7 +157,9 @@ class Outgoing:
         return WitnessedHead(note, proof)
 
     async def _consistency(self, old: int, new: int) -> tuple[bytes, ...]:
-        return await self._exchange.read(partial(self._exchange.shipping.consistency, old, new))
+        shipping = self._exchange.shipping
+        proof = shipping.consistency_from_memory(old, new)
+        return proof if proof is not None else await self._exchange.read(partial(shipping.consistency, old, new))
 
     async def _next_block(self, credit: int) -> Frame | None:
         while True:

@@ -91,6 +91,13 @@ class Shipping:
         """The proof that the tree of `new` entries continues that of `old`."""
         return self._consistency(old, new)
 
+    def consistency_from_memory(self, old: int, new: int) -> tuple[bytes, ...] | None:
+        """As `consistency`, for the event loop; None if the disk would have to be read."""
+        try:
+            return tuple(prove_consistency(old, new, self._tree.read_held))
+        except LookupError:
+            return None
+
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile; see `Tree.tile`."""
         return self._tree.tile(level, index, width)
@@ -186,8 +193,10 @@ class Shipping:
                 path = tuple(prove_inclusion(parcel.index, size, read))
                 items.append(Item(parcel.index, parcel.entry, path, parcel.body, ()))
                 room -= _weight(items[-1])
-            proof = tuple(prove_consistency(which[0], size, read))
         except LookupError:
+            return None
+        proof = self.consistency_from_memory(which[0], size)
+        if proof is None:
             return None
         everywhere = set(parcels[0].openers).intersection(*(parcel.openers for parcel in parcels))
         openers = {agency: frozenset(parcel.openers[agency] for parcel in parcels) for agency in everywhere}

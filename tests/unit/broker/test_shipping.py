@@ -257,8 +257,10 @@ def test_what_would_take_the_disk_is_not_made_from_memory() -> None:
     assert warm.memory(index, now=warm.expires) is None, "it has expired, which `block` counts"
     assert warm.memory(index, openers=set()) is None
     assert warm.memory(index, agency=SENDER) is None, "it is no recipient"
+    assert warm.shipping.consistency_from_memory(3, warm.head().size) == warm.shipping.consistency(3, warm.head().size)
     warm.core.tree._edge = [[] for _ in warm.core.tree._edge]
     assert warm.memory(index, proven=3) is None
+    assert warm.shipping.consistency_from_memory(3, warm.head().size) is None
     warm.shipping._cache.drop(index)
     assert warm.memory(index, proven=2) is None
 
