@@ -100,7 +100,7 @@ def _read(value: Value) -> Alert:
 
 
 def _wire(document: Document) -> dict[str, Value]:
-    return cast("dict[str, Value]", _prune(document.model_dump()))
+    return cast("dict[str, Value]", _prune(document.model_dump(exclude_none=True)))
 
 
 def _alert(value: Mapping[str, object]) -> Alert:

@@ -319,6 +319,10 @@ _ITEM: Final = attrgetter(*(field.name for field in fields(Item)))
 _SUBMIT: Final = attrgetter(*(field.name for field in fields(Submit)))
 _RESULT_ITEM: Final = attrgetter(*(field.name for field in fields(ResultItem)))
 _RESULT_TYPES: Final = (bytes, bool, int, str, str, str, int)
+_SET_INDEX, _SET_ENTRY, _SET_PATH, _SET_BODY, _SET_OPENERS = (
+    getattr(Item, field.name).__set__ for field in fields(Item)
+)
+"""They set the fields of an item that nobody has seen yet; afterwards it is frozen."""
 _BYTES: Final = frozenset({bytes})
 _HASH: Final = frozenset({DIGEST_SIZE})
 _ITEM_FIELDS: Final = len(fields(Item))
@@ -420,7 +424,13 @@ def _read_block(value: list[Any]) -> Block | None:
             and _BYTES.issuperset(map(type, openers))
         ):
             return None
-        items.append(Item(index, entry, tuple(path), body, tuple(openers)))
+        made = object.__new__(Item)
+        _SET_INDEX(made, index)
+        _SET_ENTRY(made, entry)
+        _SET_PATH(made, tuple(path))
+        _SET_BODY(made, body)
+        _SET_OPENERS(made, tuple(openers))
+        items.append(made)
     return Block(checkpoint, tuple(proof), tuple(items))
 
 
