@@ -332,12 +332,11 @@ def _write_good(frame: Frame) -> bytes | None:
     """The frame's bytes if it is of the frequent ones and has nothing in it that no frame can have; else None."""
     write = _WRITERS.get(type(frame))
     value = write(frame) if write is not None else None
-    if value is None:
-        return None
     try:
-        return pack(value)
-    except (OverflowError, ValueError):  # a number beyond 64 bits, a lone surrogate
-        return None
+        return None if value is None else pack(value)
+    except (OverflowError, ValueError):
+        pass  # a number beyond 64 bits, a lone surrogate
+    return None
 
 
 def _write_block(frame: Block) -> list[Any] | None:
@@ -402,12 +401,12 @@ def _read_good(data: bytes, sender: Side) -> Frame | None:
     except (ValueError, TooLarge):
         return None
     frame = read(value)
-    return frame if frame is not None and pack(value) == data else None
+    return frame if pack(value) == data else None
 
 
 def _read_block(value: list[Any]) -> Block | None:
-    name, checkpoint, proof, found = value
-    if name != "block" or type(checkpoint) is not bytes or type(found) is not list or not _is_hashes(proof):
+    _, checkpoint, proof, found = value  # the start tells the whole name
+    if type(checkpoint) is not bytes or type(found) is not list or not _is_hashes(proof):
         return None
     items = []
     for item in found:
