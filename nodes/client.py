@@ -15,7 +15,11 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import select
 import socket
+import time
+import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -37,6 +41,8 @@ CARRIER_TIMEOUT: Final = 900.0
 """Seconds for a file on removable media: some thousand alerts are sealed for it, or opened out of it."""
 SUMMARY: Final = "Crossbearing-Summary"
 """Header of an answer that is a file: what is in it, as JSON."""
+KEPT_SECONDS: Final = 2.0
+"""For so long a connection is kept for the next call: well below the ten seconds after which the node closes it."""
 _PIECE = 1_048_576
 _TIMEOUT = 30.0
 """Seconds to wait for one answer: sealing for 30 recipients takes milliseconds, a slow disk may take seconds."""
@@ -93,9 +99,18 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(bytes(self._path))
 
+    def is_open(self) -> bool:
+        """Whether the node has neither closed it nor said anything unasked."""
+        if self.sock is None:
+            return False
+        said = select.poll()
+        said.register(self.sock, select.POLLIN)
+        return not said.poll(0)
+
 
 class NodeClient:
-    """Calls the local API of the node whose socket is `socket_path`. Safe to share: each call has its own connection.
+    """Calls the local API of the node whose socket is `socket_path`. Safe to share: calls at a time have a connection
+    each, which serves the calls that follow at once.
 
     `timeout` is in seconds and bounds each wait for the node. All methods raise `Unreachable` when the node is not
     running, and otherwise the error the node answered with.
@@ -104,6 +119,8 @@ class NodeClient:
     def __init__(self, socket_path: Path, *, timeout: float = _TIMEOUT) -> None:
         self.socket_path = check_socket_path(socket_path)
         self.timeout = timeout
+        self._idle: deque[tuple[float, _UnixConnection]] = deque()
+        weakref.finalize(self, _close_all, self._idle)
 
     # The node itself
 
@@ -348,14 +365,31 @@ class NodeClient:
         return self._decode(self._bytes(method, path, body, query))
 
     def _bytes(self, method: str, path: str, body: Json | None, query: Mapping[str, str | int | bool | None]) -> bytes:
-        connection = _UnixConnection(self.socket_path, self.timeout)
+        connection, done = self._connection(), False
         try:
             response = self._exchange(connection, method, _target(path, query), body)
-            return response.read()
+            data = response.read()
+            done = not response.will_close
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
+            if done:
+                self._idle.append((time.monotonic(), connection))
+            else:
+                connection.close()
+        return data
+
+    def _connection(self) -> _UnixConnection:
+        """A connection that nobody uses: one that served a call a moment ago, or a new one."""
+        while self._idle:
+            try:
+                since, connection = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if time.monotonic() - since < KEPT_SECONDS and connection.is_open():
+                return connection
             connection.close()
+        return _UnixConnection(self.socket_path, self.timeout)
 
     def _exchange(
         self, connection: _UnixConnection, method: str, target: str, body: Json | None
@@ -422,6 +456,11 @@ class NodeClient:
                 hint="See what the node's log says; a full or slow disk is the usual cause.",
             )
         return Unreachable(f"the node closed the connection: {error}", hint="See what the node's log says.")
+
+
+def _close_all(idle: deque[tuple[float, _UnixConnection]]) -> None:
+    while idle:
+        idle.pop()[1].close()
 
 
 def _base64(data: bytes) -> str:

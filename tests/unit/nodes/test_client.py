@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -289,3 +290,77 @@ def test_importing_the_client_stays_cheap() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"aiohttp", "apsw", "asyncio", "click", "cryptography", "msgpack", "nacl", "pydantic", "rich", "structlog"}
     assert heavy.isdisjoint(loaded)
+
+
+class Lasting(socketserver.BaseRequestHandler):
+    """Answers on one connection until it is told to hang up."""
+
+    def handle(self) -> None:
+        server = self.server
+        assert isinstance(server, LastingServer)
+        server.connections += 1
+        with self.request.makefile("rb") as reader:
+            while reader.readline():
+                while reader.readline().strip():
+                    pass
+                said = b"Connection: close\r\n" if server.says_so else b""
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + said + b"\r\n{}")
+                if server.hangs_up or server.says_so:
+                    return
+
+
+class LastingServer(Server):
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Lasting)
+        self.path = path
+        self.connections = 0
+        self.hangs_up = False
+        self.says_so = False
+        self.gone = threading.Event()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.gone.set()
+
+
+@pytest.fixture
+def lasting(tmp_path: Path) -> Iterator[LastingServer]:
+    with LastingServer(tmp_path / "node.sock") as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_calls_one_after_the_other_share_a_connection(lasting: LastingServer) -> None:
+    client = NodeClient(lasting.path)
+    for _ in range(5):
+        client.status()
+    assert lasting.connections == 1
+
+
+@pytest.mark.parametrize("how", ["hangs_up", "says_so"])
+def test_a_connection_that_the_node_closed_is_not_used_again(lasting: LastingServer, how: str) -> None:
+    client = NodeClient(lasting.path)
+    setattr(lasting, how, True)
+    for calls in range(1, 4):
+        client.status()
+        assert lasting.gone.wait(10)
+        lasting.gone.clear()
+        assert lasting.connections == calls
+
+
+def test_a_connection_that_was_idle_is_not_used_again(lasting: LastingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = NodeClient(lasting.path)
+    client.status()
+    monkeypatch.setattr("nodes.client.KEPT_SECONDS", 0.0)
+    client.status()
+    assert lasting.connections == 2
+
+
+def test_calls_at_a_time_have_a_connection_each_and_share_them_later(lasting: LastingServer) -> None:
+    client = NodeClient(lasting.path)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: client.status(), range(40))) == [{}] * 40
+    assert lasting.connections <= 4
