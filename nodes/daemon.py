@@ -38,6 +38,7 @@ from nodes.store.database import Tables
 from nodes.store.store import Store
 from nodes.waiting import until_first
 from nodes.watch.intake import WatchedFolder
+from schemas.alert.alert import Alert
 from schemas.errors import BadConfig, StorageFull
 
 COLLECT_AFTER: Final = 50_000
@@ -131,6 +132,7 @@ async def run_node(
             if config.handlers:
                 handlers = Handlers(config.handlers, store, environment=os.environ, now=clock, random=random)
                 works.append(handlers.run())
+            Alert.model_rebuild()  # or the first alert, which may be a flash, waits 150 ms for it
             log.info("ready", agency=config.agency, hub=config.hub.url, directory=standing.version, pid=os.getpid())
             await until_first(stop.wait(), *works)
     log.info("stopped", agency=config.agency)

@@ -286,8 +286,8 @@ class Receiver:
         if self._outlet is not None:
             self._outlet.deleted(answered)
             self._outlet.offer(signed)
-        for received in changes.received:
-            log.info("alert received", alert=received.alert.id, sender=received.alert.sender, index=received.index)
+        if changes.received:
+            log.info("alerts received", alerts=[received.alert.id for received in changes.received])
         for refused in changes.quarantined:
             log.warning("alert quarantined", index=refused.index, code=refused.code, step=refused.step)
         return self._cosign(last.trusted.checkpoint, last.frame, time) if isinstance(last.frame, TreeHead) else None

@@ -80,6 +80,7 @@ def open_connection(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.C
             connection.pragma("synchronous", "full")
             connection.pragma("foreign_keys", True)
             connection.pragma("temp_store", "memory")
+            connection.pragma("wal_autocheckpoint", 0)  # `nodes.store.database` says when
             connection.pragma("cache_size", -2048)  # 2 MiB: dozens of nodes share a machine in an exercise
             _migrate(connection)
         except BaseException:

@@ -7,9 +7,10 @@ tables; it must not keep them, wait for anything, or write when asked only to re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -32,6 +33,11 @@ from nodes.store.search import SearchIndex
 from nodes.store.topics import Topics
 
 T = TypeVar("T")
+
+FOLD_AT: Final = 500
+"""Pages in the write-ahead log (2 MB) from which on it is folded into the file when nothing else is to be done."""
+FOLD_NOW: Final = 4_000
+"""And from which on (16 MB) that is not waited for any longer. It takes some 20 ms, in which nothing is committed."""
 
 
 class Tables:
@@ -80,6 +86,8 @@ class Database:
         self._connection = open_connection(path, key, vfs=vfs)
         self._tables = Tables(self._connection, partial(copy_store, self._connection, key))
         self._in_doubt: Exception | None = None
+        self._unfolded = 0
+        self._connection.set_wal_hook(self._committed)
 
     def read(self, work: Work[T]) -> T:
         """Run work that only reads."""
@@ -115,6 +123,8 @@ class Database:
             self._roll_back()
             failure = storage_error(error, self._path) if isinstance(error, apsw.Error) else error
             return [Failed(failure) for _ in works], set()
+        if self._unfolded >= FOLD_NOW:
+            self.fold()
         return results, set(self._tables.topics)
 
     def _one(self, work: Work[T]) -> T | Failed:
@@ -138,6 +148,21 @@ class Database:
                 self._connection.execute("ROLLBACK")
             except apsw.Error as error:
                 self._in_doubt = doubt(error, self._path)
+
+    @property
+    def wants_folding(self) -> bool:
+        """Whether the write-ahead log is long enough to be folded into the file when there is time."""
+        return self._unfolded >= FOLD_AT
+
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file, as far as the disk lets: what was committed is durable either way."""
+        self._unfolded = 0
+        with suppress(apsw.Error):  # the next commit counts all of it again
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _committed(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._unfolded = pages
+        return int(apsw.SQLITE_OK)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it. What could not be folded in stays beside it, durable."""

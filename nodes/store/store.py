@@ -161,6 +161,17 @@ class Store:
 
     def _done(self, running: asyncio.Future[tuple[list[tuple[_Job, Any]], Topics, _Following]]) -> None:
         self._settle(*running.result())
+        if not self._jobs and self._database.wants_folding:
+            folding = asyncio.get_running_loop().run_in_executor(self._thread, self._database.fold)
+            folding.add_done_callback(self._folded)
+        else:
+            self._go_on()
+
+    def _folded(self, folding: asyncio.Future[None]) -> None:
+        folding.result()
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._jobs:
             self._start()
         else:

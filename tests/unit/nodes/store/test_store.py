@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from nodes.store.database import Database, Failed, Tables
@@ -182,3 +184,59 @@ async def test_work_that_ends_the_transaction_itself_fails_all_and_the_store_goe
     assert isinstance(results[0], ValueError)
     await store.write(lambda t: t.held.put("b", b"2"))
     assert await store.read(lambda t: t.held.get("b")) == b"2"
+
+
+# The write-ahead log --------------------------------------------------------------------------------------------------
+
+
+async def test_the_log_is_folded_in_when_nothing_else_is_to_be_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fold = Database.fold
+
+    def noted(self: Database) -> None:
+        done.append("folded")
+        fold(self)
+
+    def put(name: str) -> Callable[[Tables], None]:
+        def work(tables: Tables) -> None:
+            done.append(name)
+            tables.held.put(name, bytes(10_000))
+
+        return work
+
+    monkeypatch.setattr(Database, "fold", noted)
+    monkeypatch.setattr("nodes.store.database.FOLD_AT", 5)
+    monkeypatch.setattr("nodes.store.store._BATCH", 1)
+    await asyncio.gather(*(store.write(put(name)) for name in "abc"))
+    await store.read(lambda t: done.append("read"))
+    assert done == ["a", "b", "c", "folded", "read"]
+    monkeypatch.setattr("nodes.store.database.FOLD_AT", 500)
+    await store.write(put("d"))
+    assert done[-1] == "d"
+
+
+async def test_a_long_log_is_folded_in_however_busy_the_store_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[int] = []
+    monkeypatch.setattr(Database, "fold", lambda self: folded.append(self._unfolded))
+    monkeypatch.setattr("nodes.store.database.FOLD_AT", 1_000_000)
+    monkeypatch.setattr("nodes.store.database.FOLD_NOW", 20)
+    for name in range(9):
+        await store.write(partial(_put, name=str(name)))
+    assert folded
+    assert folded[0] >= 20
+
+
+def _put(tables: Tables, *, name: str) -> None:
+    tables.held.put(name, bytes(10_000))
+
+
+async def test_a_log_that_cannot_be_folded_in_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def wal_checkpoint(self, **_: object) -> None:
+            raise apsw.FullError("no space left")
+
+    monkeypatch.setattr(store._database, "_connection", Full())
+    store._database.fold()
+    assert not store._database.wants_folding
