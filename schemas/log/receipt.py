@@ -92,7 +92,8 @@ def encode_receipt(receipt: Receipt) -> bytes:
         "time": receipt.time,
     }
     # A receipt and its items are within all bounds, but may have been made of other types that have lengths and orders.
-    if not refused and _is_typed(value) and _ITEM_LEAVES.issuperset(map(type, chain.from_iterable(items))):
+    # A refusal, which has texts in its items, is rare.
+    if _is_typed(value) and _ITEM_LEAVES.issuperset(map(type, chain.from_iterable(items))):
         return pack(value)
     return encode(value)
 

@@ -245,7 +245,9 @@ def test_what_is_no_receipt_is_not_good() -> None:
     value: Any = decode(encode_receipt(HELD), max_size=MAX_HEADER)
     names = list(value)
     swapped = {name: value[name] for name in (*names[:4], "state", "sender", "time")}
-    for other in (1, [], names, {}, swapped, {**value, "more": 1}, {**value, "items": value["items"][:1] * 2}):
+    first, second, *_ = value["items"]
+    twice = {**value, "items": [first, [second[0], first[1], second[2]]]}
+    for other in (1, [], names, {}, swapped, {**value, "more": 1}, {**value, "items": [first, first]}, twice):
         data = msgpack.packb(other)
         assert receipt_module._read_good(data) is None
         with pytest.raises(BadReceipt):
