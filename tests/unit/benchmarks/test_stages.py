@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from benchmarks.profile.stages import REST, STAGES, WAITING, Samples, read_samples, share_out, stage_of
 
+ROOT = Path(__file__).parents[3]
 LOOP = "Runner.run (asyncio/runners.py:86)"
 THREAD = ["Thread._bootstrap (threading.py:988)", "_worker (concurrent/futures/thread.py:69)"]
 
@@ -16,7 +18,7 @@ THREAD = ["Thread._bootstrap (threading.py:988)", "_worker (concurrent/futures/t
     ("frames", "stage"),
     [
         ([LOOP], "event loop, socket calls"),
-        ([LOOP, "Session._work (nodes/session.py:255)"], "rest of the node"),
+        ([LOOP, "Session._work (nodes/session.py:255)"], "taking in, dispatch"),
         (
             [LOOP, "Session._receive (broker/sessions.py:200)", "decode_frame (schemas/session/frames.py:2)"],
             "session frames",
@@ -59,6 +61,13 @@ def test_what_nobody_sampled_is_unexplained() -> None:
     samples = Samples()
     samples.others[WAITING] = 5
     assert share_out(samples, 0.5, 1.5) == {REST: 2.0}
+
+
+def test_no_stage_stands_for_modules_that_are_gone() -> None:
+    ours = [path for top in ("broker", "nodes", "schemas") for path in (ROOT / top).rglob("*.py")]
+    lines = [f"{name} ({path.relative_to(ROOT)}:1)" for path in ours for name in ("something", "commit", "verify")]
+    found = {stage_of([line]) for line in lines}
+    assert {stage for stage, pattern in STAGES if re.search("broker|nodes|schemas", pattern)} <= found
 
 
 def test_every_pattern_is_a_pattern_and_every_stage_has_one_name() -> None:
