@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.brokers.results import Results
-from benchmarks.brokers.tables import OURS, best_peer
+from benchmarks.brokers.tables import NOT_DURABLE, OURS, best_peer
 from benchmarks.floors.timing import Floor
 from benchmarks.floors.total import Sharing, floor_of
 from benchmarks.markdown import figure, table
 
 Row = tuple[str, str, str, bool]
-
-NOT_DURABLE = ("Mosquitto",)
-"""Peers that confirm what a crash would lose: no measure of what durability costs a broker."""
 
 
 def table_of(results: Results, floors: Sequence[Floor], sharing: Sharing | None) -> str:
@@ -23,14 +20,14 @@ def table_of(results: Results, floors: Sequence[Floor], sharing: Sharing | None)
     if any(not paced.share for paced in results.paced.get(OURS, [])):
         rows.append(_latency(results))
     if floors and sharing is not None:
-        least = sum(floor_of({floor.name: floor.cost for floor in floors}, sharing).values())
+        least = sum(floor_of({floor.name: floor.cost for floor in floors}, sharing.unbatched()).values())
         ours = median(load.cpu for load in results.load[OURS])
         told = f"{figure(ours)} µs of {figure(least)} µs: {figure(ours / least)} ×"
         rows.append(
             ("processor time of all parties", "≤ 1.5 × the floor of its cryptography", told, ours <= 1.5 * least)
         )
     cells = [[what, target, told, "yes" if reached else "**no**"] for what, target, told, reached in rows]
-    return table(["figure", "target", "measured", "reached"], cells) + "\n" + _wall(results, floors, sharing)
+    return table(["figure", "target", "measured", "reached"], cells, words=4) + "\n" + _wall(results, floors, sharing)
 
 
 def _wall(results: Results, floors: Sequence[Floor], sharing: Sharing | None) -> str:
@@ -44,7 +41,7 @@ def _wall(results: Results, floors: Sequence[Floor], sharing: Sharing | None) ->
         f" {cores * 1e6 / ours:,.0f} a second are possible, and twice the best peer leaves {figure(allowed)} µs."
     )
     if floors and sharing is not None:
-        least = sum(floor_of({floor.name: floor.cost for floor in floors}, sharing).values())
+        least = sum(floor_of({floor.name: floor.cost for floor in floors}, sharing.unbatched()).values())
         told += (
             f" The cryptography alone takes {figure(least)} µs of those, which is {cores * 1e6 / least:,.0f} a second."
         )

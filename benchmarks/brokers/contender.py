@@ -16,7 +16,7 @@ class Running(Protocol):
         """Run the scenario to the last durable receipt."""
 
     def stop(self) -> Disk:
-        """End everything in good order; what it left on the disk."""
+        """End everything in good order; by how much its files grew since all were connected."""
 
 
 class Contender(Protocol):

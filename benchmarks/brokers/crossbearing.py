@@ -36,6 +36,7 @@ class RunningExchange:
         self.receipts = Receipts(exchange)
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self.driver: Worker | None = None
+        self.empty = Disk(0, 0)
 
     @property
     def pids(self) -> tuple[int, int, int]:
@@ -62,6 +63,7 @@ class RunningExchange:
         socket = self.exchange.client(SENDER).socket_path
         self.driver = Worker("benchmarks.brokers.driver", str(socket), *self.exchange.agencies[1:])
         self.driver.answer()
+        self.empty = self._disk()
         return self.driver
 
     def run(self, scenario: Scenario) -> Figures:
@@ -91,8 +93,7 @@ class RunningExchange:
     def stop(self) -> Disk:
         """See `Running`."""
         self.close()
-        homes = [self.exchange.home(agency) for agency in self.exchange.agencies[1:]]
-        return Disk(processes.disk(self.exchange.broker_data), sum(map(processes.disk, homes)))
+        return self._disk() - self.empty
 
     def close(self) -> None:
         """End what still runs, the hub last."""
@@ -114,6 +115,10 @@ class RunningExchange:
         names = ("crossbearing_entries_total", "crossbearing_block_seconds_count")
         entries, blocks = (int(self.exchange.metric(name)) for name in names)
         return entries, blocks
+
+    def _disk(self) -> Disk:
+        homes = [self.exchange.home(agency) for agency in self.exchange.agencies[1:]]
+        return Disk(processes.disk(self.exchange.broker_data), sum(map(processes.disk, homes)))
 
     def _usage(self) -> tuple[processes.Usage, processes.Usage, processes.Usage]:
         hub, sender, recipients = map(processes.usage, self.pids)

@@ -65,10 +65,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Bytes that the files of broker and recipients take after all ended in good order."""
+    """Bytes that the files of broker and recipients take."""
 
     broker: int
     recipients: int
+
+    def __sub__(self, before: Disk) -> Disk:
+        return Disk(self.broker - before.broker, self.recipients - before.recipients)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class RunningPeer:
         self._port = processes.free_port()
         self._pid: int | None = server.start(home, self._port)
         self._receipts = 0
+        self._empty = Disk(0, 0)
         self._workers: dict[str, Worker] = {}
 
     def prepare(self) -> None:
@@ -46,6 +47,7 @@ class RunningPeer:
         recipients.tell(Scenario(0).as_json())
         recipients.answer()
         self.start("sender").answer()
+        self._empty = self._disk()
 
     def run(self, scenario: Scenario) -> Figures:
         """See `Running`."""
@@ -77,11 +79,14 @@ class RunningPeer:
         if held != self._receipts:
             raise RuntimeError(f"{self._server.name} holds {held} receipts of {self._receipts}")
         self.close()
-        return Disk(processes.disk(self._home), 0)
+        return self._disk() - self._empty
 
     def count(self, scenario: Scenario) -> None:
         """These deliveries were receipted too."""
         self._receipts += scenario.deliveries
+
+    def _disk(self) -> Disk:
+        return Disk(processes.disk(self._home), 0)
 
     def _usage(self) -> tuple[processes.Usage, processes.Usage, processes.Usage]:
         sender, recipients = self._workers["sender"].pid, self._workers["recipients"].pid

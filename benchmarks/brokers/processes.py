@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,5 +112,9 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def disk(home: Path) -> int:
-    """Bytes that the files under `home` take."""
-    return sum(path.stat().st_blocks * 512 for path in home.rglob("*") if path.is_file())
+    """Bytes that the files under `home` take; one that goes away meanwhile takes none."""
+    total = 0
+    for path in home.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_blocks * 512 if path.is_file() else 0
+    return total

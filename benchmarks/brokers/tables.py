@@ -12,6 +12,8 @@ from benchmarks.markdown import figure, spread, table
 
 OURS = Crossbearing.name
 T = TypeVar("T")
+NOT_DURABLE = ("Mosquitto",)
+"""Peers that confirm what a crash would lose: no measure of what durability costs a broker."""
 
 LOAD: Mapping[str, Callable[[Load], float]] = {
     "deliveries/s": lambda load: load.rate,
@@ -52,15 +54,19 @@ def resources(results: Results) -> str:
         ]
         for name in results.load
     ]
-    caught_up = _ratios(results.caught_up, {last: lambda seconds: seconds}, highest=set())
-    for row, more in zip(_ratios(results.load, KEPT, highest=set()), caught_up or [["", "–"]], strict=True):
-        rows.append([*row, more[1]])
+    load = {name: each for name, each in results.load.items() if name not in NOT_DURABLE}
+    caught_up = {name: each for name, each in results.caught_up.items() if name not in NOT_DURABLE}
+    more = _ratios(caught_up, {last: float}, highest=set()) or [["", "–"]]
+    ratios = _ratios(load, KEPT, highest=set())
+    rows += [[row[0].replace("best peer", "best durable peer"), *row[1:], more[0][1]] for row in ratios]
     return table(["broker", *KEPT, last], rows)
 
 
 def durability(results: Results) -> str:
     """What each does before it confirms."""
-    return table(["broker", "what is durable when it confirms"], [list(item) for item in results.durability.items()])
+    return table(
+        ["broker", "what is durable when it confirms"], [list(item) for item in results.durability.items()], words=2
+    )
 
 
 def latency(results: Results) -> str:
