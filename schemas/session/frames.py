@@ -397,7 +397,9 @@ def _read_good(data: bytes, sender: Side) -> Frame | None:
         return None
     counter = Counter() if len(data) > MAX_LISTS else None
     try:
-        value = msgpack.unpackb(data, max_array_len=MAX_ITEMS, max_map_len=0, max_ext_len=0, list_hook=counter)
+        value = msgpack.unpackb(
+            data, max_array_len=min(MAX_ITEMS, len(data)), max_map_len=0, max_ext_len=0, list_hook=counter
+        )
     except (ValueError, TooLarge):
         return None
     frame = read(value)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import Fields, Value, decode, encode
+from schemas.codec import Fields, Value, decode, encode, pack
 from schemas.errors import EncodingRefusal, Malformed, NotCanonical, TooDeep, TooLarge, Truncated
 from schemas.limits import MAX_DEPTH, MAX_ITEMS
 
@@ -225,6 +225,13 @@ def test_what_has_no_encoding_is_refused(value: Any) -> None:
     for wrapped in (value, [value], {"k": value}):
         with pytest.raises(Malformed):
             encode(wrapped)
+
+
+def test_nothing_is_left_behind_by_what_cannot_be_packed() -> None:
+    for bad in ([b"some", object()], ["more", "\ud800"], [1 << 64]):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            pack(cast("Value", bad))
+        assert pack([1, "a"]) == b"\x92\x01\xa1a"
 
 
 # -- fields ------------------------------------------------------------------------------------------------------------

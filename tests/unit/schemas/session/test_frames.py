@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import fields, replace
 from typing import Any
 
@@ -244,6 +245,18 @@ def test_a_flood_of_empty_lists_in_a_frequent_frame_is_stopped_early(monkeypatch
     assert made == MAX_LISTS + 1
     with pytest.raises(TooLarge):
         decode_frame(data, sender="hub")
+
+
+def test_what_lists_in_a_frequent_frame_claim_is_not_reserved() -> None:
+    data = encode(["block", b"", [], []])[:-1] + b"\xdc\x40\x00" * 500
+    tracemalloc.start()
+    try:
+        with pytest.raises(EncodingRefusal):
+            decode_frame(data, sender="hub")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000  # five hundred lists of what they claim would take 65 MB
 
 
 WRONG: list[tuple[str, Value, type[CrossbearingError]]] = [
