@@ -289,15 +289,28 @@ class Shipping:
         return Item(parcel.index, parcel.entry, path, parcel.body, () if opener is None else (self._blob(opener),))
 
     def _entries(self, indexes: Sequence[int], size: int, body: bytes = b"") -> Iterator[Item]:
-        for index in indexes:
-            yield Item(index, self.entry(index), self.inclusion(index, size), body, ())
+        for index, stored in zip(indexes, self._stored(indexes), strict=True):
+            yield Item(index, stored, self.inclusion(index, size), body, ())
+
+    def _stored(self, indexes: Sequence[int]) -> list[bytes]:
+        """The entries there, checked; those that lie together, as the receipts of one block do, are read at once."""
+        count = indexes[-1] + 1 - indexes[0] if indexes else 0
+        found: list[bytes] = []
+        if 1 < count <= 2 * len(indexes):
+            found = self._engine.entries(indexes[0], indexes[0] + count)
+        if len(found) < count or not indexes:
+            return [self.entry(index) for index in indexes]
+        return [self._checked(index, found[index - indexes[0]]) for index in indexes]
 
     def entry(self, index: int) -> bytes:
         """An entry as stored, provided that the tree was built over it. Raises `StorageTampered`."""
         found = self._engine.entries(index, index + 1)
-        if not found or leaf_hash(found[0]) != self._tree.read(0, index):
+        return self._checked(index, found[0] if found else None)
+
+    def _checked(self, index: int, stored: bytes | None) -> bytes:
+        if stored is None or leaf_hash(stored) != self._tree.read(0, index):
             raise StorageTampered(f"the entry at index {index} is missing or was altered")
-        return found[0]
+        return stored
 
     def _bundle(self, digest: bytes) -> bytes:
         try:

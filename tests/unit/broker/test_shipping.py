@@ -15,6 +15,7 @@ from broker.state import Changes
 from schemas.envelope.header import decode_header
 from schemas.errors import StorageTampered
 from schemas.log.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from schemas.log.receipt import State
 from schemas.session.frames import Block, encode_frame
 from tests.support.directory import NOW, make_world
 from tests.support.hub_core import HubCore
@@ -145,6 +146,29 @@ def test_many_receipts_come_in_turns() -> None:
     assert rest.frame is not None
     assert len(rest.frame.items) == 10
     assert rest.notices_to == growth.size
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_receipts_that_lie_together_are_each_checked(count: int) -> None:
+    dock = Dock()
+    alert = dock.core.alert("sg-cnb")
+    index = dock.core.accepted("sg-cnb", alert)
+    states: tuple[State, ...] = ("stored", "read", "actioned")
+    for state in states[:count]:
+        for agency in ("au-abf", "hk-customs"):
+            dock.core.accepted(agency, dock.core.signed(dock.core.receipt(agency, index, state=state)))
+    shipment = dock.block()
+    assert shipment.frame is not None
+    log = dock.core.engine.contents.log
+    assert [(item.index, item.entry) for item in shipment.frame.items] == list(enumerate(log))[index + 1 :]
+    for item in shipment.frame.items:
+        verify_inclusion(leaf_hash(item.entry), item.index, len(log), item.path, dock.head().checkpoint.root)
+    log[-1] = log[index + 1]
+    with pytest.raises(StorageTampered, match=str(len(log) - 1)):
+        dock.block()
+    del log[-1]
+    with pytest.raises(StorageTampered, match=str(len(log))):
+        dock.block()
 
 
 def test_nothing_to_send_is_no_frame() -> None:
