@@ -202,8 +202,9 @@ MAX_DELIVERY_QUEUE: Final = 4_096
 turn."""
 MAX_BLOCK_ALERTS: Final = 64
 """Alerts in one frame, which the node works through as one; large bodies fill it sooner."""
-PARCEL_CACHE_BYTES: Final = 33_554_432
-"""Recent alerts made ready for their recipients: of 1 KiB each, some minutes of a flood."""
+PARCEL_CACHE_BYTES: Final = 16_777_216
+"""Recent alerts made ready for their recipients: two thousand of 1 KiB to thirty, some seconds of a flood. For a node
+that is further behind the log is read."""
 CACHED_PLANS: Final = 64
 """Directories compiled for routing, some 100 kB each: two of each node where many nodes run in one process."""
 CACHED_TILES: Final = 128

@@ -25,7 +25,7 @@ from broker.engines.sqlite_uploads import Uploads
 from schemas.errors import StorageFailed, StorageFull, StorageInDoubt
 
 WAL_PAGES = 4_000  # about 16 MB between checkpoints: few enough to restart fast, enough to spare the disk
-CACHE_KIB = 32_768
+CACHE_KIB = 8_192  # for each of two connections: the growing ends of all tables, and what is asked for again
 
 
 def create_log(path: Path) -> None:

@@ -17,6 +17,8 @@ import msgpack
 
 from broker.state import Delivery, Escalated, Standing
 
+CIRCLES: Final = 256
+"""Sets of recipients kept in memory."""
 STRETCH: Final = 256
 """Log indexes in one row of `waiting`: with thirty agencies such a row has 1,300 bytes."""
 
@@ -62,10 +64,10 @@ _STANDINGS: Final = tuple(Standing)
 _ZERO: Final = ord("0")
 
 
-@lru_cache(256)
-def _places(agencies: tuple[str, ...]) -> Mapping[str, int]:
-    """Where each stands, shared by all alerts to the same ones."""
-    return {agency: place for place, agency in enumerate(agencies)}
+@lru_cache(CIRCLES)
+def _circle(agencies: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """The same agencies and the place of each, in the one copy that all alerts to them share."""
+    return agencies, {agency: place for place, agency in enumerate(agencies)}
 
 
 class Parts:
@@ -75,8 +77,7 @@ class Parts:
 
     def __init__(self, index: int, agencies: tuple[str, ...], rank: int, expires: int, escalates: int | None) -> None:
         self.index = index
-        self.agencies = agencies
-        self.place = _places(agencies)
+        self.agencies, self.place = _circle(agencies)
         self.rank = rank
         self.expires = expires
         self.escalates = escalates
