@@ -1,6 +1,6 @@
 """Measure how cost grows, and write tables and a plot.
 
-python -m benchmarks.scale [log recipients body …] [--rounds 3] [--alerts 300] [--largest 10000000] [--to FOLDER]
+python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 3] [--alerts 300] [--largest N] [--to DIR]
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ import platform
 from pathlib import Path
 
 from benchmarks.scale import report
+from benchmarks.scale.catch_up import measure_catch_up
 from benchmarks.scale.flow import Flow
 from benchmarks.scale.hub_costs import measure_body, measure_recipients
+from benchmarks.scale.idle import measure_idle
 from benchmarks.scale.log_size import measure_log_size
+from benchmarks.scale.memory import measure_memory
 from benchmarks.scale.report import Series
 
 LOG_SIZES = tuple(10**power for power in range(3, 8))
 RECIPIENTS = [1, 3, 10, 30, 100, 300]
 BODIES = [1_024 << power for power in (0, 2, 4, 6, 8)]
+MEMORY_SIZE = 1_000_000
+MEMORY_ALERTS = 4_000
+WAITING = (1_000, 10_000)
+IDLE_SECONDS = 30.0
 _FLOW = ("alert taken in, µs", "delivery, µs", "receipt of one, µs", "alert, all together, µs")
 
 
@@ -38,7 +45,8 @@ def main() -> None:
     )
     text = "\n".join([head + "\n", *map(report.table, made)])
     (options.to / "scale.md").write_text(text, encoding="utf-8")
-    report.plot(made, options.to)
+    if plotted := [series for series in made if series.plotted]:
+        report.plot(plotted, options.to)
     print("\n" + text)
 
 
@@ -58,7 +66,14 @@ def _log(options: argparse.Namespace) -> list[Series]:
     columns = ("log, MB", "start, CPU ms", "RSS at start, MB", "PSS at start, MB", "RSS loaded, MB", "PSS loaded, MB")
     return [
         Series("The log: processor time at the hub", "entries", _FLOW, costs, "One sender, 30 recipients, 1 KiB."),
-        Series("The log: the hub itself", "entries", columns, own, "Loaded: with 31 nodes, after the load above."),
+        Series(
+            "The log: the hub itself",
+            "entries",
+            columns,
+            own,
+            "Loaded: after the load above, its nodes gone.",
+            plotted=False,
+        ),
     ]
 
 
@@ -76,7 +91,53 @@ def _body(options: argparse.Namespace) -> list[Series]:
     return [Series("Bodies: processor time at the hub", "KiB", _FLOW, rows, "One sender, 30 recipients.")]
 
 
-SUBJECTS = {"log": _log, "recipients": _recipients, "body": _body}
+def _memory(options: argparse.Namespace) -> list[Series]:
+    sizes = [size for size in (LOG_SIZES[0], MEMORY_SIZE) if size <= options.largest]
+    found = {size: measure_memory(size, alerts=MEMORY_ALERTS, say=_say) for size in sizes}
+    rows: dict[float, list[tuple[float, ...]]] = {
+        size: [tuple(each / 1e6 for part in made.parts for each in (part.rss, part.pss))]
+        for size, made in found.items()
+    }
+    stages = ("started", "31 nodes", "loaded", "one caught up")
+    columns = tuple(f"{stage}, {kind} MB" for stage in stages for kind in ("RSS", "PSS"))
+    note = (
+        f"Loaded: after {MEMORY_ALERTS:,} alerts of 1 KiB to 30 recipients, all of which then waited for one of them."
+    )
+    return [Series("Memory of the hub", "entries", columns, rows, note, plotted=False)]
+
+
+def _catch_up(options: argparse.Namespace) -> list[Series]:
+    rows: dict[float, list[tuple[float, ...]]] = {
+        count: [
+            (each.seconds, each.hub, each.alerts / each.frames, each.before / 1e6, each.peak / 1e6)
+            for each in measure_catch_up(count, rounds=options.rounds, say=_say)
+        ]
+        for count in WAITING
+    }
+    columns = ("seconds", "hub, µs per alert", "alerts in a frame", "RSS before, MB", "RSS at most, MB")
+    note = "A light client takes and receipts them; each of them has 30 recipients and 1 KiB."
+    return [Series("Catching up: the hub's part", "alerts that wait", columns, rows, note, plotted=False)]
+
+
+def _idle(options: argparse.Namespace) -> list[Series]:
+    del options
+    rows: dict[float, list[tuple[float, ...]]] = {
+        each.nodes: [(each.cpu, each.wakes, each.rss / 1e6, each.pss / 1e6)]
+        for each in measure_idle(IDLE_SECONDS, say=_say)
+    }
+    columns = ("CPU, ms a second", "wake-ups a second", "RSS, MB", "PSS, MB")
+    note = "In one process each: 31 at the hub that serves them, 1 and 30 where production nodes themselves run."
+    return [Series("Idle", "nodes", columns, dict(sorted(rows.items())), note, plotted=False)]
+
+
+SUBJECTS = {
+    "log": _log,
+    "recipients": _recipients,
+    "body": _body,
+    "memory": _memory,
+    "catch-up": _catch_up,
+    "idle": _idle,
+}
 
 
 def _costs(flow: Flow) -> tuple[float, ...]:

@@ -33,6 +33,11 @@ class HubMemory:
     caught_up: Memory
     peak: int
 
+    @property
+    def parts(self) -> tuple[Memory, ...]:
+        """In the order in which they were measured."""
+        return self.started, self.connected, self.loaded, self.caught_up
+
 
 def measure_memory(size: int, *, alerts: int, say: Callable[[str], None]) -> HubMemory:
     """On a log of `size` entries: `alerts` to 30 recipients, one of which is away until the end."""

@@ -10,13 +10,17 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Rounds at growing places on one axis: `rows` has, for each place, the values of each column in every round."""
+    """Rounds at growing places on one axis: `rows` has, for each place, the values of each column in every round.
+
+    `plotted` are those whose growth is worth a look.
+    """
 
     title: str
     axis: str
     columns: tuple[str, ...]
     rows: Mapping[float, Sequence[Sequence[float]]]
     note: str = ""
+    plotted: bool = True
 
 
 def table(series: Series) -> str:
