@@ -1,6 +1,6 @@
 """Measure how cost grows, and write tables and a plot.
 
-python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 3] [--alerts 300] [--largest N] [--to DIR]
+python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 3] [--alerts 300] [--largest N]
 """
 
 from __future__ import annotations
