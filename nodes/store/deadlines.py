@@ -49,13 +49,13 @@ class Deadlines:
         """All that are overdue now, the alert handed over first at the head."""
         return [
             Overdue(ids.format_id(alert), recipients.agencies[place])
-            for alert, recipients in self._open(_FLASH, ())
+            for alert, recipients in self._open(_OWN, ())
             for place in _silent(recipients, overdue=True)
         ]
 
     def _late(self, before: int) -> list[tuple[bytes, Recipients]]:
         """Alerts handed over at `before` or earlier with recipients that are overdue and not noted as such."""
-        found = self._open(_FLASH + "AND received <= ? ", (before,))
+        found = self._open(_OWN + "AND received <= ? ", (before,))
         return [(alert, recipients) for alert, recipients in found if _silent(recipients, overdue=False)]
 
     def _open(self, where: str, values: tuple[apsw.SQLiteValue, ...]) -> list[tuple[bytes, Recipients]]:
@@ -74,14 +74,12 @@ def _silent(recipients: Recipients, *, overdue: bool) -> list[int]:
 
 _SILENT = ("waiting", "accepted", "escalated")
 _SELECT = (
-    "SELECT id, number, agencies, states, times, more FROM delivery JOIN alert USING (number) "
-    "WHERE states GLOB '*[wae]*' "
+    "SELECT id, number, agencies, states, times, more FROM delivery INDEXED BY delivery_flash "
+    "CROSS JOIN alert USING (number) "  # in this order: left to itself it looks at all alerts ever sent
+    "WHERE flash = 1 AND states GLOB '*[wae]*' "
 )
-_FLASH = (
-    "AND direction = 'out' AND precedence = 'flash' AND alert.state IN ('waiting', 'accepted') AND recalled_by IS NULL "
-)
+_OWN = "AND direction = 'out' AND alert.state IN ('waiting', 'accepted') AND recalled_by IS NULL "
 _EXPIRED = (
-    "SELECT (SELECT count(*) FROM delivery JOIN alert USING (number) "
-    "WHERE states GLOB '*[wae]*' AND states GLOB '*[ae]*' AND expires <= ?) "
-    "+ (SELECT count(*) FROM alert JOIN outgoing USING (number) WHERE body IS NULL AND expires <= ?)"
+    "SELECT (SELECT count(*) FROM delivery INDEXED BY delivery_ends WHERE states GLOB '*[ae]*' AND expires <= ?) "
+    "+ (SELECT count(*) FROM outgoing CROSS JOIN alert USING (number) WHERE body IS NULL AND expires <= ?)"
 )

@@ -178,6 +178,14 @@ class Deliveries:
         """The alert goes to these, of whom nothing was heard yet, and to no others."""
         self.put(Recipients.new(number, agencies, now=now))
 
+    def set_deadline(self, number: int, *, flash: bool, expires: int | None) -> None:
+        """Whether they are to store it within the time of a flash, and when it expires (ms), as the alert says."""
+        self._db.execute("UPDATE delivery SET flash = ?, expires = ? WHERE number = ?", (int(flash), expires, number))
+
+    def set_expiry(self, number: int, expires: int) -> None:
+        """When the alert expires (ms), since it was sealed."""
+        self._db.execute("UPDATE delivery SET expires = ? WHERE number = ?", (expires, number))
+
     def get(self, number: int) -> Recipients:
         """An alert's recipients; none if it was not sent from here."""
         if self._held is not None and (held := self._held.get(number)) is not None:

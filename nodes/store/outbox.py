@@ -107,6 +107,7 @@ class Outbox:
         insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
         self.deliveries.begin(number, recipients, now=now)
+        self.deliveries.set_deadline(number, flash=alert.precedence == "flash", expires=expires)
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
             self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
         self._topics.add("outbox")
@@ -257,6 +258,7 @@ class Outbox:
             "UPDATE outgoing SET body = ?, sealed = ?, directory = ? WHERE number = ?", (body, now, directory, number)
         )
         self.deliveries.begin(number, recipients, now=now)
+        self.deliveries.set_expiry(number, expires)
 
     def accept(self, alert_id: bytes, index: int, *, now: int) -> None:
         """The hub logged it at `index`: the sealed body is no longer needed here."""
@@ -291,6 +293,7 @@ class Outbox:
         told = self.deliveries.get(number)
         told.become(recipients, now=now)
         self.deliveries.put(told)
+        self.deliveries.set_expiry(number, expires)
         self.accept(alert_id, index, now=now)
 
     def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
@@ -413,7 +416,7 @@ class Outbox:
         hub's answer.
         """
         rows = self._db.execute(
-            "SELECT id FROM alert JOIN outgoing USING (number) WHERE body IS NULL AND expires <= ?", (now,)
+            "SELECT id FROM outgoing CROSS JOIN alert USING (number) WHERE body IS NULL AND expires <= ?", (now,)
         ).fetchall()
         for (alert_id,) in rows:
             text = "the alert expired before it could be sent"
@@ -426,14 +429,12 @@ class Outbox:
                 state="expired",
             )
         rows = self._db.execute(
-            "SELECT number, id FROM delivery JOIN alert USING (number) "
-            "WHERE states GLOB '*[wae]*' AND expires <= ? ORDER BY number",
+            "SELECT number, id FROM delivery INDEXED BY delivery_ends CROSS JOIN alert USING (number) "
+            "WHERE states GLOB '*[ae]*' AND delivery.expires <= ? ORDER BY number",
             (now,),
         ).fetchall()
         for number, alert_id in rows:
             silent = self.deliveries.move(cast(int, number), ("accepted", "escalated"), "expired", now)
-            if not silent:
-                continue
             agencies: list[codec.Value] = [*silent]
             data: dict[str, codec.Value] = {
                 "alert": ids.format_id(cast(bytes, alert_id)),

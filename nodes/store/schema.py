@@ -241,10 +241,22 @@ DROP TABLE delivery;
 ALTER TABLE recipients RENAME TO delivery;
 CREATE INDEX delivery_open ON delivery (number) WHERE states GLOB '*[wae]*';
 """
-# The index is of alerts of which something may still be heard; a query that is to use it has these very words.
 
 _EIGHTH = """
 CREATE INDEX outgoing_due ON outgoing (not_before) WHERE not_before > 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
+_NINTH = """
+ALTER TABLE delivery ADD COLUMN flash INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN expires INTEGER;
+UPDATE delivery SET
+  flash = (SELECT precedence = 'flash' FROM alert WHERE alert.number = delivery.number),
+  expires = (SELECT expires FROM alert WHERE alert.number = delivery.number);
+DROP INDEX delivery_open;
+CREATE INDEX delivery_flash ON delivery (number) WHERE flash = 1 AND states GLOB '*[wae]*';
+CREATE INDEX delivery_ends ON delivery (expires) WHERE states GLOB '*[ae]*';
+"""
+# These two are looked at every second. `flash` and `expires` are the alert's, beside its recipients, so that the look
+# costs what there is to do, not what is under way: one agency that is away leaves every alert to it open.
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
