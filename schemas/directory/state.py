@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -55,6 +56,12 @@ class Holder(NamedTuple):
 
 def _nothing() -> Mapping[Any, Any]:
     return MappingProxyType({})
+
+
+@lru_cache(maxsize=16)
+def _log_key(text: str) -> NoteKey:
+    """The key that a document gives as text: a log has one or two, and every checkpoint is checked against them."""
+    return parse_vkey(text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +140,7 @@ class Directory:
 
     def log_keys(self) -> tuple[NoteKey, ...]:
         """The keys that sign the log's checkpoints; none before the governors' first document."""
-        return tuple(parse_vkey(text) for text in self.document.log.keys) if self.document is not None else ()
+        return tuple(map(_log_key, self.document.log.keys)) if self.document is not None else ()
 
     def expires(self) -> dict[str, int]:
         """When the metadata of each role expires (ms). Nothing in force ends then, but a successor must come first."""

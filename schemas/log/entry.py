@@ -305,4 +305,5 @@ def _read_good(data: bytes) -> Entry | None:
             return None
         return AlertEntry(time, directory, value["header"], signature, value.get("carried", b""))
     except BadEntry:
-        return None
+        pass
+    return None
