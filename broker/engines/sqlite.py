@@ -91,29 +91,30 @@ class SqliteEngine(SqliteReader):
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield
         except BaseException:
-            self._written.forget()
+            self._written.undo()
             with suppress(apsw.Error):  # SQLite may have rolled back by itself, and nothing is committed either way
                 self._writer.execute("ROLLBACK")
             raise
         try:
             self._writer.execute("COMMIT")
         except apsw.FullError as error:
-            self._written.forget()
+            self._written.undo()
             # A frame of the write-ahead log found no room. The frame that makes a transaction valid is the last to be
             # written, so without it no restart will find this one either.
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")
             raise StorageFull(f"the hub's storage is full: {error}") from error
         except apsw.Error as error:
-            self._written.forget()
+            self._written.undo()
             with suppress(apsw.Error):
                 self._writer.execute("ROLLBACK")
             raise StorageInDoubt(f"a commit failed and may or may not be durable: {error}") from error
+        self._written.changed = False
 
     def sweep(self, before: int, limit: int) -> int:
         """See `Engine`."""
         with self._transaction():
-            self._written.forget()  # openers go
+            self._written.openers.clear()
             return sweep(self._writer, before, limit)
 
     def abandon(self, before: int, limit: int) -> int:

@@ -51,9 +51,17 @@ class Written:
         self.stretches: OrderedDict[tuple[int, int], dict[str, int]] = OrderedDict()
         self.circles: OrderedDict[tuple[str, ...], int] = OrderedDict()
         self.spent: dict[tuple[str, int], int] = {}
+        self.changed = False
+        """Whether the transaction that is open has changed any of it."""
+
+    def undo(self) -> None:
+        """The transaction was not committed. One that changed nothing, as of a receipt sent twice, costs nothing."""
+        if self.changed:
+            self.forget()
 
     def forget(self) -> None:
         """Everything."""
+        self.changed = False
         for kept in (self.alerts, self.parts, self.openers, self.stretches, self.circles, self.spent):
             kept.clear()
 
@@ -203,6 +211,7 @@ class SqliteBlock(SqliteIndex):
 
     def _record(self, index: int, changes: Changes) -> None:
         """Write what the entry at `index` changes."""
+        self._written.changed = True
         if changes.alert is not None:
             self._alerts[changes.alert.id] = self._written.alerts[changes.alert.index] = changes.alert
         if changes.deliveries:

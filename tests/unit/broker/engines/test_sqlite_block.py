@@ -142,3 +142,17 @@ def test_a_stretch_where_nobody_waits_is_no_row(tmp_path: Path) -> None:
     write(engine, [("receipt", {**alert[1], "standing": 2}, alert[2])], alerts)
     assert list(engine._reader.execute("SELECT rank, stretch FROM waiting")) == []
     engine.close()
+
+
+def test_only_what_changed_something_is_forgotten_when_it_is_not_kept(tmp_path: Path) -> None:
+    create_log(tmp_path / "log.db")
+    engine = SqliteEngine(tmp_path / "log.db")
+    alert = ("alert", {"which": 0, "rank": 1, "due": 0, "standing": 0, "opener": 0}, frozenset({"sg-cnb"}))
+    alerts: list[int] = []
+    write(engine, [alert], alerts)
+    abandon(engine, [], alerts)
+    assert list(engine._written.parts) == [0]
+    abandon(engine, [("receipt", {**alert[1], "standing": 2}, alert[2])], alerts)
+    assert not engine._written.parts
+    assert [d.standing for d in engine.waiting(0)] == [Standing.WAITING]
+    engine.close()
