@@ -7,6 +7,7 @@ given is held as it was given and says something, and no field that says somethi
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +15,8 @@ from schemas.alert.alert import Alert
 from schemas.alert.codes import MAX_ALERT
 from schemas.alert.rules import contradictions
 from schemas.codec import Value, pack
+
+_TEXT: Final = frozenset({str})
 
 
 def read_canonical(value: Value) -> Alert | None:
@@ -37,7 +40,11 @@ def _is_written(held: object, given: Value) -> bool:
     if kind is bool:
         return held is given is True
     if isinstance(given, list):
-        return type(held) is list and 0 < len(given) == len(held) and all(map(_is_written, held, given))
+        if type(held) is not list or not 0 < len(given) == len(held):
+            return False
+        if _TEXT.issuperset(map(type, given)):
+            return held == given and _TEXT.issuperset(map(type, held))
+        return all(map(_is_written, held, given))
     if isinstance(given, dict) and isinstance(held, BaseModel):
         fields = held.__dict__
         if not _speaking(type(held)) <= given.keys():

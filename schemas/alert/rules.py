@@ -83,6 +83,8 @@ def _relation(document: Mapping[str, object]) -> Iterator[Problem]:
 
 def _marking(document: Mapping[str, object]) -> Iterator[Problem]:
     marking, to = document.get("marking"), document.get("to")
+    if marking not in ("red", "amber+strict"):
+        return
     addresses = [to] if isinstance(to, str) else to if isinstance(to, list) else []
     for number, address in enumerate(addresses):
         if not isinstance(address, str):

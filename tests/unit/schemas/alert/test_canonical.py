@@ -125,6 +125,8 @@ def test_nested_fields_are_good_to_begin_with() -> None:
         (("title",), " Watch for a container"),
         (("title",), 7),
         (("to",), "sg-cnb"),
+        (("to",), [" sg-cnb"]),
+        (("to",), []),
         (("to",), ("sg-cnb",)),
         (("subjects", 0, "number"), "csqu3054383"),
         (("subjects", 0), []),
