@@ -101,7 +101,8 @@ class ReceiptSender:
     async def _wait(self) -> None:
         """Wait for something to send, and meanwhile commit what was accepted if nobody else does."""
         waits = [SETTLE_AFTER] if self._accepted else []
-        waits += [] if self._due is None else [max(0.0, (self._due - self._clock()) / 1000)]
+        if self._due is not None and not self._unread:  # else room is what is missing
+            waits.append(max(0.0, (self._due - self._clock()) / 1000))
         try:
             async with asyncio.timeout(min(waits, default=None)):
                 await self._changed.wait()

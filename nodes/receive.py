@@ -37,7 +37,7 @@ from nodes.store.store import Store
 from nodes.taking import Changes, Known, Proven, Taking, prove
 from schemas.directory.witness_policy import policy_of
 from schemas.envelope.opening import IncludedAlert, TrustedCheckpoint, trust_checkpoint, verify_item
-from schemas.errors import BadProof, CrossbearingError, Fork, KeyNotValid, ProtocolError
+from schemas.errors import BadProof, Fork, KeyNotValid, ProtocolError
 from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import DirectoryEntry
 from schemas.log.merkle import verify_consistency
@@ -135,12 +135,12 @@ class Receiver:
         Raises what is wrong with one of them, once everything before it is committed.
         """
         proven: list[Proven] = []
-        refused: CrossbearingError | None = None
+        refused: Exception | None = None
         held = self._standing.checkpoint
         for frame in frames:
             try:
                 proven.append(prove(frame, self._continues(held, frame.checkpoint, frame.proof)))
-            except CrossbearingError as error:
+            except Exception as error:  # even one that nobody foresaw takes nothing with it that came before
                 refused = error
                 break
             held = proven[-1].trusted.checkpoint
@@ -330,12 +330,12 @@ def _keep(tables: Tables, changes: Changes, following: int | None, now: int) -> 
     apply_notices(tables, changes.notices, now=now)
 
 
-async def _open(taking: Taking, proven: Sequence[Proven]) -> CrossbearingError | None:
+async def _open(taking: Taking, proven: Sequence[Proven]) -> Exception | None:
     """Open frames up to the first that fails; returns why."""
     for one in proven:
         try:
             await taking.block(one)
-        except CrossbearingError as error:
+        except Exception as error:  # as above
             return error
     return None
 

@@ -135,3 +135,27 @@ async def test_a_refusal_is_acted_upon_at_once_and_an_acceptance_beside_it_is_no
         assert [(row.receipt, row.attempts) for row in rows] == [(b"receipt 000", 0), (b"receipt 001", 1)]
         assert line.sender.answered() == (receipt(0).ref,)
         assert not line.sender.owns(receipt(1).ref)
+
+
+async def test_with_the_window_full_what_is_due_is_waited_for_and_not_looked_for_again_and_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        waits.append(seconds)
+        return timeout(seconds)
+
+    await line.keep(*range(RECEIPT_WINDOW + 1))
+    last = receipt(RECEIPT_WINDOW).ref
+    soon = line.parts.clock() + 20
+    await line.parts.store.write(lambda tables: tables.receipts.postpone(last, not_before=soon))
+    async with running(line):
+        await line.until_sent(*range(RECEIPT_WINDOW))
+        monkeypatch.setattr(asyncio, "timeout", noted)
+        await eventually(lambda: line.parts.store.read(lambda _: line.parts.clock() > soon + 50))
+        assert len(waits) < 5
+        monkeypatch.undo()
+        await line.sender.settle([accepted(0)])
+        await line.until_sent(*range(RECEIPT_WINDOW + 1))

@@ -14,7 +14,7 @@ from nodes.store.alerts import Filter
 from nodes.store.database import Tables, Work
 from nodes.store.receipts import SignedReceipt
 from schemas.envelope.opener import opener_id
-from schemas.envelope.opening import STEPS
+from schemas.envelope.opening import STEPS, open_included
 from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError, StorageFull
 from schemas.ids import format_id
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
@@ -492,6 +492,22 @@ async def test_what_came_before_an_unproven_frame_is_kept(node: Node, hub: FakeH
         await node.receiver.take([first, replace(second, items=(moved,))])
     assert await node.inbox() == [hub.header(good).id]
     assert node.proven == hub.size
+
+
+async def test_what_came_before_an_unforeseen_failure_is_kept(
+    node: Node, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, other = hub.enter_alert(), hub.enter_alert()
+
+    def stumbles(opened: Any, **kwargs: Any) -> Any:
+        if opened.index == other:
+            raise ZeroDivisionError
+        return open_included(opened, **kwargs)
+
+    monkeypatch.setattr("nodes.taking.open_included", stumbles)
+    with pytest.raises(ZeroDivisionError):
+        await node.receiver.take(frames(hub, node.proven, [good], [other]))
+    assert await node.inbox() == [hub.header(good).id]
 
 
 async def test_a_fork_among_frames_is_kept_beside_the_checkpoint_before_it(node: Node, hub: FakeHub) -> None:
