@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -430,7 +430,7 @@ def test_step_10_the_body_is_an_id_a_sender_and_an_alert(case: Case, inner: dict
 def test_step_10_what_has_other_fields_or_types_is_not_taken_for_a_stolen_plaintext(case: Case) -> None:
     good = case.inner()
     odd: list[dict[str, Value]] = [{**good, "id": "x" * 16}, {**good, "sender": b"hk-customs"}, {**good, "alert": []}]
-    odd += [{**good, "surprise": 1}, {"id": good["id"], "sender": good["sender"]}]
+    odd += [{**good, "surprise": 1}, {"id": good["id"], "sender": good["sender"]}, cast("Any", [*good]), cast("Any", 1)]
     for inner in odd:
         error = refused(10, "inner-mismatch", lambda i=inner: case.resealed(i))  # type: ignore[misc]  # a value kept, not a parameter
         assert error.message == "the body is not an id, a sender and an alert"
