@@ -27,6 +27,7 @@ import apsw
 from nodes.store.rows import number
 from nodes.store.topics import Topics
 from schemas import codec, ids
+from schemas.limits import MAX_RECEIPT_ITEMS
 
 EventType = Literal["alert", "state", "receipt", "escalation", "overdue", "alarm", "link"]
 _MAX_EVENT = (
@@ -100,7 +101,9 @@ class Events:
         rows = []
         for word, alerts in said.items():
             present = {name: value for name, value in word._asdict().items() if value is not None}
-            rows.append((len(alerts), now, codec.encode({**present, "alerts": list(alerts)})))
+            for start in range(0, len(alerts), MAX_RECEIPT_ITEMS):  # several receipts may have said the same
+                named: list[codec.Value] = list(alerts[start : start + MAX_RECEIPT_ITEMS])
+                rows.append((len(named), now, codec.encode({**present, "alerts": named})))
         if rows:
             self._db.executemany(_ADD_RECEIPTS, rows)
             self._topics.add("events")

@@ -20,7 +20,7 @@ from nodes.store.receipts import receipt_ref
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.errors import NotFound
 from schemas.ids import format_id, parse_id, sha256
-from schemas.limits import PAIR_KEY_ALERTS
+from schemas.limits import MAX_RECEIPT_ITEMS, PAIR_KEY_ALERTS
 from tests.support.directory import NOW
 from tests.unit.nodes.store.conftest import KEY, Desk
 
@@ -157,6 +157,16 @@ def test_what_is_said_of_many_alerts_is_an_event_for_each(tables: Tables) -> Non
     for seq in range(10):
         for limit in (1, 3, 256):
             assert tables.events.after(seq, limit=limit) == events[seq : seq + limit]
+
+
+def test_however_much_was_said_its_events_can_be_read(tables: Tables) -> None:
+    alerts = [number.to_bytes(6, "big") + ALERT[6:] for number in range(20 * MAX_RECEIPT_ITEMS + 1)]
+    tables.events.add_receipts({Said("au-abf", "stored", None, None): alerts}, now=NOW)
+    seen: list[object] = []
+    while found := tables.events.after(len(seen)):
+        assert [event.seq for event in found] == list(range(len(seen) + 1, len(seen) + len(found) + 1))
+        seen += [event.data["alert"] for event in found]
+    assert seen == [format_id(alert) for alert in alerts]
 
 
 def test_a_row_of_events_is_kept_until_a_handler_has_seen_the_last_of_them(tables: Tables) -> None:
