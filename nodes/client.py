@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import select
 import socket
 import time
@@ -92,6 +93,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
+        self._process = os.getpid()
 
     def connect(self) -> None:
         """Connect to the socket file instead of a host and port."""
@@ -100,8 +102,8 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(bytes(self._path))
 
     def is_open(self) -> bool:
-        """Whether the node has neither closed it nor said anything unasked."""
-        if self.sock is None:
+        """Whether it is this process's own, and the node has neither closed it nor said anything unasked."""
+        if self.sock is None or self._process != os.getpid():  # after a fork two would talk on it at a time
             return False
         said = select.poll()
         said.register(self.sock, select.POLLIN)

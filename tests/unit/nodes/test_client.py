@@ -359,6 +359,16 @@ def test_a_connection_that_was_idle_is_not_used_again(lasting: LastingServer, mo
     assert lasting.connections == 2
 
 
+def test_a_process_that_forked_does_not_share_its_connections(
+    lasting: LastingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = NodeClient(lasting.path)
+    client.status()
+    monkeypatch.setattr("nodes.client.os.getpid", lambda: -1)
+    client.status()
+    assert lasting.connections == 2
+
+
 def test_calls_at_a_time_have_a_connection_each_and_share_them_later(lasting: LastingServer) -> None:
     client = NodeClient(lasting.path)
     with ThreadPoolExecutor(4) as pool:
