@@ -181,7 +181,8 @@ class Client:
 async def connected(hub: RunningHub, agencies: Sequence[str], *, credit: int = 0) -> AsyncIterator[list[Client]]:
     """Sessions of these agencies, whose frames are taken. Raises what ended one of them."""
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        connector = aiohttp.TCPConnector(limit=0)  # it would have no more than a hundred connections
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         clients = []
         for agency in agencies:
             context = tls(hub.files.folder, agency)
