@@ -17,6 +17,7 @@ from benchmarks.brokers.mosquitto_qos1 import MosquittoServer
 from benchmarks.brokers.nats_jetstream import NatsServer
 from benchmarks.brokers.peers import Peer
 from benchmarks.brokers.plan import Plan, measure
+from benchmarks.brokers.processes import end_in_order
 from benchmarks.brokers.rabbitmq import RabbitServer
 from benchmarks.brokers.redis_streams import RedisServer
 from benchmarks.brokers.results import Results, load_results
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the results of other brokers that are there")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
+    end_in_order()
     logging.disable(logging.WARNING)  # of the peers' libraries
     plan = Plan(**{each.name: getattr(options, each.name) for each in fields(Plan) if hasattr(options, each.name)})
     options.to.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.brokers.collecting import FOLDER, collected
 from benchmarks.brokers.crossbearing import Crossbearing
 from benchmarks.brokers.plan import WARM_UP, alerts_for
+from benchmarks.brokers.processes import end_in_order
 from benchmarks.brokers.scenario import Scenario
 from benchmarks.machine import machine
 from benchmarks.profile.sampling import sampled, spent
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--alerts", type=int, default=4_000, help="at most")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         os.environ[FOLDER] = folder  # for the processes that are started
         made = profile(options.seconds, options.alerts, Path(folder))
