@@ -37,6 +37,7 @@ DECODERS: Final[Mapping[str, str]] = {
     "nodes.witness.config.load_config": "settings",
     "nodes.witness.config.parse_address": "settings-text",
     "nodes.witness.config.parse_config": "settings",
+    "schemas.alert.canonical.read_canonical": "alert",
     "schemas.alert.document.alert_from_wire": "alert",
     "schemas.alert.loading.load_document": "document-yaml",
     "schemas.carrier.records.decode_manifest": "carrier-manifest",
@@ -90,6 +91,7 @@ DECODERS: Final[Mapping[str, str]] = {
 """By the decoder's full name."""
 
 OWN_FILES: Final[Mapping[str, str]] = {
+    "broker.engines.sqlite_parts.read_waiting": "reads the hub's own file, whose pages carry tags",
     "broker.keyfiles.parse_seed": "reads the hub's own key, which nobody else writes",
     "nodes.officer.words.read": "words for an alert that the node has opened",
 }
