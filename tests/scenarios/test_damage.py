@@ -58,12 +58,12 @@ def refused(*command: str | Path) -> str:
     return done.stderr
 
 
-def blob_pages(file: Path, digest: bytes) -> list[int]:
+def body_pages(file: Path, index: int) -> list[int]:
     """The overflow pages that hold a body, found by what they are for: the only ones that change with it."""
     copy = file.with_name("copy.db")
     shutil.copyfile(file, copy)
     db = open_connection(copy)
-    db.execute("UPDATE blob SET data = randomblob(length(data)) WHERE digest = ?", (digest,))
+    db.execute("UPDATE body SET data = randomblob(length(data)) WHERE idx = ?", (index,))
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     before, after = file.read_bytes(), copy.read_bytes()
@@ -76,11 +76,11 @@ def test_a_damaged_body_waits_alone_and_everything_else_goes_on(start_exchange: 
     exchange = start_exchange(FOUR[:3])
     exchange.kill("sg-cnb")
     lost, kept = send(exchange, "sg-cnb"), send(exchange, "sg-cnb")
-    digest = bytes.fromhex(exchange.client("hk-customs").alert(lost)["header"]["body_digest"])
+    index = exchange.client("hk-customs").alert(lost)["index"]
     exchange.kill("broker")
     log = exchange.broker_data / "log.db"
     fold(log)
-    pages = blob_pages(log, digest)
+    pages = body_pages(log, index)
     assert pages
     flip(log, pages[-1] + 100)
 
@@ -98,7 +98,7 @@ def test_a_damaged_body_waits_alone_and_everything_else_goes_on(start_exchange: 
     said = [json.loads(line) for line in exchange.daemons["broker"].log.read_text().splitlines()]
     (named,) = [line for line in said if line["event"] == "an alert cannot be delivered"]
     assert named["agency"] == "sg-cnb"
-    assert named["index"] == exchange.client("hk-customs").alert(lost)["index"]
+    assert named["index"] == index
     exchange.audit_fetch(tmp_path / "copy")
     assert exchange.audit_verify(tmp_path / "copy")["ok"], "the log itself is whole"
 
