@@ -40,8 +40,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found in the outbox: what to submit; when (ms) the next is due that waits for its time."""
+    """What was found in the outbox at a time (ms): what to submit; when the next is due that waits for its time."""
 
+    at: int
     ready: list[Ready]
     due: int | None
 
@@ -95,6 +96,7 @@ class Dispatch:
         self._settling: set[bytes] = set()  # of these, whose answer is here
         self._found: deque[Ready] = deque()  # of these, what is not sent yet
         self._again = True  # it is to be looked for more
+        self._looked = 0  # at what time (ms)
         self._due: int | None = None  # when (ms) the next of those that wait for their time is to be tried
         self._failure: Exception | None = None
         self._awake = asyncio.Event()
@@ -125,9 +127,15 @@ class Dispatch:
                 await self._sleep()
 
     async def _sleep(self) -> None:
-        """Until something was found or there is room again, or a postponed alert is due."""
+        """Until something was found or there is room again, or a postponed alert is due.
+
+        It may be due already: a commit takes its time, on a slow disk seconds, and it was looked for before that.
+        """
         now = self._clock()
-        times = [time for time in (self._due, *self._held.values()) if time is not None and time > now]
+        times = [time for time in (self._due, *self._held.values()) if time is not None and time > self._looked]
+        if times and min(times) <= now:
+            self._again = True
+            return
         try:
             async with asyncio.timeout((min(times) - now) / 1000 if times else None):
                 await self._awake.wait()
@@ -138,14 +146,17 @@ class Dispatch:
 
     def _look(self) -> Callable[[Tables], _Look] | None:
         """What to do about a change of the outbox; None if there is no room. Whatever makes some, looks again."""
-        room = _Room(self._share, (ready for ready in self._under_way.values() if ready.id not in self._settling))
+        room, now = (
+            _Room(self._share, (r for r in self._under_way.values() if r.id not in self._settling)),
+            self._clock(),
+        )
         if not room.left:
+            self._looked = now
             return None
-        now = self._clock()
         held = {rank for rank, until in self._held.items() if until > now}
         ranks = [rank for rank in range(len(PRECEDENCES)) if rank in held or not room.is_for(rank)]
         numbers = [ready.number for ready in self._under_way.values()]
-        return partial(self._prepare, room=room, except_ranks=ranks, except_numbers=numbers)
+        return partial(self._prepare, at=now, room=room, except_ranks=ranks, except_numbers=numbers)
 
     def _take(self, outcome: _Look | Failed) -> None:
         """It is durable: send it."""
@@ -154,7 +165,7 @@ class Dispatch:
         else:
             self._under_way |= {ready.id: ready for ready in outcome.ready}
             self._found.extend(outcome.ready)
-            self._due = outcome.due
+            self._looked, self._due = outcome.at, outcome.due
         self._awake.set()
 
     async def _upload(self) -> None:
@@ -172,7 +183,7 @@ class Dispatch:
                 await self._send(item.submit)
 
     def _prepare(
-        self, tables: Tables, *, room: _Room, except_ranks: Collection[int], except_numbers: Iterable[int]
+        self, tables: Tables, *, at: int, room: _Room, except_ranks: Collection[int], except_numbers: Iterable[int]
     ) -> _Look:
         """Seal what waits and is not sealed, as far as there is room, and say what to submit."""
         now = self._clock()
@@ -183,7 +194,7 @@ class Dispatch:
             if room.is_for(outgoing.rank) and (found := self._ready(tables, outgoing, now)) is not None:
                 room.take(found)
                 ready.append(found)
-        return _Look(ready, tables.outbox.next_due(now=now))
+        return _Look(at, ready, tables.outbox.next_due(now=now))
 
     def _ready(self, tables: Tables, outgoing: Outgoing, now: int) -> Ready | None:
         """What to submit of one alert; None if it cannot be sealed, which the officer is told."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -637,6 +638,26 @@ async def test_a_hub_that_does_not_answer_the_greeting_is_left(
     monkeypatch.setattr("nodes.session.WELCOME_TIMEOUT", 0.05)
     async with running(parts, hub) as run:
         assert (await run.ended()).code == "idle-timeout"
+
+
+async def test_what_became_due_while_a_slow_disk_committed_is_sent(
+    run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = await run.compose()
+    submit = await run.end.expect(Submit)
+    database = run.parts.store._database
+    commit = database.write_all
+
+    seconds = iter((0, 10, 0))  # of the refusal, and of the look for more after it
+
+    def slowly(works: Sequence[Callable[[Tables], Any]]) -> Any:
+        outcome = commit(works)
+        hub.clock.now += 1_000 * next(seconds, 0)
+        return outcome
+
+    monkeypatch.setattr(database, "write_all", slowly)
+    await run.end.send(put_off(alert, retry=1_000))
+    assert await run.end.expect(Submit) == submit
 
 
 async def test_with_the_clock_off_the_session_ends_to_look_again(
