@@ -40,11 +40,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found in the outbox at a time (ms): what to submit; when the next is due that waits for its time."""
+    """What was found in the outbox at a time (ms): what to submit; when the next is due that waits for its time.
+
+    `again` when some could not be sealed: what waited for these, such as a recall of one, can go now.
+    """
 
     at: int
     ready: list[Ready]
     due: int | None
+    again: bool
 
 
 class _Room:
@@ -166,6 +170,7 @@ class Dispatch:
             self._under_way |= {ready.id: ready for ready in outcome.ready}
             self._found.extend(outcome.ready)
             self._looked, self._due = outcome.at, outcome.due
+            self._again = self._again or outcome.again
         self._awake.set()
 
     async def _upload(self) -> None:
@@ -188,13 +193,18 @@ class Dispatch:
         """Seal what waits and is not sealed, as far as there is room, and say what to submit."""
         now = self._clock()
         ready: list[Ready] = []
+        again = False
         for outgoing in tables.outbox.waiting(
             now=now, limit=room.left, except_numbers=except_numbers, except_ranks=except_ranks
         ):
-            if room.is_for(outgoing.rank) and (found := self._ready(tables, outgoing, now)) is not None:
+            if not room.is_for(outgoing.rank):
+                continue
+            if (found := self._ready(tables, outgoing, now)) is None:
+                again = True
+            else:
                 room.take(found)
                 ready.append(found)
-        return _Look(at, ready, tables.outbox.next_due(now=now))
+        return _Look(at, ready, tables.outbox.next_due(now=now), again)
 
     def _ready(self, tables: Tables, outgoing: Outgoing, now: int) -> Ready | None:
         """What to submit of one alert; None if it cannot be sealed, which the officer is told."""

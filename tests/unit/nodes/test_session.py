@@ -537,6 +537,23 @@ async def test_an_alert_that_expired_in_the_outbox_is_not_sent(parts: Parts, hub
     assert row.code == "alert-expired"
 
 
+async def test_a_recall_of_what_expired_in_the_outbox_waits_no_longer(parts: Parts, hub: FakeHub) -> None:
+    async with running(parts, hub) as run:
+        original = await run.compose(expires_hours=1)
+        recall = await run.compose(
+            number=2,
+            kind="recall",
+            precedence="flash",
+            subjects=[],
+            recall={"reason": "sent in error"},
+            relation={"type": "recall", "alert": original.id},
+        )
+        hub.clock.now += 2 * 3_600_000
+        await run.end.catch_up()
+        await run.settled(original, "expired")
+        assert decode_header((await run.end.expect(Submit)).header).id == id_of(recall)
+
+
 async def test_a_recall_waits_until_its_alert_is_in_the_log(run: Run) -> None:
     original = await run.compose()
     recall = await run.compose(
