@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.admission import AlreadyLogged, step
+from broker.admission import AlreadyLogged
 from broker.state import STANDING_OF_STATE, Delivery, Spent, View
 from schemas.directory.history import Directory
 from schemas.errors import BadReceipt, ClockOff, NotAParty, Suspended, WrongSender
 from schemas.limits import CLOCK_SKEW_MS
 from schemas.log.receipt import Receipt, ReceiptItem, decode_receipt, verify_receipt
 from schemas.session.frames import SendReceipt
+from schemas.steps import step
 
 
 @dataclass(frozen=True, slots=True)

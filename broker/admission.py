@@ -32,7 +32,6 @@ from schemas.errors import (
     BodyMismatch,
     BodyTooLarge,
     ClockOff,
-    CrossbearingError,
     DirectoryStale,
     DirectoryUnknown,
     NotAParty,
@@ -47,6 +46,7 @@ from schemas.ids import format_id, sha256
 from schemas.limits import CLOCK_SKEW_MS, SPREAD_MS
 from schemas.routing.resolve import query_of, resolve
 from schemas.session.frames import Submit
+from schemas.steps import step
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +70,6 @@ class AlreadyLogged:
     """The very same bytes are in the log already, at `index`."""
 
     index: int
-
-
-class step:  # noqa: N801  # it is read as a statement
-    """Put the step's number into whatever refusal is raised inside."""
-
-    __slots__ = ("_number",)
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, CrossbearingError):
-            error.context.setdefault("step", self._number)
 
 
 def admit_alert(

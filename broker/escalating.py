@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.admission import step
 from broker.state import ESCALATED_BY_OUTCOME, Delivery, Escalated, KnownAlert, Standing, View
 from schemas.directory.history import Directory
 from schemas.errors import Missing, Suspended, WrongState
 from schemas.log.entry import Outcome
+from schemas.steps import step
 
 STEPS = {
     1: "there is such an alert for the agency",

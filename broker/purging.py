@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.admission import step
 from broker.state import KnownAlert, View
 from schemas.directory.history import Directory
 from schemas.directory.retention import Right, right_to_purge
@@ -17,6 +16,7 @@ from schemas.envelope.header import Header, decode_header
 from schemas.errors import Missing, Purged
 from schemas.ids import format_id
 from schemas.log.entry import AlertEntry, decode_entry
+from schemas.steps import step
 
 STEPS = {
     1: "there is an alert at that index",

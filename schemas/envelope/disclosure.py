@@ -21,8 +21,7 @@ A refusal carries the number of its step in its context.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,7 +39,6 @@ from schemas.errors import (
     BadEntry,
     BodyUnreadable,
     CommitmentMismatch,
-    CrossbearingError,
     InnerMismatch,
     Malformed,
     WrongDirectory,
@@ -52,6 +50,7 @@ from schemas.log.entry import AlertEntry, DirectoryEntry, decode_entry
 from schemas.log.evidence import read_path
 from schemas.log.merkle import leaf_hash, verify_inclusion
 from schemas.log.note import NoteKey, format_note, parse_note
+from schemas.steps import step
 
 STEPS: Final = {
     1: "the file, the alert's entry and its header decode strictly",
@@ -179,39 +178,39 @@ def verify_disclosure(data: bytes, *, keys: Sequence[NoteKey], trusted_root: byt
 
     Without ``trusted_root`` the governors are whoever the file says. Raises the refusal of the step that fails.
     """
-    with _step(1):
+    with step(1):
         told = decode_disclosure(data)
         entry = decode_entry(told.entry)
         if not isinstance(entry, AlertEntry):
             raise BadEntry("the entry is not an alert")
         header = decode_header(entry.header)
-    with _step(2):
+    with step(2):
         checkpoint = verify_checkpoint(told.checkpoint, keys[0].name, keys)
-    with _step(3):
+    with step(3):
         _check_included(told.index, told.entry, told.path, checkpoint)
         for item in told.directory:
             _check_included(item.index, item.entry, item.path, checkpoint)
-    with _step(4):
+    with step(4):
         history, root = _replay(told, entry, trusted_root)
         public = sender_key(told.index, entry, header, history)
         witnesses, quorum = _witnesses(told.checkpoint, keys, history.latest)
-    with _step(5):
+    with step(5):
         verify_header(entry.header, entry.signature, public)
         if entry.carried:
             verify_carried(entry.header, entry.carried, public)
-    with _step(6):
+    with step(6):
         if commitment(told.content_key) != header.commitment:
             raise CommitmentMismatch("the content key is not the one that the header commits to")
-    with _step(7):
+    with step(7):
         if len(told.body) != header.body_size or sha256(told.body) != header.body_digest:
             raise BodyUnreadable("the sealed body is not the one that the header names")
-    with _step(8):
+    with step(8):
         inner = open_body(told.body, told.content_key)
         if encode(inner) != told.plaintext:
             raise InnerMismatch("the plaintext is not what the body decrypts to")
-    with _step(9):
+    with step(9):
         wire = alert_inside(inner, header, history.version(header.directory))
-    with _step(10):
+    with step(10):
         alert = alert_from_wire(wire)
     given = trusted_root is not None
     return Disclosed(
@@ -257,13 +256,3 @@ def _directory_item(value: Value) -> DirectoryItem:
         case [int(index), bytes(entry), list(path), bytes(bundle)] if not isinstance(index, bool) and index >= 0:
             return DirectoryItem(index, entry, read_path(path), bundle)
     raise Malformed("a directory version is no index, entry, inclusion proof and bundle")
-
-
-@contextmanager
-def _step(number: int) -> Iterator[None]:
-    """Number whatever is refused inside."""
-    try:
-        yield
-    except CrossbearingError as error:
-        error.context.setdefault("step", number)
-        raise

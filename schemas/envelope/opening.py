@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Value
@@ -35,7 +35,6 @@ from schemas.errors import (
     BodyUnreadable,
     CheckpointUntrusted,
     CommitmentMismatch,
-    CrossbearingError,
     Fork,
     InnerMismatch,
     NotIncluded,
@@ -51,6 +50,7 @@ from schemas.log.inclusion import InclusionChecker
 from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.note import NoteKey
 from schemas.routing.resolve import disclosed, query_of
+from schemas.steps import step
 
 STEPS: Final = {
     1: "entry and header decode strictly",
@@ -141,7 +141,7 @@ def trust_checkpoint(
 
     At the first contact ``held`` has size 0. Raises `CheckpointUntrusted`, `BadCheckpoint`, `BadSignature` or `Fork`.
     """
-    with _step(2):
+    with step(2):
         checkpoint = verify_checkpoint(note, origin, keys)
         if held.origin != origin:
             raise CheckpointUntrusted(f"the checkpoint held is of the log {held.origin}, not of {origin}")
@@ -160,17 +160,17 @@ def verify_item(index: int, entry: bytes, path: Sequence[bytes], trusted: Truste
 
 def include_item(index: int, entry: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> IncludedEntry:
     """Steps 1 and 3 for an entry of any kind, kept for what follows. Raises `BadEntry` or `NotIncluded`."""
-    with _step(1):
+    with step(1):
         decoded = decode_entry(entry)
     leaf = leaf_hash(entry)
-    with _step(3):
+    with step(3):
         _check_included(index, leaf, path, trusted)
     return IncludedEntry(index, decoded, leaf, _VERIFIED)
 
 
 def read_included(included: IncludedEntry) -> IncludedAlert:
     """The rest of step 1 for an alert that is in the log. Raises `BadEntry`, or what `decode_header` raises."""
-    with _step(1):
+    with step(1):
         entry, header = _read_alert(included.entry)
     return IncludedAlert(included.index, entry, header, included.leaf, _VERIFIED)
 
@@ -190,10 +190,10 @@ def open_alert(
 
     ``body`` is the sealed body; ``secret_for`` gives our pair secret. Raises the refusal of the step that fails.
     """
-    with _step(1):
+    with step(1):
         decoded, header = _read_alert(decode_entry(entry))
     leaf = leaf_hash(entry)
-    with _step(3):
+    with step(3):
         _check_included(index, leaf, path, trusted)
     included = IncludedAlert(index, decoded, header, leaf, _VERIFIED)
     return open_included(included, history=history, me=me, body=body, secret_for=secret_for)
@@ -204,27 +204,27 @@ def open_included(
 ) -> OpenedAlert:
     """Steps 4 to 11, for an alert that passed the others. Raises the refusal of the step that fails."""
     index, decoded, header = included.index, included.entry, included.header
-    with _step(4):
+    with step(4):
         public = sender_key(index, decoded, header, history)
-    with _step(5):
+    with step(5):
         verify_header(decoded.header, decoded.signature, public)
         if decoded.carried:
             verify_carried(decoded.header, decoded.carried, public)
-    with _step(6):
+    with step(6):
         recipient = _find_recipient(header, me)
-    with _step(7):
+    with step(7):
         secret = secret_for(recipient.opener_id, header.sender, header.key)
-    with _step(8):
+    with step(8):
         content_key = unwrap(secret, header.id, header.commitment, recipient.wrap)
         if commitment(content_key) != header.commitment:
             raise CommitmentMismatch("the content key is not the one that the header commits to")
-    with _step(9):
+    with step(9):
         if len(body) != header.body_size or sha256(body) != header.body_digest:
             raise BodyUnreadable("the body is not the one that the header names")
         inner = open_body(body, content_key)
-    with _step(10):
+    with step(10):
         wire = alert_inside(inner, header, history.version(header.directory))
-    with _step(11):
+    with step(11):
         alert = alert_from_wire(wire)
     return OpenedAlert(index, decoded, header, alert, included.leaf, wire, _VERIFIED)
 
@@ -233,22 +233,6 @@ def _read_alert(entry: Entry) -> tuple[AlertEntry, Header]:
     if not isinstance(entry, AlertEntry):
         raise BadEntry("the entry is not an alert")
     return entry, decode_header(entry.header)
-
-
-class _Step(NamedTuple):
-    """Numbers whatever is refused inside."""
-
-    number: int
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CrossbearingError):
-            error.context.setdefault("step", self.number)
-
-
-_step: Final = {number: _Step(number) for number in STEPS}.__getitem__
 
 
 def _check_included(index: int, leaf: bytes, path: Sequence[bytes], trusted: TrustedCheckpoint) -> None:
