@@ -24,7 +24,6 @@ from schemas import codec, ids, limits
 from schemas.errors import BadId, NotFound
 
 __all__ = [
-    "PRECEDENCES",
     "AlertRow",
     "Alerts",
     "Content",
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 Direction = Literal["in", "out"]
-PRECEDENCES = ("flash", "immediate", "priority", "routine")  # most urgent first: the rank is the position
 
 _SELECT = (
     "SELECT number, direction, id, sender, officer, kind, title, marking, status, precedence, operation, address, "

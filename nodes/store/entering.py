@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 
-from nodes.store.alerts import PRECEDENCES, Direction
+from nodes.store.alerts import Direction
 from nodes.store.rows import number
 from nodes.store.topics import Topics
 from schemas import codec, ids
+from schemas.envelope.words import PRECEDENCE_RANK
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
@@ -56,7 +57,7 @@ def alert_row(
         alert.marking,
         alert.status,
         alert.precedence,
-        PRECEDENCES.index(alert.precedence),
+        PRECEDENCE_RANK[alert.precedence],
         alert.operation,
         "\n".join(alert.to),
         alert.composed,

@@ -23,7 +23,7 @@ from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
 from nodes.store.topics import Topics
 from schemas import codec, ids
-from schemas.envelope.words import PRECEDENCES, URGENT
+from schemas.envelope.words import PRECEDENCE_RANK, PRECEDENCES, URGENT
 from schemas.errors import NotFound, OutboxFull
 from schemas.limits import MAX_OUTBOX, MAX_OUTBOX_BYTES
 
@@ -478,7 +478,7 @@ class Outbox:
     def _check_room(self, alert: Alert, size: int) -> None:
         """A recall must not wait behind the flood that it may be about, so it has the room of a `flash`."""
         withdraws = alert.relation is not None and alert.relation.type in OWN_ONLY
-        times = 2 if withdraws or PRECEDENCES.index(alert.precedence) < URGENT else 1
+        times = 2 if withdraws or PRECEDENCE_RANK[alert.precedence] < URGENT else 1
         waiting = self.count_waiting()
         if waiting >= MAX_OUTBOX * times or self.waiting_bytes() + size > MAX_OUTBOX_BYTES * times:
             raise OutboxFull(f"{waiting:,} alerts wait in the outbox already, so this one was not taken in")
