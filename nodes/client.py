@@ -21,7 +21,7 @@ import socket
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -269,7 +269,7 @@ class NodeClient:
         """`POST /v1/route/simulate`: which alerts of this node would have gone elsewhere under a `directory.json`."""
         return self._json("POST", "/v1/route/simulate", {"document": dict(document)})
 
-    def events(self, *, after: int | None = None) -> Iterator[Json]:
+    def events(self, *, after: int | None = None) -> Generator[Json]:
         """`GET /v1/events`: what happens at the node, as it happens, from the event behind number `after` on.
 
         Without `after` only what is new. Ends when the node stops; remember the last `seq` to go on from there.

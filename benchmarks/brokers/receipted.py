@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -54,7 +54,11 @@ class Receipts:
         `due` is by the alert's id. Raises RuntimeError when not all `count` are told within `PATIENCE`.
         """
         told: SimpleQueue[Json | CrossbearingError] = SimpleQueue()
-        Thread(target=self._follow, args=(self._read, told), daemon=True).start()
+
+        def wanted(event: Json) -> bool:
+            return event["type"] == "receipt" and event["state"] == "stored" and event["alert"] in due
+
+        Thread(target=self._follow, args=(wanted, count, told), daemon=True).start()
         deadline = time.monotonic() + PATIENCE
         times: list[tuple[float, float]] = []
         while len(times) < count:
@@ -65,17 +69,24 @@ class Receipts:
             if isinstance(event, CrossbearingError):
                 raise RuntimeError(f"{SENDER} stopped after {len(times):,} of {count:,} receipts: {event}")
             self._read = event["seq"]
-            if event["type"] == "receipt" and event["state"] == "stored" and event["alert"] in due:
-                times.append((due[event["alert"]], (event["time"] + 1) / 1000))  # it is cut to whole ms: never less
+            times.append((due[event["alert"]], (event["time"] + 1) / 1000))  # it is cut to whole ms: never less
         return times
 
     def _verified(self) -> bool:
         return bool(self._client.status()["log"]["size"] >= self._exchange.metric("crossbearing_log_size"))
 
-    def _follow(self, after: int, told: SimpleQueue[Json | CrossbearingError]) -> None:
-        """Runs in a thread of its own: the stream of events has no end, and silence on it no time limit."""
+    def _follow(self, wanted: Callable[[Json], bool], count: int, told: SimpleQueue[Json | CrossbearingError]) -> None:
+        """Runs in a thread of its own: the stream of events has no end, and silence on it no time limit.
+
+        It is left with the last event wanted: whoever stays has the node tell him of all that follows, at its cost.
+        """
+        left = count
         try:
-            for event in self._client.events(after=after):
-                told.put(event)
+            with closing(self._client.events(after=self._read)) as events:
+                for event in filter(wanted, events):
+                    told.put(event)
+                    left -= 1
+                    if not left:
+                        return
         except CrossbearingError as error:
             told.put(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from threading import Event
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ class FakeExchange:
         self.logged, self.verified, self.told = logged, verified, events or []
         self.end: CrossbearingError | None = None
         self.silence = Event()
+        self.left = Event()
 
     def client(self, _agency: str) -> FakeExchange:
         return self
@@ -31,11 +32,14 @@ class FakeExchange:
     def status(self) -> dict[str, Any]:
         return {"log": {"size": self.verified}, "outbox": {"waiting": 5}}
 
-    def events(self, *, after: int) -> Iterator[dict[str, Any]]:
-        yield from (event for event in self.told if event["seq"] > after)
-        if self.end is not None:
-            raise self.end
-        self.silence.wait(10)
+    def events(self, *, after: int) -> Generator[dict[str, Any]]:
+        try:
+            yield from (event for event in self.told if event["seq"] > after)
+            if self.end is not None:
+                raise self.end
+            self.silence.wait(10)
+        finally:
+            self.left.set()
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +77,12 @@ def test_times_are_of_stored_receipts_of_these_alerts() -> None:
     found = receipts(exchange).times({"a": 1.0, "b": 1.5}, 2)
     exchange.silence.set()
     assert found == [(1.0, 2.001), (1.5, 3.001)]
+
+
+def test_whoever_has_all_times_stays_no_longer() -> None:
+    exchange = FakeExchange(events=[receipt(1, "a"), receipt(2, "b")])
+    receipts(exchange).times({"a": 1.0}, 1)
+    assert exchange.left.wait(5)
 
 
 def test_silence_ends_with_what_is_missing() -> None:

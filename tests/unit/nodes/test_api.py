@@ -363,10 +363,10 @@ async def test_events_are_live_and_resume(served: Served) -> None:
     second = await served.node.receive("hk-customs")
     event = await waiting
     assert event["alert"] == second
-    await asyncio.to_thread(stream.close)  # type: ignore[attr-defined]  # it is a generator
+    await asyncio.to_thread(stream.close)
     resumed = served.client.events(after=event["seq"] - 1)
     assert (await asyncio.to_thread(next, resumed))["alert"] == second
-    await asyncio.to_thread(resumed.close)  # type: ignore[attr-defined]  # it is a generator
+    await asyncio.to_thread(resumed.close)
 
 
 async def test_silence_is_broken_now_and_then(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
