@@ -148,7 +148,8 @@ class Scope(Part):
     note: Line | None = None
 
 
-def _distinct(values: list[str]) -> list[str]:
+def distinct(values: list[str]) -> list[str]:
+    """The list, if nothing stands in it twice. Raises `duplicate`."""
     if len(set(values)) != len(values):
         raise refuse("duplicate", "An entry stands here twice.", "Leave out the repeated one.")
     return values
@@ -167,7 +168,7 @@ class Document(Part):
 
     kind: Kind = required("what sort of alert")
     title: Title = required("one line for the inbox")
-    to: Annotated[list[Address], ONE_OR_MORE, AfterValidator(_distinct)] = _one_or_more(
+    to: Annotated[list[Address], ONE_OR_MORE, AfterValidator(distinct)] = _one_or_more(
         "addressees: hk-customs, region:oceania, operation:marker, all", codes.MAX_ADDRESSES
     )
     narrative: Prose | None = optional("the facts in full sentences")
@@ -175,13 +176,13 @@ class Document(Part):
     language: Language = "en"
     grading: Grading | None = None
     marking: Marking = "amber"
-    caveats: Annotated[list[Caveat], ONE_OR_MORE, AfterValidator(_distinct)] = several("limits of use")
+    caveats: Annotated[list[Caveat], ONE_OR_MORE, AfterValidator(distinct)] = several("limits of use")
     handling: Line | None = optional("limits of use that no caveat covers")
     embargo: Moment | None = optional("not public before")
     status: Status = "actual"
     precedence: Precedence = Field(default_factory=_default_precedence, description="priority for watch and detection")
     operation: Slug | None = optional("the directory's operation it belongs to")
-    modes: Annotated[list[Mode], ONE_OR_MORE, AfterValidator(_distinct)] = several(
+    modes: Annotated[list[Mode], ONE_OR_MORE, AfterValidator(distinct)] = several(
         "transport modes, seen by the routing"
     )
     expires_hours: Annotated[int, Field(ge=1, le=MAX_EXPIRY_HOURS)] | None = optional(

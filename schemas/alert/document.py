@@ -76,9 +76,12 @@ def alert_to_wire(alert: Alert) -> dict[str, Value]:
     return _wire(alert)
 
 
-def alert_from_wire(value: Value) -> Alert:
-    """Read an alert that `alert_to_wire` wrote; anything it would have written otherwise is refused (BadDocument)."""
-    return read_canonical(value) or _read(value)
+def alert_from_wire(value: Value, *, size: int | None = None) -> Alert:
+    """Read an alert that `alert_to_wire` wrote; anything it would have written otherwise is refused (BadDocument).
+
+    ``size`` is that of bytes in which it was encoded, where the caller knows them, alone or with something around it.
+    """
+    return read_canonical(value, size=size) or _read(value)
 
 
 def _read(value: Value) -> Alert:

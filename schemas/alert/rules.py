@@ -17,7 +17,7 @@ from schemas.alert.problems import Problem
 
 PARTS = ("watch", "method", "risk", "request", "response", "sitrep", "bulletin", "correction", "recall")
 _KINDS = get_args(codes.Kind)
-_NEEDED = {"method", "risk", "request", "response", "sitrep", "bulletin", "correction", "recall"}
+NEEDED = {"method", "risk", "request", "response", "sitrep", "bulletin", "correction", "recall"}
 _RELATIONS = {"correction": "correct", "recall": "recall", "response": "reply"}
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _WIDE = ("region:", "operation:")
@@ -48,7 +48,7 @@ def _parts(document: Mapping[str, object]) -> Iterator[Problem]:
                 f"The part {part} belongs to alerts of kind {part}, not {kind}.",
                 f"Leave it out, or write kind: {part}.",
             )
-    if isinstance(kind, str) and kind in _NEEDED and document.get(kind) is None:
+    if isinstance(kind, str) and kind in NEEDED and document.get(kind) is None:
         yield Problem(
             kind, "missing", f"An alert of kind {kind} needs its part {kind}.", f"Add {kind}: with its fields."
         )

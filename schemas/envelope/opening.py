@@ -225,7 +225,7 @@ def open_included(
     with step(10):
         wire = alert_inside(inner, header, history.version(header.directory))
     with step(11):
-        alert = alert_from_wire(wire)
+        alert = alert_from_wire(wire, size=len(body))
     return OpenedAlert(index, decoded, header, alert, included.leaf, wire, _VERIFIED)
 
 
