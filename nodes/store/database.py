@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -30,7 +31,7 @@ from nodes.store.pairs import Pairs
 from nodes.store.quarantine import Quarantine
 from nodes.store.receipts import Receipts
 from nodes.store.search import SearchIndex
-from nodes.store.topics import Topics
+from nodes.store.topics import Topic, Topics
 
 T = TypeVar("T")
 
@@ -75,6 +76,18 @@ class Tables:
 Work = Callable[[Tables], T]
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Work that is done only if what came before it in its transaction changed the topic."""
+
+    topic: Topic
+    work: Work[Any]
+
+
+UNTOUCHED: Final = object()
+"""What became of work that had nothing to follow."""
+
+
 class Database:
     """The open file. Use from one thread only.
 
@@ -96,24 +109,28 @@ class Database:
 
     def write(self, work: Work[T]) -> T:
         """Run one piece of work in a transaction of its own; it is durable when this returns."""
-        (result,), _ = self.write_all([work])
+        results, _ = self.write_all([work])
+        result: T | Failed = results[0]
         if isinstance(result, Failed):
             raise result.error
         return result
 
-    def write_all(self, works: Sequence[Work[T]]) -> tuple[list[T | Failed], Topics]:
-        """Run several pieces of work and commit once.
+    def write_all(self, works: Sequence[Work[Any] | Following]) -> tuple[list[Any], Topics]:
+        """Run several pieces of work and commit once; what follows others comes after all of them.
 
         Each has a savepoint, so one that raises takes only its own changes with it. When the commit fails, all fail.
-        Returns each one's result or failure, in order, and the topics that changed.
+        Returns each one's result, `Failed` or `UNTOUCHED`, in order, and the topics that changed.
         """
         if self._in_doubt is not None:
             return [Failed(self._in_doubt) for _ in works], set()
         self._tables.topics.clear()
-        results: list[T | Failed] = []
+        results: list[Any] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results.extend(self._one(work) for work in works)
+            first = works[0]
+            if not isinstance(first, Following) and all(isinstance(work, Following) for work in works[1:]):
+                results.append(first(self._tables))  # alone: the transaction is its savepoint
+            results.extend(self._one(work) for work in works[len(results) :])
             self._connection.execute("COMMIT")
         except apsw.IOError as error:
             self._roll_back()
@@ -127,7 +144,11 @@ class Database:
             self.fold()
         return results, set(self._tables.topics)
 
-    def _one(self, work: Work[T]) -> T | Failed:
+    def _one(self, work: Work[Any] | Following) -> Any:
+        if isinstance(work, Following):
+            if work.topic not in self._tables.topics:
+                return UNTOUCHED
+            work = work.work
         self._connection.execute("SAVEPOINT work")
         try:
             result = work(self._tables)

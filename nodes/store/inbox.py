@@ -11,7 +11,7 @@ import apsw
 from nodes.store.entering import Row, alert_row, insert_alerts, next_number
 from nodes.store.events import Events
 from nodes.store.relations import OWN_ONLY, mark_received
-from nodes.store.rows import hex_list
+from nodes.store.rows import among
 from nodes.store.topics import Topics
 from schemas import codec, ids
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from schemas.alert.document import Alert
 
 _STATES = ("unread", "read", "actioned")
+
+_ABOUT = (
+    "SELECT relation, related, id, sender FROM alert INDEXED BY alert_related "
+    "WHERE related IN (?) AND direction = 'in' AND relation IN ('recall', 'correct') ORDER BY number"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,10 @@ class Inbox:
 
     def known(self, alert_ids: Sequence[bytes]) -> dict[bytes, int]:
         """Those of these alerts that were received here, with their log index."""
-        sql = "SELECT id, log_index FROM alert WHERE direction = 'in' AND id IN (SELECT unhex(value) FROM json_each(?))"
-        return {cast(bytes, alert): cast(int, index) for alert, index in self._db.execute(sql, (hex_list(alert_ids),))}
+        rows = self._db.execute(
+            *among("SELECT id, log_index FROM alert WHERE direction = 'in' AND id IN (?)", alert_ids)
+        )
+        return {cast(bytes, alert): cast(int, index) for alert, index in rows}
 
     def set_state(self, alert_id: bytes, state: str, *, now: int) -> bool:
         """An officer read or actioned it; False when it was there already (states only move forward)."""
@@ -101,16 +108,11 @@ class Inbox:
                 target = ids.parse_id(relation.alert)
                 if self._sender(target) == one.alert.sender:
                     mark_received(self._db, self._events, relation.type, target, one.id, now=now)
-        earlier = self._db.execute(
-            "SELECT about.relation, about.related, about.id FROM json_each(?) AS one "
-            "CROSS JOIN alert AS about INDEXED BY alert_related ON about.related = unhex(one.value) "
-            "JOIN alert AS original ON original.direction = 'in' AND original.id = about.related "
-            "WHERE about.direction = 'in' AND about.relation IN ('recall', 'correct') "
-            "AND about.sender = original.sender ORDER BY about.number",
-            (hex_list(one.id for one in received),),
-        ).fetchall()
-        for kind, original, by in earlier:
-            mark_received(self._db, self._events, str(kind), cast(bytes, original), cast(bytes, by), now=now)
+        senders = {one.id: one.alert.sender for one in received}
+        earlier = self._db.execute(*among(_ABOUT, list(senders))).fetchall()
+        for kind, original, by, sender in earlier:
+            if sender == senders[cast(bytes, original)]:
+                mark_received(self._db, self._events, str(kind), cast(bytes, original), cast(bytes, by), now=now)
 
     def _sender(self, alert_id: bytes) -> str | None:
         row = self._db.execute("SELECT sender FROM alert WHERE direction = 'in' AND id = ?", (alert_id,)).fetchone()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
 
 from nodes.store.events import Events
-from nodes.store.rows import number
+from nodes.store.rows import among, number
 from schemas import ids
 from schemas.limits import MAX_QUARANTINE, MAX_QUARANTINE_BYTES
 
@@ -75,8 +74,9 @@ class Quarantine:
 
     def holds(self, indexes: Sequence[int]) -> bool:
         """Whether anything was refused at one of these places of the log."""
-        found = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE log_index IN (SELECT value FROM json_each(?)))"
-        return bool(number(self._db, found, (json.dumps(indexes),)))
+        return bool(
+            number(self._db, *among("SELECT EXISTS (SELECT 1 FROM quarantine WHERE log_index IN (?))", indexes))
+        )
 
     def count(self) -> int:
         """How much there is."""

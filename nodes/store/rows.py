@@ -1,9 +1,8 @@
-"""Read single values from SQLite."""
+"""Read single values from SQLite, and ask for several at once."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import apsw
 
@@ -19,6 +18,13 @@ def optional_number(db: apsw.Connection, sql: str, values: tuple[apsw.SQLiteValu
     return None if row is None or row[0] is None else int(row[0])
 
 
-def hex_list(values: Iterable[bytes]) -> str:
-    """Values for one place of a query: ``… IN (SELECT unhex(value) FROM json_each(?))``."""
-    return json.dumps([value.hex() for value in values])
+def among(sql: str, values: Sequence[apsw.SQLiteValue]) -> tuple[str, tuple[apsw.SQLiteValue, ...]]:
+    """A query that says ``IN (?)`` once, for any number of values, and what to bind; NULL if there are none.
+
+    The last value is repeated until there are 1, 4, 16, 64 …: few texts of each query, which SQLite then has compiled.
+    """
+    places = 1
+    while places < len(values):
+        places *= 4
+    last = values[-1] if values else None
+    return sql.replace("(?)", "(?" + ", ?" * (places - 1) + ")"), (*values, *[last] * (places - len(values)))

@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nodes.store.database import Database, Failed, Tables
+from nodes.store.database import UNTOUCHED, Database, Failed, Following, Tables
 from nodes.store.topics import Topic, Topics
 from schemas.errors import ShuttingDown
 
@@ -50,7 +49,6 @@ class Follower:
 
 
 _Following = list[tuple[Follower, Any]]
-_UNTOUCHED = object()
 
 
 class Store:
@@ -141,13 +139,12 @@ class Store:
         topics: Topics = set()
         followed: _Following = []
         if writes:
-            works: list[Callable[[Tables], Any]] = [job.work for job in writes]
-            works += [partial(_if_changed, topic=follower.topic, work=work) for follower, work in following]
-            results, topics = self._database.write_all(works)
+            works = [Following(follower.topic, work) for follower, work in following]
+            results, topics = self._database.write_all([*(job.work for job in writes), *works])
             outcomes.extend(zip(writes, results[: len(writes)], strict=True))
             if not _all_failed(results):  # else whoever wrote is told, and there is nothing to follow
                 done = zip(following, results[len(writes) :], strict=True)
-                followed = [(follower, outcome) for (follower, _), outcome in done if outcome is not _UNTOUCHED]
+                followed = [(follower, outcome) for (follower, _), outcome in done if outcome is not UNTOUCHED]
         outcomes.extend((job, self._read(job)) for job in batch if not job.writes)
         return outcomes, topics, followed
 
@@ -193,10 +190,6 @@ class Store:
             for waiter in self._waiters.get(topic, ()):
                 if not waiter.done():
                     waiter.set_result(None)
-
-
-def _if_changed(tables: Tables, *, topic: Topic, work: Callable[[Tables], Any]) -> Any:
-    return work(tables) if topic in tables.topics else _UNTOUCHED
 
 
 def _all_failed(results: Sequence[Any]) -> bool:

@@ -109,6 +109,21 @@ async def test_a_follower_that_fails_is_told_so_and_takes_nothing_with_it(store:
     assert await store.read(lambda tables: (tables.held.get("a"), tables.held.get("b"))) == (b"1", None)
 
 
+async def test_work_alone_that_raises_leaves_nothing_and_nothing_follows_it(store: Store) -> None:
+    def bad(tables: Tables) -> None:
+        changing(tables)
+        raise NotFound("on purpose")
+
+    told: list[object] = []
+    with store.follow(followed(lambda tables: tables.held.put("b", b"2"), told)):
+        with pytest.raises(NotFound):
+            await store.write(bad)
+        assert await store.read(lambda tables: (tables.held.get("a"), tables.held.get("b"))) == (None, None)
+        await store.write(changing)
+    assert told == [None]
+    assert await store.read(lambda tables: (tables.held.get("a"), tables.held.get("b"))) == (b"1", b"2")
+
+
 async def test_a_follower_is_told_nothing_of_a_commit_that_failed(store: Store) -> None:
     def rude(tables: Tables) -> None:
         touch(tables)
