@@ -83,6 +83,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.txt
 	@mkdir -p build/bench
 	$(BIN)/python -m benchmarks.floors
+	$(BIN)/python -m benchmarks.node
 	@failed=0; $(BIN)/python -m benchmarks.brokers $(BENCH) || failed=1; $(BIN)/python -m benchmarks.profile || failed=1; \
 	$(if $(SCALE),$(BIN)/python -m benchmarks.scale $(SCALE) || failed=1;) \
 	$(BIN)/python -m benchmarks.report $(if $(PAGE),--page $(PAGE)) && exit $$failed

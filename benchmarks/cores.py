@@ -14,9 +14,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -24,10 +22,11 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl.bindings import crypto_sign_open
 from pydantic import BaseModel
 
+from benchmarks.directory import SENDER
+from benchmarks.documents import alert_document
+from benchmarks.world import example_world
 from schemas.alert.document import Alert, alert_from_wire, alert_to_wire, check_document, compose_alert
 from schemas.codec import Value, decode, encode
-from schemas.directory.agency_keys import parse_agency_keys
-from schemas.directory.documents import parse_directory
 from schemas.envelope.body import commitment, open_body, seal_body
 from schemas.envelope.header import Header, Recipient, decode_header, encode_header, sign_header, verify_header
 from schemas.envelope.opener import unwrap
@@ -64,11 +63,9 @@ from schemas.session.frames import (
     decode_frame,
     encode_frame,
 )
-from tests.support.directory import NOW, World, make_world
+from tests.support.directory import NOW, World
 from tests.support.envelope import SmallLog, alert_entry, counting_random, make_pairs
 
-REPOSITORY = Path(__file__).resolve().parents[1] / "certs" / "example" / "repository"
-SENDER = "hk-customs"
 ME = "sg-cnb"
 SLICE = 0.004
 """Seconds of one repeat: the longer, the more likely something else comes between."""
@@ -117,7 +114,7 @@ def _timed(call: Callable[[], object], count: int) -> float:
 
 
 def _cases() -> Iterator[Case]:
-    world = _world()
+    world = example_world()
     yield from _headers(world)
     yield from _entries_and_receipts(world)
     yield from _frames(world)
@@ -127,28 +124,9 @@ def _cases() -> Iterator[Case]:
     yield from _sealing(world)
 
 
-def _world() -> World:
-    """The example's agencies, regions, rules and standing requests, under keys of the tests."""
-    document = parse_directory((REPOSITORY / "directory.json").read_bytes())
-    regions = {name: [a.id for a in document.agencies.values() if name in a.regions] for name in document.regions}
-    world = make_world(sorted(document.agencies), rules=document.rules, regions=regions, publish=False)
-    for agency in world.agencies:
-        published = parse_agency_keys((REPOSITORY / "agencies" / f"{agency}.json").read_bytes(), agency)
-        world.keys[agency] = replace(world.keys[agency], requests=published.requests)
-    world.publish("root", "targets", *world.agencies)
-    return world
-
-
 def _document(to: Sequence[str]) -> dict[str, object]:
     """About 1 KiB, as the comparison with other brokers sends it."""
-    return {
-        "kind": "watch",
-        "marking": "green",
-        "to": list(to),
-        "title": "alert 17",
-        "narrative": counting_random("narrative")(512).hex(),
-        "subjects": [{"type": "container", "number": "CSQU3054383"}],
-    }
+    return alert_document(17, to, random=counting_random("narrative"))
 
 
 def _packed_and_back(data: bytes) -> Callable[[], object]:

@@ -22,6 +22,7 @@ from benchmarks.brokers import plot, results, tables
 from benchmarks.floors import __main__ as floors
 from benchmarks.floors.tables import floor_table, sharing_of, sum_table
 from benchmarks.floors.timing import Floor
+from benchmarks.node import results as node
 from benchmarks.profile import __main__ as profile
 from benchmarks.profile.tables import stage_table
 
@@ -51,6 +52,8 @@ def make_tables(folder: Path) -> dict[str, str]:
     sharing = sharing_of(measured, tables.OURS) if measured is not None else None
     if costs and measured is not None and sharing is not None:
         made["floor-sum"] = sum_table(costs, sharing, measured.load[tables.OURS])
+    if (folder / node.FILE).exists():
+        made["node"] = node.node_table(node.load(folder))
     if (folder / profile.FILE).exists():
         profiled = _read(folder / profile.FILE)
         made["profile"] = stage_table(profiled["stages"], profiled["collections"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from typing import Any
@@ -19,6 +18,7 @@ import aiohttp
 import uvloop
 
 from benchmarks.brokers.scenario import Scenario
+from benchmarks.documents import alert_document
 
 CONNECTIONS = 64
 """To the node, kept open: more calls wait, which counts as latency."""
@@ -35,7 +35,7 @@ async def hand_over(socket: str, to: list[str], scenario: Scenario) -> dict[str,
 
         async def one(number: int, asked: float) -> None:
             try:
-                due[await _take(session, document(number, to, scenario))] = asked
+                due[await _take(session, alert_document(scenario.first + number, to, scenario.body))] = asked
             finally:
                 window.release()
 
@@ -61,18 +61,6 @@ async def _take(session: aiohttp.ClientSession, alert: dict[str, Any]) -> str:
         if value["error"]["code"] != FULL:
             raise RuntimeError(f"the node refused an alert: {value}")
         await asyncio.sleep(PAUSE)
-
-
-def document(number: int, to: list[str], scenario: Scenario) -> dict[str, Any]:
-    """An alert of about as many bytes as the scenario says, none of which can be compressed much."""
-    return {
-        "kind": "watch",
-        "marking": "green",
-        "to": to,
-        "title": f"alert {scenario.first + number}",
-        "narrative": os.urandom(scenario.body // 2).hex(),
-        "subjects": [{"type": "container", "number": "CSQU3054383"}],
-    }
 
 
 async def run(socket: str, to: list[str]) -> None:

@@ -12,15 +12,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice, product
 from pathlib import Path
-
-import iso3166
 
 from benchmarks.brokers.processes import free_port
 from benchmarks.brokers.scenario import CHECKOUT
 from benchmarks.scale import usage
 from benchmarks.scale.prefill import prefill
+from benchmarks.world import agency_names
 from broker.config import Address, Config, load_config
 from broker.hub import now_ms
 from broker.setup import make_hub
@@ -31,13 +29,6 @@ from tests.support.hub import TestClock, sources, write_identity
 
 PATIENCE = 600.0
 """Seconds until a hub that does not become ready has failed: on ten million entries too it takes less than one."""
-
-
-def agency_names(count: int) -> list[str]:
-    """So many agency ids: of every country in turn, the customs first."""
-    countries = sorted(code.lower() for code in iso3166.countries_by_alpha2)
-    offices = ("customs", "police", "coast-guard")
-    return sorted(f"{country}-{office}" for office, country in islice(product(offices, countries), count))
 
 
 @dataclass(frozen=True, slots=True)

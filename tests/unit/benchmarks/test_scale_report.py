@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from benchmarks.scale.hub import agency_names
 from benchmarks.scale.report import Series, table
 from benchmarks.scale.usage import parse_memory
+from benchmarks.world import agency_names
 from schemas.ids import check_agency_id
 
 

@@ -148,5 +148,5 @@ def test_the_page_has_a_place_for_every_table(tmp_path: Path) -> None:
     made = make_tables(tmp_path)
     assert {"throughput", "targets", "machine"} <= set(made)
     page = PAGE.read_text(encoding="utf-8")
-    assert set(made) | {"floors", "floor-sum", "profile"} <= places(page)
+    assert set(made) | {"floors", "floor-sum", "node", "profile"} <= places(page)
     put_in(page, made)
