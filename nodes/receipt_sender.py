@@ -1,9 +1,9 @@
 """Sends signed receipts until the hub has answered each: accepted, or refused for good.
 
-The receiver hands over what it has just committed, so that nothing is read for it. What else the store holds is read
-when a session begins, when somebody else adds to it, and when a receipt that was put off is due. That a receipt was
-accepted is committed with whatever comes next, or after a second: one that is sent twice is answered twice, and logged
-once.
+The receiver hands over what it has just committed, so that nothing is read for it, and it goes out at once when there
+is room. What else the store holds is read when a session begins, when somebody else adds to it, and when a receipt that
+was put off is due. That a receipt was accepted is committed with whatever comes next, or by itself when nothing came
+for a second: one that is sent twice is answered twice, and logged once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nodes.store.database import Tables
 
 SETTLE_AFTER: Final = 1.0
-"""Seconds for which an accepted receipt waits for a commit to be deleted with."""
+"""Seconds without a commit after which accepted receipts are deleted in one of their own."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +57,14 @@ class ReceiptSender:
         self._offered: deque[SignedReceipt] = deque()
         self._unread = True  # the store may hold receipts to send that are not known here
         self._due: int | None = None  # when one that was put off is to be sent (ms)
-        self._changed = asyncio.Event()
+        self._sending = False  # nothing is sent before `run`
+        self._changed = asyncio.Event()  # there is something to send, and room for it
+        self._answered = asyncio.Event()  # something was accepted
 
     async def run(self) -> None:
         """Send whatever is due, as long as the session lasts."""
-        await until_first(self._send_all(), self._watch(self._store.revision("receipts")))
+        self._sending = True
+        await until_first(self._send_all(), self._watch(self._store.revision("receipts")), self._tidy())
 
     async def _watch(self, seen: int) -> None:
         while True:
@@ -72,12 +75,15 @@ class ReceiptSender:
     async def _send_all(self) -> None:
         while True:
             self._changed.clear()
-            while self._offered and self._room:
-                await self._send_one(self._offered.popleft())
+            await self._send_offered()
             if self._unread and self._room:
                 await self._send_due()
             else:
                 await self._wait()
+
+    async def _send_offered(self) -> None:
+        while self._offered and self._room:
+            await self._send_one(self._offered.popleft())
 
     @property
     def _room(self) -> int:
@@ -99,26 +105,48 @@ class ReceiptSender:
             await self._send(SendReceipt(receipt.receipt, receipt.signature))
 
     async def _wait(self) -> None:
-        """Wait for something to send, and meanwhile commit what was accepted if nobody else does."""
-        waits = [SETTLE_AFTER] if self._accepted else []
+        """Wait for something to send."""
+        wait = None
         if self._due is not None and not self._unread:  # else room is what is missing
-            waits.append(max(0.0, (self._due - self._clock()) / 1000))
+            wait = max(0.0, (self._due - self._clock()) / 1000)
         try:
-            async with asyncio.timeout(min(waits, default=None)):
+            async with asyncio.timeout(wait):
                 await self._changed.wait()
         except TimeoutError:
             self._unread = self._unread or (self._due is not None and self._clock() >= self._due)
-            if accepted := self.answered():
-                await self._store.write(lambda tables: tables.receipts.delete(accepted))
-                self.deleted(accepted)
+
+    async def _tidy(self) -> None:
+        """Commit that receipts were accepted, if nobody else does within a second."""
+        while True:
+            await self._answered.wait()
+            self._answered.clear()
+            before = self.answered()
+            await asyncio.sleep(SETTLE_AFTER)
+            if any(ref in self._accepted for ref in before):
+                await self._delete(self.answered())
+            elif self._accepted:
+                self._answered.set()
+
+    async def _delete(self, accepted: tuple[bytes, ...]) -> None:
+        await self._store.write(lambda tables: tables.receipts.delete(accepted))
+        self.deleted(accepted)
 
     def offer(self, receipts: Sequence[SignedReceipt]) -> None:
-        """Send these receipts, which the store holds."""
+        """Send these receipts, which the store holds: with the next `flush`, or when there is room."""
         self._offered.extend(receipts)
         if len(self._offered) > RECEIPT_WINDOW:  # the hub does not answer: they are read again when there is room
             self._offered.clear()
             self._unread = True
-        self._changed.set()
+
+    async def flush(self) -> None:
+        """Send what was offered, as far as there is room for it now."""
+        if self._sending:
+            await self._send_offered()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if (self._offered or self._unread) and self._room:
+            self._changed.set()
 
     def answered(self) -> tuple[bytes, ...]:
         """References of receipts that the hub accepted, to be deleted with whatever is committed next."""
@@ -138,6 +166,8 @@ class ReceiptSender:
         now = self._clock()
         refused = [(self._under_way[item.ref], item) for item in items if not item.accepted]
         self._accepted |= {item.ref: None for item in items if item.accepted}
+        if self._accepted:
+            self._answered.set()
 
         def commit(tables: Tables) -> None:
             for receipt, item in refused:
@@ -147,7 +177,7 @@ class ReceiptSender:
             await self._store.write(commit)
         for item in items:
             self._under_way.pop(item.ref, None)
-        self._changed.set()
+        self._go_on()
 
 
 def _due(tables: Tables, *, now: int, room: int, known: frozenset[bytes]) -> tuple[list[SignedReceipt], int | None]:

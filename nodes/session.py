@@ -264,6 +264,7 @@ class Session:
                     await self._recover()
                 case frames:
                     taken = await self._receiver.take(frames)
+                    await self._receipts.flush()
                     if taken.alerts:
                         await self._send(Credit(taken.alerts))
                     if taken.cosign is not None:

@@ -80,9 +80,17 @@ async def test_what_is_handed_over_is_sent_once(line: Line) -> None:
         await line.until_sent(0)  # it was there before the session
         await line.keep(1, 2)
         line.sender.offer([receipt(1), receipt(2)])
-        await line.until_sent(0, 1, 2)
+        await line.sender.flush()
+        assert line.sent == [0, 1, 2]
         await line.keep(3, tell=True)
         await line.until_sent(0, 1, 2, 3)  # the store was read, and what is under way not sent again
+
+
+async def test_nothing_is_sent_by_a_session_that_sends_no_receipts(line: Line) -> None:
+    await line.keep(0)
+    line.sender.offer([receipt(0)])
+    await line.sender.flush()
+    assert line.sent == []
 
 
 async def test_the_window_holds_for_what_is_handed_over_too(line: Line) -> None:
@@ -91,6 +99,8 @@ async def test_the_window_holds_for_what_is_handed_over_too(line: Line) -> None:
     async with running(line):
         await line.until_sent(*range(RECEIPT_WINDOW))
         line.sender.offer([receipt(RECEIPT_WINDOW)])
+        await line.sender.flush()
+        assert len(line.sent) == RECEIPT_WINDOW
         await line.sender.settle([accepted(0)])
         await line.until_sent(*range(RECEIPT_WINDOW + 1))
         await line.sender.settle([accepted(1)])
@@ -102,6 +112,7 @@ async def test_more_than_a_window_handed_over_is_left_to_the_store(line: Line) -
     async with running(line):
         await line.keep(*numbers)
         line.sender.offer([receipt(number) for number in numbers])
+        await line.sender.flush()
         for done in numbers:
             await line.until_sent(*numbers[: done + RECEIPT_WINDOW])
             await line.sender.settle([accepted(done)])
@@ -118,6 +129,19 @@ async def test_an_accepted_receipt_goes_with_the_next_commit_or_soon_by_itself(l
         await line.keep(2, tell=True)
         await line.until_sent(0, 1, 2)  # the store holds the accepted one still, and it is not sent again
         await eventually(lambda: _is(line, 2))
+        assert line.sender.answered() == ()
+
+
+async def test_what_others_committed_costs_no_commit_of_its_own(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.receipt_sender.SETTLE_AFTER", 0.02)
+    await line.keep(0, 1)
+    async with running(line):
+        await line.until_sent(0, 1)
+        await line.sender.settle([accepted(0)])
+        await line.parts.store.read(lambda _: None)  # time enough to see it
+        line.sender.deleted([receipt(0).ref])  # as whoever commits it says
+        await line.sender.settle([accepted(1)])
+        await eventually(lambda: _is(line, 1))  # by itself, and only what nobody else committed
         assert line.sender.answered() == ()
 
 
