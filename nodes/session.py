@@ -39,7 +39,7 @@ from schemas.errors import (
     Unreachable,
     refusal_from_code,
 )
-from schemas.limits import CLOCK_SKEW_MS, DEFAULT_CREDIT, MAX_EVIDENCE
+from schemas.limits import CLOCK_SKEW_MS, CREDIT_SHARE, DEFAULT_CREDIT, MAX_EVIDENCE
 from schemas.log.evidence import evidence_name
 from schemas.session.frames import (
     PROTOCOL,
@@ -111,6 +111,7 @@ class Session:
         self._current = asyncio.Event()  # the directory held is at least the one of the hub's welcome
         self._complete = asyncio.Event()  # nothing of a restoration of this node is outstanding
         self._expected = 0
+        self._used = 0  # of our credit, by alerts taken in
         self._transfers = Transfers(parts.store, self._send)
         self._keyring = Keyring(parts.identity, self._fetch_opener)
         self._receipts = ReceiptSender(
@@ -265,10 +266,16 @@ class Session:
                 case frames:
                     taken = await self._receiver.take(frames)
                     await self._receipts.flush()
-                    if taken.alerts:
-                        await self._send(Credit(taken.alerts))
+                    await self._grant(taken.alerts)
                     if taken.cosign is not None:
                         await self._send(taken.cosign)
+
+    async def _grant(self, alerts: int) -> None:
+        """Give back the credit of alerts that were taken in, once it is a good share of what was given."""
+        self._used += alerts
+        if self._used >= DEFAULT_CREDIT // CREDIT_SHARE:
+            await self._send(Credit(self._used))
+            self._used = 0
 
     async def _results(self, frame: Result) -> None:
         alerts = [item for item in frame.items if self._dispatch.owns(item.ref)]

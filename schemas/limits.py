@@ -229,6 +229,9 @@ DEFAULT_CREDIT: Final = 256
 CREDIT_RESERVE: Final = 8
 """One in so many of the credit that a node gives at first is kept for `flash` and `immediate`, so that these need not
 wait for room behind a backlog."""
+CREDIT_SHARE: Final = 4
+"""A node grants anew when one in so many of its credit was used up: an alert that comes alone costs no message for it,
+and the hub has always enough left for a whole frame."""
 MAX_CREDIT: Final = 65_536
 """The most a node can grant, so that credit cannot turn flow control off."""
 

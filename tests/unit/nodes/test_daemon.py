@@ -17,7 +17,7 @@ from nodes.daemon import run_node
 from nodes.lock import home_lock
 from nodes.store.store import Store
 from schemas.errors import BadConfig, ExampleKeys, StorageFull, StorageLocked, StorageTampered
-from schemas.session.frames import Bye, Credit, Submit
+from schemas.session.frames import Bye, SendReceipt, Submit
 from tests.support.envelope import counting_random
 from tests.support.fake_hub import FakeHub, FakeLink, example_config, example_seeds
 
@@ -62,7 +62,7 @@ async def test_it_serves_its_users_and_the_hub_and_stops_in_good_order(config: N
         end = await node.link.accepted()
         await end.catch_up()
         await end.block(hub.enter_alert(title="From the hub"))
-        await end.expect(Credit)
+        await end.expect(SendReceipt)
         submitted = asyncio.create_task(end.expect(Submit))
         sent = await asyncio.to_thread(
             node.client.send,
@@ -90,7 +90,7 @@ async def test_the_log_says_ready_and_no_words_of_an_alert(config: NodeConfig, h
             end = await node.link.accepted()
             await end.catch_up()
             await end.block(hub.enter_alert(title=SECRET, narrative=SECRET))
-            await end.expect(Credit)
+            await end.expect(SendReceipt)
             await asyncio.to_thread(node.client.status)
     assert [line["event"] for line in lines if line["event"] in ("ready", "stopped")] == ["ready", "stopped"]
     assert SECRET not in str(lines)

@@ -11,7 +11,7 @@ from nodes.exchange import FIRST_DELAY, LONGEST_DELAY, Exchange
 from nodes.session import Parts
 from schemas.alert.document import alert_to_wire
 from schemas.errors import NotPinned, StorageFull, StorageInDoubt, StorageTampered, Unreachable
-from schemas.session.frames import Block, Bye, Credit, Hello, Submit
+from schemas.session.frames import Block, Bye, Hello, SendReceipt, Submit
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, FakeLink, HubEnd, eventually, node_parts
 
@@ -157,7 +157,7 @@ async def test_after_a_fork_the_hub_is_not_called_but_alerts_are_taken_in(parts:
         end = await run.link.accepted()
         await end.catch_up()
         await end.block(hub.enter_alert())
-        await end.expect(Credit)
+        await end.expect(SendReceipt)
         block = other.block(forged, proven=end.proven)
         await end.send(Block(block.checkpoint, block.proof, block.items))
         assert (await end.expect(Bye)).code == "fork"
@@ -200,7 +200,7 @@ async def test_a_failure_in_mid_block_takes_nothing_in_and_the_next_session_does
         hello = await end.catch_up()
         assert hello.size == 5
         await end.block(index)
-        await end.expect(Credit)
+        await end.expect(SendReceipt)
     assert await parts.store.read(lambda t: t.alerts.count("in")) == 1
 
 
@@ -246,7 +246,7 @@ async def test_a_stop_says_goodbye(parts: Parts, hub: FakeHub) -> None:
         end = await run.link.accepted()
         await end.catch_up()
         await end.block(hub.enter_alert())
-        await end.expect(Credit)
+        await end.expect(SendReceipt)
     assert await end.expect(Bye) == Bye("", "")
 
 

@@ -28,7 +28,17 @@ from schemas.errors import (
     Unreachable,
 )
 from schemas.ids import sha256
-from schemas.limits import LONGEST_WAIT_MS, MAX_RETRY_MS, RANK_WAIT_MS, WINDOW, WINDOW_RESERVE
+from schemas.limits import (
+    CREDIT_RESERVE,
+    CREDIT_SHARE,
+    DEFAULT_CREDIT,
+    LONGEST_WAIT_MS,
+    MAX_BLOCK_ALERTS,
+    MAX_RETRY_MS,
+    RANK_WAIT_MS,
+    WINDOW,
+    WINDOW_RESERVE,
+)
 from schemas.log.checkpoint import verify_checkpoint
 from schemas.log.receipt import decode_receipt
 from schemas.session.frames import (
@@ -148,7 +158,7 @@ async def test_the_next_session_goes_on_from_what_the_first_left(parts: Parts, h
     async with running(parts, hub) as run:
         await run.end.catch_up()
         await run.end.block(hub.enter_alert())
-        await run.end.expect(Credit)
+        await run.end.expect(SendReceipt)
     async with running(parts, hub) as run:
         hello = await run.end.expect(Hello)
     checkpoint = hub.log.checkpoint()
@@ -191,19 +201,27 @@ async def test_with_the_clock_off_nothing_is_sent_but_alerts_arrive(parts: Parts
         await run.end.welcome(at=hub.clock() - offset)
         await run.end.send(hub.directory())
         run.end.proven = hub.size
-        await run.end.block(hub.enter_alert())
+        await run.end.block(*(hub.enter_alert() for _ in range(DEFAULT_CREDIT // CREDIT_SHARE)))
         frame = await run.end.next()
-    assert isinstance(frame, Credit)  # the alert was taken in, and neither a receipt nor our own alert came before
+    assert isinstance(frame, Credit)  # the alerts were taken in, and neither a receipt nor our own alert came before
 
 
 # Receiving ------------------------------------------------------------------------------------------------------------
 
 
-async def test_credit_is_granted_again_after_the_commit(run: Run, hub: FakeHub) -> None:
-    await run.end.block(hub.enter_alert(), hub.enter_alert())
-    credit = await run.end.expect(Credit)
-    assert credit.n == 2
-    assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 2
+async def test_credit_is_granted_again_when_a_share_of_it_was_used_and_committed(run: Run, hub: FakeHub) -> None:
+    share = DEFAULT_CREDIT // CREDIT_SHARE
+    for alerts in (2, share - 3, 2):
+        assert run.end.silent
+        await run.end.block(*(hub.enter_alert() for _ in range(alerts)))
+        assert isinstance(await run.end.next(), SendReceipt)
+    assert await run.end.next() == Credit(share + 1)
+    assert await run.parts.store.read(lambda t: t.alerts.count("in")) == share + 1
+
+
+def test_the_credit_that_is_not_granted_yet_never_keeps_the_hub_from_sending_a_whole_frame() -> None:
+    least = DEFAULT_CREDIT - (DEFAULT_CREDIT // CREDIT_SHARE - 1)
+    assert least - DEFAULT_CREDIT // CREDIT_RESERVE >= MAX_BLOCK_ALERTS
 
 
 async def test_a_receipt_is_sent_until_it_is_answered(parts: Parts, hub: FakeHub) -> None:
@@ -227,7 +245,7 @@ async def test_an_opener_is_fetched_from_the_hub(run: Run, hub: FakeHub) -> None
     fetch = await run.end.expect(Fetch)
     assert fetch == Fetch(opener_id(opener), 0)
     await run.end.send(Blob(fetch.digest, 0, len(opener), opener))
-    await run.end.expect(Credit)
+    await run.end.expect(SendReceipt)
     assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 1
 
 
@@ -336,7 +354,7 @@ async def test_nothing_is_sealed_under_an_older_directory_than_the_hubs(parts: P
     async with running(parts, hub) as run:
         await run.end.catch_up()
         await run.end.block(hub.enter_alert())
-        await run.end.expect(Credit)
+        await run.end.expect(SendReceipt)
     hub.publish("au-abf")
     async with running(parts, hub) as run:
         await run.compose()
@@ -523,7 +541,7 @@ async def test_an_alert_that_reaches_nobody_any_more_is_refused_here(run: Run, h
     await run.end.send(hub.directory(proven=run.end.proven, after=5))
     run.end.proven = hub.size
     await run.end.block(hub.enter_alert())
-    await run.end.expect(Credit)
+    await run.end.expect(SendReceipt)
     row = await run.settled(await run.compose(to=["au-abf"]), "refused")
     assert row.code == "nobody"
 
@@ -646,7 +664,7 @@ async def test_receipts_about_our_alerts_move_the_cursor_for_the_next_session(pa
 
 async def test_a_large_block_lets_others_work_in_between(run: Run, hub: FakeHub) -> None:
     await run.end.block(*(hub.enter_alert() for _ in range(2 * YIELD_EVERY)))
-    assert (await run.end.expect(Credit)).n == 2 * YIELD_EVERY
+    assert len(decode_receipt((await run.end.expect(SendReceipt)).receipt).items) == 2 * YIELD_EVERY
 
 
 async def test_a_hub_that_does_not_answer_the_greeting_is_left(
