@@ -54,8 +54,6 @@ class Feed:
         self._known: set[str] = set()
         """Agencies whose opener was sent."""
         self.hub.log = GrowingLog(parties.world)
-        self.directory = self._proving(encode_frame(self.hub.directory()))
-        """The first frame."""
         self._others(PAST)
 
     def alerts(self, documents: Sequence[dict[str, object]]) -> bytes:

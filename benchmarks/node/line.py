@@ -92,7 +92,7 @@ class Line:
         match frame:
             case Hello():
                 welcome = Welcome(PROTOCOL, world.origin, world.directory.version, hub.size, hub.clock(), 0, 0)
-                self.give(encode_frame(welcome), self._feed.directory)
+                self.give(encode_frame(welcome))
             case SendReceipt():
                 self.receipted += len(decode_receipt(frame.receipt).items)
                 self._accept(ResultItem(receipt_ref(frame.receipt), True, hub.size, "", "", ""))
@@ -109,7 +109,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One that stands in its session and holds the directory."""
+    """One that stands in its session; it held the directory from the start."""
 
     parts: Parts
     line: Line
@@ -122,15 +122,16 @@ async def connected(feed: Feed) -> AsyncIterator[Node]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with node_parts(Path(folder), feed.hub, feed.agency) as made:
             parts = replace(made, random=system_random)
+            parts.standing.history = feed.hub.world.history
             meter = Meter(parts.store, Path(folder) / "node.db")
             node = Node(parts, Line(feed, meter), meter)
             async with asyncio.TaskGroup() as tasks:
                 session = tasks.create_task(_session(node))
-                while not parts.standing.version:
-                    await parts.store.wait("directory", parts.store.revision("directory"))
+                await node.line.until()
                 _as_a_daemon()
                 yield node
                 session.cancel()
+    gc.unfreeze()
 
 
 async def _session(node: Node) -> None:

@@ -6,9 +6,12 @@ python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 from pathlib import Path
+
+import structlog
 
 from benchmarks.scale import report
 from benchmarks.scale.catch_up import measure_catch_up
@@ -17,6 +20,7 @@ from benchmarks.scale.hub_costs import measure_body, measure_recipients
 from benchmarks.scale.idle import measure_idle
 from benchmarks.scale.log_size import measure_log_size
 from benchmarks.scale.memory import measure_memory
+from benchmarks.scale.node_costs import NodeCosts, measure_node_body, measure_node_recipients
 from benchmarks.scale.report import Series
 
 LOG_SIZES = tuple(10**power for power in range(3, 8))
@@ -27,6 +31,8 @@ MEMORY_ALERTS = 4_000
 WAITING = (1_000, 10_000)
 IDLE_SECONDS = 30.0
 _FLOW = ("alert taken in, µs", "delivery, µs", "receipt of one, µs", "alert, all together, µs")
+_NODES = ("sender's node: alert, µs", "sender's node: one receipt, µs", "recipient's node: delivery, µs")
+_ALONE = "Each alert comes alone, and all its receipts in one frame."
 
 
 def main() -> None:
@@ -38,6 +44,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=LOG_SIZES[-1], help="entries of the longest log")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     made = [series for name in options.subjects or SUBJECTS for series in SUBJECTS[name](options)]
     options.to.mkdir(parents=True, exist_ok=True)
     head = (
@@ -82,13 +89,25 @@ def _recipients(options: argparse.Namespace) -> list[Series]:
     rows: dict[float, list[tuple[float, ...]]] = {
         count: [_costs(flow) for flow in rounds] for count, rounds in found.items()
     }
-    return [Series("Recipients: processor time at the hub", "recipients", _FLOW, rows, "Bodies of 1 KiB.")]
+    nodes = measure_node_recipients(RECIPIENTS, rounds=options.rounds, say=_say)
+    theirs: dict[float, list[tuple[float, ...]]] = {
+        count: [_node_costs(costs) for costs in rounds] for count, rounds in nodes.items()
+    }
+    return [
+        Series("Recipients: processor time at the hub", "recipients", _FLOW, rows, "Bodies of 1 KiB."),
+        Series("Recipients: processor time at the nodes", "recipients", _NODES, theirs, f"1 KiB. {_ALONE}"),
+    ]
 
 
 def _body(options: argparse.Namespace) -> list[Series]:
     found = measure_body(BODIES, rounds=options.rounds, alerts=options.alerts, say=_say)
     rows = {size / 1_024: [_costs(flow) for flow in rounds] for size, rounds in found.items()}
-    return [Series("Bodies: processor time at the hub", "KiB", _FLOW, rows, "One sender, 30 recipients.")]
+    nodes = measure_node_body(BODIES, rounds=options.rounds, say=_say)
+    theirs = {size / 1_024: [_node_costs(costs) for costs in rounds] for size, rounds in nodes.items()}
+    return [
+        Series("Bodies: processor time at the hub", "KiB", _FLOW, rows, "One sender, 30 recipients."),
+        Series("Bodies: processor time at the nodes", "KiB", _NODES, theirs, f"To 30. {_ALONE}"),
+    ]
 
 
 def _memory(options: argparse.Namespace) -> list[Series]:
@@ -142,6 +161,10 @@ SUBJECTS = {
 
 def _costs(flow: Flow) -> tuple[float, ...]:
     return flow.alert, flow.delivery, flow.receipt, flow.live
+
+
+def _node_costs(costs: NodeCosts) -> tuple[float, ...]:
+    return costs.alert, costs.receipt, costs.delivery
 
 
 def _say(line: str) -> None:

@@ -18,6 +18,7 @@ from benchmarks.node.meter import Cost
 from benchmarks.node.receiving import Arrival, measure_receiving
 from benchmarks.node.results import Row, load, node_table, save
 from benchmarks.node.sending import Departure, measure_sending
+from benchmarks.scale import node_costs
 from benchmarks.world import Parties, parties_of
 from nodes.service.compose import Composer
 from schemas.alert.document import check_document
@@ -109,6 +110,12 @@ async def test_an_alert_may_have_any_size_that_is_measured(parties: Parties, siz
     async with connected(Feed(parties, parties.sender)) as node:
         composed = Composer(node.parts.standing, node.parts.clock).compose(document, alert_id=uuid7(0, bytes))
     assert size * 0.97 <= len(encode(composed.document)) < size + 1_000
+
+
+def test_both_ends_of_an_alert_are_measured(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_costs, "ALERTS", 2)
+    costs = node_costs.measure_nodes(parties, size=4_096)
+    assert min(costs.alert, costs.receipt, costs.delivery) > 0
 
 
 def test_more_recipients_than_addresses_are_addressed_as_all() -> None:
