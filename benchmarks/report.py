@@ -40,6 +40,7 @@ def make_tables(folder: Path) -> dict[str, str]:
             "resources": tables.resources,
             "durability": tables.durability,
             "latency": tables.latency,
+            "latency-processor": tables.latency_processor,
             "latency-by-load": tables.latency_by_load,
         }
         made |= {name: write(measured) for name, write in each.items()}

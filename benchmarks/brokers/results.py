@@ -45,7 +45,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """One open-loop round: `rate` alerts a second, `share` of the capacity (0: none was asked for), latencies in ms."""
+    """One open-loop round: `rate` alerts a second, `share` of the capacity (0: none was asked for), latencies in ms.
+
+    The processor time of one delivery is in µs; 0: not kept.
+    """
 
     share: float
     rate: float
@@ -53,6 +56,14 @@ class Paced:
     p50: float
     p99: float
     p999: float
+    broker_cpu: float = 0.0
+    sender_cpu: float = 0.0
+    recipient_cpu: float = 0.0
+
+    @property
+    def cpu(self) -> float:
+        """µs of all parties for one delivery."""
+        return self.broker_cpu + self.sender_cpu + self.recipient_cpu
 
 
 @dataclass(slots=True)
@@ -111,4 +122,5 @@ def as_load(figures: Figures, disk: Disk, deliveries: int) -> Load:
 def as_paced(figures: Figures, share: float, rate: float) -> Paced:
     """The figures of an open-loop round."""
     p50, p99, p999 = map(figures.latency, (0.5, 0.99, 0.999))
-    return Paced(share, rate, figures.deliveries, p50, p99, p999)
+    cpu = (figures.broker_cpu, figures.sender_cpu, figures.recipient_cpu)
+    return Paced(share, rate, figures.deliveries, p50, p99, p999, *cpu)

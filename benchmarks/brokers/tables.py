@@ -15,13 +15,13 @@ T = TypeVar("T")
 NOT_DURABLE = ("Mosquitto",)
 """Peers that confirm what a crash would lose: no measure of what durability costs a broker."""
 
-LOAD: Mapping[str, Callable[[Load], float]] = {
-    "deliveries/s": lambda load: load.rate,
-    "broker µs": lambda load: load.broker_cpu,
-    "sender µs": lambda load: load.sender_cpu,
-    "recipient µs": lambda load: load.recipient_cpu,
-    "all µs": lambda load: load.cpu,
+PROCESSOR: Mapping[str, Callable[[Load | Paced], float]] = {
+    "broker µs": lambda made: made.broker_cpu,
+    "sender µs": lambda made: made.sender_cpu,
+    "recipient µs": lambda made: made.recipient_cpu,
+    "all µs": lambda made: made.cpu,
 }
+LOAD: Mapping[str, Callable[[Load], float]] = {"deliveries/s": lambda load: load.rate, **PROCESSOR}
 KEPT: Mapping[str, Callable[[Load], float]] = {
     "broker MB": lambda load: load.broker_memory / 1e6,
     "all recipients MB": lambda load: load.recipients_memory / 1e6,
@@ -75,6 +75,14 @@ def latency(results: Results) -> str:
     names = sorted(given, key=lambda name: median(paced.p99 for paced in given[name]))
     rows = [[name, *(spread([get(paced) for paced in given[name]]) for get in LATENCY.values())] for name in names]
     return table(["broker", *LATENCY], rows + _ratios(given, LATENCY, highest=set()))
+
+
+def latency_processor(results: Results) -> str:
+    """Whose processor time one delivery takes at the rate that is the same for all."""
+    given = {name: [paced for paced in each if not paced.share and paced.cpu] for name, each in results.paced.items()}
+    names = sorted(filter(given.get, given), key=lambda name: median(paced.cpu for paced in given[name]))
+    rows = [[name, *(spread([get(paced) for paced in given[name]]) for get in PROCESSOR.values())] for name in names]
+    return table(["broker", *PROCESSOR], rows + _ratios(given, PROCESSOR, highest=set()))
 
 
 def latency_by_load(results: Results) -> str:

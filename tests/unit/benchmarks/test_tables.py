@@ -81,6 +81,17 @@ def test_latencies_are_apart_by_rate() -> None:
     assert "| Redis | 50% | 3.00 | 90 | 5.00 | 11.0 | 12.0 |" in tables.latency_by_load(results())
 
 
+def test_processor_time_at_that_rate_stands_beside_them_where_it_was_kept() -> None:
+    made = results()
+    assert "Redis" not in tables.latency_processor(made)
+    made.paced["Redis"].append(Paced(0.0, 20, 600, 5, 10, 12, 10.0, 20.0, 30.0))
+    made.paced["Redis"].append(Paced(0.5, 20, 600, 5, 10, 12, 99.0, 99.0, 99.0))
+    made.paced[tables.OURS].append(Paced(0.0, 20, 600, 5, 10, 12, 30.0, 20.0, 130.0))
+    lines = tables.latency_processor(made).splitlines()[2:]
+    assert lines[0] == "| Redis | 10.0 | 20.0 | 30.0 | 60.0 |"
+    assert lines[2] == f"| {tables.OURS} ÷ best peer | 3.00 | 1.00 | 4.33 | 3.00 |"
+
+
 def test_resources_are_compared_too_but_not_with_nothing() -> None:
     made = results()
     made.load["Redis"] = [replace(LOAD, broker_memory=2_500_000, recipient_disk=0)]
