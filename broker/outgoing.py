@@ -1,7 +1,9 @@
 """What one session sends next. No socket here: frames come out when asked for, as far as credit goes.
 
 Order: answers to the node's own submissions, pieces of attachments, new directory versions, a checkpoint to be
-cosigned, one that was, then alerts by precedence with the receipts that are due.
+cosigned, one that was, then alerts by precedence with the receipts that are due. What lies ready goes ahead of a
+checkpoint, once: of one to be cosigned when it stands on the same, for a node commits a block and the question about
+its checkpoint together, and of one that was cosigned, of which it has each signature to verify.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Outgoing:
         self._openers: dict[bytes, None] = {}
         self._asked: Round | None = None
         self._cosigning = False
+        self._gave_way: set[type] = set()  # kinds of checkpoints that blocks went ahead of
         self._shown = 0
         self._recover: Recover | None = None
 
@@ -109,12 +112,15 @@ class Outgoing:
             return await self._next_directory()
         if self._recover is not None:
             return await self._next_recovered(self._recover)
-        if (asked := self._exchange.witnessing.newest) is not None and self._may_ask(asked):
-            return await self._next_head(asked)
-        shown = self._exchange.witnessing.shown
-        if shown is not None and self._shown < shown[0] <= self._proven:
-            return await self._next_witnessed(*shown)
-        return await self._next_block(credit)
+        if (checkpoint := self._next_checkpoint()) is None:
+            return await self._next_block(credit)
+        if self._gives_way(checkpoint) and (block := await self._next_ready(credit)) is not None:
+            self._gave_way.add(type(checkpoint))
+            return block
+        self._gave_way.discard(type(checkpoint))
+        if isinstance(checkpoint, Round):
+            return await self._next_head(checkpoint)
+        return await self._next_witnessed(*checkpoint)
 
     def last_results(self) -> Iterator[Frame]:
         """The answers not sent yet, for a session that is about to end: what they say is true, whatever comes."""
@@ -138,6 +144,20 @@ class Outgoing:
         frame = await self._exchange.read(build)
         self._recover, self._proven = None, head.size
         return frame
+
+    def _next_checkpoint(self) -> Round | tuple[int, bytes] | None:
+        """The checkpoint to be cosigned, or the one that was, that this node is to be sent."""
+        witnessing = self._exchange.witnessing
+        if witnessing.newest is not None and self._may_ask(witnessing.newest):
+            return witnessing.newest
+        if witnessing.shown is not None and self._shown < witnessing.shown[0] <= self._proven:
+            return witnessing.shown
+        return None
+
+    def _gives_way(self, checkpoint: Round | tuple[int, bytes]) -> bool:
+        """Whether a block may go ahead: one for each of its kind, and of a question none from beyond its checkpoint."""
+        same = not isinstance(checkpoint, Round) or checkpoint.size == self._exchange.head.size
+        return same and type(checkpoint) not in self._gave_way
 
     def _may_ask(self, newest: Round) -> bool:
         """One question at a time, each for the newest checkpoint only, and never for one before what the node holds."""
@@ -165,16 +185,24 @@ class Outgoing:
         while True:
             if credit > 0 and self._queue.needs_refill:
                 await self._refill()
-            slow = max(0, min(MAX_BLOCK_ALERTS, credit - self._reserve))
-            keys = self._queue.take(min(credit, MAX_BLOCK_ALERTS), slow=slow)
-            if not keys and not self._notices_due:
-                return None
+            keys = self._take(credit)
             frame = await self._ship(keys)
             if frame is not None or not keys:
                 return frame
             # All of these had expired or lost their body; what lies behind them may not have.
 
+    async def _next_ready(self, credit: int) -> Frame | None:
+        """A block of what need not be looked for first: from the log as it is now."""
+        return await self._ship(self._take(credit))
+
+    def _take(self, credit: int) -> list[Key]:
+        slow = max(0, min(MAX_BLOCK_ALERTS, credit - self._reserve))
+        return self._queue.take(min(credit, MAX_BLOCK_ALERTS), slow=slow)
+
     async def _ship(self, keys: list[Key]) -> Frame | None:
+        """A block of these alerts with the receipts that are due; None if there is nothing to send."""
+        if not keys and not self._notices_due:
+            return None
         head, exchange, now = self._exchange.head, self._exchange, self._exchange.clock()
         shipment: Shipment | None = None
         if keys and not self._notices_due:  # so every receipt up to this head was sent
