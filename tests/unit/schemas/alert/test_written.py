@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
@@ -27,7 +27,7 @@ FORMS = {form["pattern"]: (function, form) for function, form in AS_IT_IS.items(
 def test_a_text_of_a_plain_form_is_returned_as_it_is(pattern: str, data: st.DataObject) -> None:
     function, form = FORMS[pattern]
     text = data.draw(st.from_regex(pattern.replace(r"\z", r"\Z"), fullmatch=True))
-    text = text[: form.get("max_length")].rstrip("-")
+    assume(len(text) <= form.get("max_length", len(text)))
     assert function(text) == text
 
 
