@@ -6,15 +6,31 @@ that exists is complete and within all limits, whether it was decoded or is abou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain, pairwise, product
-from typing import Any, Final, NamedTuple
+from itertools import repeat
+from operator import attrgetter, call
+from typing import Any, Final
 
-import msgpack
+from msgspec.structs import astuple
 
-from schemas.codec import Fields, Value, decode, encode, pack
+from schemas.codec import Fields, Value, decode, encode
+from schemas.envelope.header_wire import (
+    FIELDS,
+    OPENER_ID_SIZE,
+    SUITE,
+    VERSION,
+    WRAP_SIZE,
+    AttachmentRef,
+    HeaderWire,
+    Recipient,
+    Relation,
+    ascending,
+    encode_wire,
+    is_typed,
+    read_good,
+)
 from schemas.envelope.words import (
     MARKINGS,
     MODES,
@@ -26,17 +42,7 @@ from schemas.envelope.words import (
     TOPICS,
 )
 from schemas.errors import BadAddress, BadId, Malformed
-from schemas.ids import (
-    AGENCY_IDS,
-    DIGEST_SIZE,
-    ID_SIZE,
-    KEY_ID_SIZE,
-    check_agency_id,
-    check_id,
-    check_slug,
-    is_id,
-    is_slug,
-)
+from schemas.ids import AGENCY_IDS, DIGEST_SIZE, ID_SIZE, KEY_ID_SIZE, check_agency_id, check_id, check_slug
 from schemas.keys import SigningKey, verify
 from schemas.limits import (
     MAX_ADDRESSES,
@@ -63,36 +69,7 @@ __all__ = [
     "verify_header",
 ]
 
-VERSION: Final = 1
-SUITE: Final = 1
-"""Ed25519, X-Wing under HPKE, ChaCha20-Poly1305, BLAKE2b, SHA-256."""
-OPENER_ID_SIZE: Final = 16
-WRAP_SIZE: Final = 48
-"""A 32-byte content key and the Poly1305 tag."""
-
 _SIGNED: Final = b"crossbearing/1/header\0"
-
-
-class Recipient(NamedTuple):
-    """One recipient: which opener starts the pair key, and the content key under it."""
-
-    agency: str
-    opener_id: bytes
-    wrap: bytes
-
-
-class Relation(NamedTuple):
-    """What this alert is to an earlier one: a reply to it, a correction of it ..."""
-
-    type: str
-    alert: bytes
-
-
-class AttachmentRef(NamedTuple):
-    """A sealed attachment: SHA-256 and size of its ciphertext."""
-
-    digest: bytes
-    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +108,9 @@ class Header:
 
     def recipient(self, agency: str) -> Recipient | None:
         """The recipient of that name, if it is one."""
-        return next((_new_recipient(parts) for parts in _get_recipients(self) if parts[0] == agency), None)
+        at = bisect_left(self.recipients, agency, key=_agency)
+        found = self.recipients[at : at + 1]
+        return found[0] if found and found[0].agency == agency else None
 
     def __post_init__(self) -> None:
         if self.version != VERSION or self.suite != SUITE:
@@ -163,9 +142,9 @@ class Header:
         ):
             _check(word in words, name, f"is none of {', '.join(words)}")
         _check(all(mode in MODES for mode in self.modes), "modes", f"has more than {', '.join(MODES)}")
-        _check(_ascending(self.modes), "modes", "is not sorted, each once")
+        _check(ascending(self.modes), "modes", "is not sorted, each once")
         _check(all(subject in SUBJECTS for subject in self.subjects), "subjects", "has an unknown type")
-        _check(_ascending(self.subjects), "subjects", "is not sorted, each once")
+        _check(ascending(self.subjects), "subjects", "is not sorted, each once")
         if self.operation is not None:
             check_slug(self.operation)
 
@@ -177,7 +156,7 @@ class Header:
                 parse_address(address)
         agencies = [recipient.agency for recipient in self.recipients]
         _check(1 <= len(agencies) <= MAX_RECIPIENTS, "recipients", f"does not hold 1 to {MAX_RECIPIENTS} recipients")
-        _check(_ascending(agencies), "recipients", "is not sorted by agency, each once")
+        _check(ascending(agencies), "recipients", "is not sorted by agency, each once")
         _check(self.sender not in agencies, "recipients", "holds the sender")
         sizes = {(len(recipient.opener_id), len(recipient.wrap)) for recipient in self.recipients}
         if sizes == {(OPENER_ID_SIZE, WRAP_SIZE)} and AGENCY_IDS.all(agencies):
@@ -199,56 +178,17 @@ class Header:
             _check(1 <= attachment.size <= MAX_ATTACHMENT, "attachments", f"has a size over {MAX_ATTACHMENT}")
 
 
-_new_recipient: Final = partial(tuple.__new__, Recipient)
-_get_recipients: Final = getattr(Header, "recipients").__get__  # noqa: B009  # a slot, which is no attribute of the type to the type checker
-_set_recipients: Final = getattr(Header, "recipients").__set__  # noqa: B009
-
-
-def _recipients(header: Header) -> tuple[Recipient, ...]:
-    """As given; or, of a header that was decoded, made of their parts once somebody asks for all of them."""
-    held: Any = _get_recipients(header)
-    if type(held) is not list:
-        given: tuple[Recipient, ...] = held
-        return given
-    made: tuple[Recipient, ...] = tuple(map(_new_recipient, held))
-    _set_recipients(header, made)
-    return made
-
-
-setattr(Header, "recipients", property(_recipients, _set_recipients))  # noqa: B010  # still a field to the type checker
+_agency: Final = attrgetter("agency")
+_parts: Final = attrgetter(*FIELDS)
+_setters: Final = [getattr(Header, name).__set__ for name in FIELDS]
+"""They set the fields of a header that nobody has seen yet; afterwards it is frozen."""
 
 
 def encode_header(header: Header) -> bytes:
     """The canonical bytes of a header; the bounds of its fields keep them within MAX_HEADER."""
-    recipients, attachments = [[*parts] for parts in header.recipients], [[*parts] for parts in header.attachments]
-    value: dict[str, Any] = {
-        "address": [*header.address],
-        "attachments": attachments,
-        "body_digest": header.body_digest,
-        "body_size": header.body_size,
-        "commitment": header.commitment,
-        "created": header.created,
-        "directory": header.directory,
-        "expires": header.expires,
-        "id": header.id,
-        "key": header.key,
-        "marking": header.marking,
-        "modes": [*header.modes],
-        "operation": header.operation,
-        "precedence": header.precedence,
-        "recipients": recipients,
-        "relation": [*header.relation] if header.relation is not None else None,
-        "sender": header.sender,
-        "status": header.status,
-        "subjects": [*header.subjects],
-        "suite": header.suite,
-        "topic": header.topic,
-        "version": header.version,
-    }
+    wire = HeaderWire(*_parts(header))
     # A header is within all bounds, but may have been made of other types that have lengths and orders.
-    parts = chain(header.address, header.relation or (), *recipients, *attachments)
-    typed = tuple(map(type, value.values())) in _TYPES and _LEAVES.issuperset(map(type, parts))
-    return pack(value) if typed else encode(value)
+    return encode_wire(wire) if is_typed(wire) else encode(_wire(header))
 
 
 def decode_header(data: bytes) -> Header:
@@ -256,7 +196,8 @@ def decode_header(data: bytes) -> Header:
 
     Raises `TooLarge`, `Truncated`, `NotCanonical`, `TooDeep` or `Malformed` naming the field.
     """
-    return _read_good(data) or _read(data)
+    wire = read_good(data)
+    return _read(data) if wire is None else _header(wire)
 
 
 def sign_header(header_bytes: bytes, key: SigningKey) -> bytes:
@@ -267,6 +208,19 @@ def sign_header(header_bytes: bytes, key: SigningKey) -> bytes:
 def verify_header(header_bytes: bytes, signature: bytes, public: bytes) -> None:
     """Check the sender's signature over exactly these header bytes. Raises `BadSignature`."""
     verify(public, _SIGNED + header_bytes, signature)
+
+
+def _header(wire: HeaderWire) -> Header:
+    header = object.__new__(Header)
+    deque(map(call, _setters, repeat(header), astuple(wire)), 0)
+    return header
+
+
+def _wire(header: Header) -> dict[str, Value]:
+    value: dict[str, Any] = dict(zip(FIELDS, _parts(header), strict=True))
+    lists = {name: [*part] for name, part in value.items() if isinstance(part, tuple)}
+    inner = {"recipients": [[*astuple(recipient)] for recipient in header.recipients]}
+    return value | lists | inner | {"attachments": [[*attachment] for attachment in header.attachments]}
 
 
 # -- reading what is wrong, field by field -----------------------------------------------------------------------------
@@ -328,10 +282,6 @@ def _attachment(value: Value) -> AttachmentRef:
     raise _wrong("attachments", "holds something else than digest and size")
 
 
-def _ascending(values: Iterable[str]) -> bool:
-    return all(first < second for first, second in pairwise(values))
-
-
 def _check(holds: bool, field: str, otherwise: str) -> None:
     if not holds:
         raise _wrong(field, otherwise)
@@ -339,160 +289,3 @@ def _check(holds: bool, field: str, otherwise: str) -> None:
 
 def _wrong(field: str, what: str) -> Malformed:
     return Malformed(f"header.{field} {what}", field=f"header.{field}")
-
-
-# -- reading what is good, a list at a time ----------------------------------------------------------------------------
-
-_FIELDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
-    ("address", (list,)),
-    ("attachments", (list,)),
-    ("body_digest", (bytes,)),
-    ("body_size", (int,)),
-    ("commitment", (bytes,)),
-    ("created", (int,)),
-    ("directory", (int,)),
-    ("expires", (int,)),
-    ("id", (bytes,)),
-    ("key", (bytes,)),
-    ("marking", (str,)),
-    ("modes", (list,)),
-    ("operation", (str, type(None))),
-    ("precedence", (str,)),
-    ("recipients", (list,)),
-    ("relation", (list, type(None))),
-    ("sender", (str,)),
-    ("status", (str,)),
-    ("subjects", (list,)),
-    ("suite", (int,)),
-    ("topic", (str,)),
-    ("version", (int,)),
-)
-"""Each with its types, in the order of the encoding."""
-_LEAVES: Final = frozenset({str, bytes, int})
-_ORDER: Final = tuple(name for name, _ in _FIELDS)
-_TYPES: Final = frozenset(product(*(types for _, types in _FIELDS)))
-_LONGEST: Final = 2 * MAX_RECIPIENTS
-"""Items of a list that msgpack makes room for: more than any may have, so that those that are too long are seen."""
-_SETTERS: Final = tuple(_set_recipients if name == "recipients" else getattr(Header, name).__set__ for name in _ORDER)
-"""They set a field of a header that nobody has seen yet; afterwards it is frozen."""
-
-
-def _read_good(data: bytes) -> Header | None:
-    """The header in ``data`` if it is good beyond doubt; None if there may be anything wrong, which `_read` then names.
-
-    Everything that `_read` checks is checked here again, at a tenth of its cost.
-    """
-    if len(data) > MAX_HEADER:
-        return None
-    try:
-        value = msgpack.unpackb(data, max_array_len=_LONGEST, max_map_len=len(_ORDER), max_ext_len=0)
-    except ValueError:
-        return None
-    if type(value) is not dict or tuple(value) != _ORDER or tuple(map(type, value.values())) not in _TYPES:
-        return None
-    (
-        address,
-        attachments,
-        body_digest,
-        body_size,
-        commitment,
-        created,
-        directory,
-        expires,
-        alert_id,
-        key,
-        marking,
-        modes,
-        operation,
-        precedence,
-        recipients,
-        relation,
-        sender,
-        status,
-        subjects,
-        suite,
-        topic,
-        version,
-    ) = value.values()
-    good = (
-        version == VERSION
-        and suite == SUITE
-        and is_id(alert_id)
-        and AGENCY_IDS.all((sender,))
-        and len(key) == KEY_ID_SIZE
-        and 1 <= directory <= MAX_INDEX
-        and 0 <= created <= MAX_TIME_MS
-        and created < expires <= created + MAX_EXPIRY_MS
-        and precedence in PRECEDENCES
-        and marking in MARKINGS
-        and topic in TOPICS
-        and status in STATUSES
-        and (operation is None or is_slug(operation))
-        and (not modes or _good_words(modes, MODES))
-        and (not subjects or _good_words(subjects, SUBJECTS))
-        and _good_address(address)
-        and (relation is None or _good_relation(relation))
-        and _good_recipients(recipients, sender)
-        and len(commitment) == DIGEST_SIZE
-        and len(body_digest) == DIGEST_SIZE
-        and 1 <= body_size <= MAX_BODY
-        and _good_attachments(attachments)
-        and pack(value) == data
-    )
-    if not good:
-        return None
-    header = object.__new__(Header)
-    value["address"] = tuple(address)
-    value["modes"] = tuple(modes)
-    value["subjects"] = tuple(subjects)
-    value["attachments"] = tuple(map(AttachmentRef._make, attachments))
-    value["relation"] = None if relation is None else Relation._make(relation)
-    for setter, part in zip(_SETTERS, value.values(), strict=True):
-        setter(header, part)
-    return header
-
-
-def _good_words(values: list[Any], words: tuple[str, ...]) -> bool:
-    return set(map(type, values)) == {str} and set(words).issuperset(values) and _ascending(values)
-
-
-def _good_address(values: list[Any]) -> bool:
-    return (
-        len(values) <= MAX_ADDRESSES
-        and set(map(type, values)) == {str}
-        and len(set(values)) == len(values)
-        and ADDRESSES.all(values)
-    )
-
-
-def _good_relation(value: list[Any]) -> bool:
-    return list(map(type, value)) == [str, bytes] and value[0] in RELATIONS and is_id(value[1])
-
-
-def _good_recipients(values: list[Any], sender: str) -> bool:
-    last = ""
-    for value in values:
-        if type(value) is not list or len(value) != len(Recipient._fields):
-            return False
-        agency, opener_id, wrap = value
-        if not (
-            type(agency) is str
-            and last < agency
-            and type(opener_id) is bytes
-            and len(opener_id) == OPENER_ID_SIZE
-            and type(wrap) is bytes
-            and len(wrap) == WRAP_SIZE
-        ):
-            return False
-        last = agency
-    agencies = [value[0] for value in values]
-    return 1 <= len(values) <= MAX_RECIPIENTS and AGENCY_IDS.all(agencies) and sender not in agencies
-
-
-def _good_attachments(values: list[Any]) -> bool:
-    for value in values:
-        if type(value) is not list or list(map(type, value)) != [bytes, int]:
-            return False
-        if len(value[0]) != DIGEST_SIZE or not 1 <= value[1] <= MAX_ATTACHMENT:
-            return False
-    return len(values) <= MAX_ATTACHMENTS and len({value[0] for value in values}) == len(values)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from schemas.codec import encode
 from schemas.envelope.body import CONTENT_KEY_SIZE
-from schemas.envelope.header import OPENER_ID_SIZE, WRAP_SIZE
+from schemas.envelope.header_wire import OPENER_ID_SIZE, WRAP_SIZE
 from schemas.errors import OpenerUnknown, WrapFailed
 from schemas.ids import ID_SIZE, key_id, sha256
 from schemas.keys import SEALED_OVERHEAD, SealingKey, seal_to

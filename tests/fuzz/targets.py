@@ -58,6 +58,7 @@ DECODERS: Final[Mapping[str, str]] = {
     "schemas.envelope.disclosure.decode_disclosure": "disclosure",
     "schemas.envelope.disclosure.known_lines": "known-lines",
     "schemas.envelope.header.decode_header": "header",
+    "schemas.envelope.header_wire.read_good": "header",
     "schemas.envelope.opener.open_opener": "opener",
     "schemas.envelope.opener.unwrap": "opener",
     "schemas.envelope.opening.open_alert": "partner",

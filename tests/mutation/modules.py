@@ -44,6 +44,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "nodes/taking.py": ("tests/unit/nodes/test_receive.py",),
     "nodes/receipts.py": ("tests/unit/nodes/test_receipts.py",),
     "schemas/envelope/header.py": ("tests/unit/schemas/envelope/test_header.py",),
+    "schemas/envelope/header_wire.py": ("tests/unit/schemas/envelope/test_header.py",),
     "schemas/envelope/seal.py": ("tests/unit/schemas/envelope/test_seal.py",),
     "schemas/log/entry.py": ("tests/unit/schemas/log/test_entry.py",),
     "schemas/log/receipt.py": ("tests/unit/schemas/log/test_receipt.py",),

@@ -143,7 +143,9 @@ def test_node_hub_and_auditor_agree_on_every_alert(tables: Tables, setting: Sett
     others = [agency for agency in AGENCIES if agency not in {r.agency for r in header.recipients} | {asked.sender}]
     if others:
         stray = Recipient(others[0], bytes(16), bytes(48))
-        more = with_recipients(header, tuple(sorted((*header.recipients, stray))), asked)
+        more = with_recipients(
+            header, tuple(sorted((*header.recipients, stray), key=lambda recipient: recipient.agency)), asked
+        )
         assert not admitted(more, directory, asked.sender)
         assert blamed(more, directory)
     if len(header.recipients) > 1:

@@ -13,6 +13,8 @@ from hashlib import shake_256
 from random import Random
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from schemas.alert.document import Alert, compose_alert
 from schemas.directory.history import DirectoryHistory
 from schemas.envelope.header import Header, Recipient, decode_header, encode_header, sign_header
@@ -230,7 +232,9 @@ class Rogue:
             case "body":
                 body = body[:-1] + bytes([body[-1] ^ 1])
             case "wrap":
-                header = replace(header, recipients=tuple(r._replace(wrap=bytes(48)) for r in header.recipients))
+                header = replace(
+                    header, recipients=tuple(structs.replace(r, wrap=bytes(48)) for r in header.recipients)
+                )
             case "expires":
                 header = replace(header, expires=header.created + 1)
             case "directory":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from msgspec import structs
 
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.codec import Value, decode, encode
@@ -156,8 +157,9 @@ class Maker:
         committed = commitment(key)
         signing = self.world.signing["hk-customs"]
         recipients = tuple(
-            recipient._replace(
-                wrap=wrap(self.pair("hk-customs", recipient.agency, signing).secret, self.header.id, committed, key)
+            structs.replace(
+                recipient,
+                wrap=wrap(self.pair("hk-customs", recipient.agency, signing).secret, self.header.id, committed, key),
             )
             for recipient in self.header.recipients
         )
@@ -181,7 +183,7 @@ class Maker:
 
     def my_wrap(self, wrapped: bytes) -> tuple[Any, ...]:
         """The recipients with another wrap for `ME`."""
-        return tuple(r._replace(wrap=wrapped) if r.agency == ME else r for r in self.header.recipients)
+        return tuple(structs.replace(r, wrap=wrapped) if r.agency == ME else r for r in self.header.recipients)
 
 
 def all_cases(m: Maker) -> Iterator[Case]:
@@ -461,7 +463,9 @@ def steps_6_to_8(m: Maker) -> Iterator[Case]:
         "opener-under-another-signing-key": m.pair("hk-customs", ME, SECOND_KEY),
     }
     for name, pair in foreign.items():
-        recipients = tuple(r._replace(opener_id=pair.opener_id) if r.agency == ME else r for r in m.header.recipients)
+        recipients = tuple(
+            structs.replace(r, opener_id=pair.opener_id) if r.agency == ME else r for r in m.header.recipients
+        )
         given = {**m.with_header(recipients=recipients), "openers": [pair.opener.hex()]}
         yield name, "The header names an opener that was not made for this pair.", 7, "opener-unknown", given
     mine = next(r for r in m.header.recipients if r.agency == ME)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas.alert.document import Alert, alert_from_wire, alert_to_wire
 from schemas.codec import Value
@@ -124,7 +125,7 @@ class Case:
     def with_body(self, body: bytes, key: bytes, **header: Any) -> OpenedAlert:
         committed = commitment(key)
         recipients = tuple(
-            r._replace(wrap=wrap(self.pairs[r.agency].secret, self.header.id, committed, key))
+            structs.replace(r, wrap=wrap(self.pairs[r.agency].secret, self.header.id, committed, key))
             for r in self.header.recipients
         )
         named = {"body_digest": sha256(body), "body_size": len(body), **header}
@@ -376,7 +377,7 @@ def test_step_8_content_key(case: Case) -> None:
     refused(8, "wrap-failed", lambda: case.open(secret_for=lambda *_: bytes(32)))
     mine = next(n for n, r in enumerate(case.header.recipients) if r.agency == ME)
     recipients = list(case.header.recipients)
-    recipients[mine] = recipients[mine]._replace(wrap=bytes(48))
+    recipients[mine] = structs.replace(recipients[mine], wrap=bytes(48))
     refused(8, "wrap-failed", lambda: case.reopen(replace(case.header, recipients=tuple(recipients))))
 
 
@@ -385,7 +386,7 @@ def test_step_8_commitment(case: Case) -> None:
     mine = next(n for n, r in enumerate(case.header.recipients) if r.agency == ME)
     recipients = list(case.header.recipients)
     other = wrap(case.pairs[ME].secret, case.header.id, case.header.commitment, b"o" * 32)
-    recipients[mine] = recipients[mine]._replace(wrap=other)
+    recipients[mine] = structs.replace(recipients[mine], wrap=other)
     refused(8, "commitment-mismatch", lambda: case.reopen(replace(case.header, recipients=tuple(recipients))))
 
 
