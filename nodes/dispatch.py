@@ -102,7 +102,7 @@ class Dispatch:
         self._again = True  # it is to be looked for more
         self._looked = 0  # at what time (ms)
         self._due: int | None = None  # when (ms) the next of those that wait for their time is to be tried
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._awake = asyncio.Event()
         self._uploads: asyncio.Queue[Ready] = asyncio.Queue()  # of what is under way, so no longer than the window
         self._held: dict[int, int] = {}  # until when (ms) nothing of a rank is tried, for the hub refused some of it

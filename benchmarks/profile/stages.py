@@ -15,7 +15,10 @@ from typing import Final
 REST: Final = "unexplained"
 
 STAGES: Final[Sequence[tuple[str, str]]] = (
-    ("waiting", r"_worker \(concurrent/futures/thread\.py|wait \(threading\.py|get \(queue\.py"),
+    (
+        "waiting",
+        r"_worker \(concurrent/futures/thread\.py|_work \(nodes/store/thread\.py|wait \(threading\.py|get \(queue\.py",
+    ),
     ("signatures", r"\(nacl/|(sign|verify|verify_ml_dsa|verify_header|sign_header) \(schemas/"),
     (
         "TLS, WebSocket",
@@ -32,6 +35,10 @@ STAGES: Final[Sequence[tuple[str, str]]] = (
     ("opening and sealing", r"\(schemas/envelope/|\(schemas/keys\.py|\(nodes/(sealing|openers)\.py|\(cryptography/"),
     ("alert document", r"\(schemas/alert/|\(pydantic"),
     ("routing and directory", r"\(schemas/(routing|directory)/|\(tuf/|\(broker/(parties|roster)"),
+    (
+        "thread hand-over",
+        r"\(concurrent/|\(threading\.py|\(nodes/store/thread\.py|\(asyncio/(futures|threads|locks|queues)\.py",
+    ),
     ("commit and fsync", r"(write_all|_transaction|_roll_back|swap|commit) \((nodes/store|broker/engines)/"),
     ("store statements", r"\((nodes/store|broker/engines)/"),
     (
@@ -43,7 +50,6 @@ STAGES: Final[Sequence[tuple[str, str]]] = (
     ("delivery", r"\(broker/(outgoing|shipping|delivery|parcel|handover)\.py"),
     ("taking in, dispatch", r"\(nodes/(receive|taking|inbound|dispatch|session|exchange|resubmission)\.py"),
     ("rest of hub and node", r"\((broker|nodes)/|\(schemas/(?!codec|ids|limits|errors)"),
-    ("thread hand-over", r"\(concurrent/|\(threading\.py|\(asyncio/(futures|threads|locks|queues)\.py"),
     ("event loop, socket calls", r"\(asyncio/|\(uvloop/|\(prometheus_client|\(structlog"),
 )
 """Stage and pattern, most telling first; a frame is written `function (file:line)`."""

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nodes.store.database import UNTOUCHED, Database, Failed, Following, Tables
+from nodes.store.thread import OwnThread, WorkThread
 from nodes.store.topics import Topic, Topics
 from schemas.errors import ShuttingDown
 
@@ -49,15 +50,19 @@ class Follower:
 
 
 _Following = list[tuple[Follower, Any]]
+_Outcome = tuple[list[tuple[_Job, Any]], Topics, _Following]
 
 
 class Store:
     """One node's durable state. Use it from one event loop; close it when done."""
 
-    def __init__(self, path: Path, key: bytes, *, vfs: str | None = None) -> None:
-        """Open the file. Raises StorageLocked, StorageTampered, StorageFull, StorageFailed."""
+    def __init__(self, path: Path, key: bytes, *, vfs: str | None = None, thread: WorkThread | None = None) -> None:
+        """Open the file. Raises StorageLocked, StorageTampered, StorageFull, StorageFailed.
+
+        `thread` stands in for a thread of the store's own where time is not to pass by itself.
+        """
         self._database = Database(path, key, vfs=vfs)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="node-store")
+        self._thread = thread or OwnThread("node-store")
         self._jobs: deque[_Job] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -107,17 +112,21 @@ class Store:
         if not self._closed:
             self._closed = True
             await self._idle.wait()
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
-            self._thread.shutdown()
+            closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._thread.run(self._database.close, partial(_answer, closing))
+            try:
+                await closing
+            finally:
+                self._thread.end()
 
-    async def _submit(self, work: Callable[[Tables], T], *, writes: bool) -> T:
+    def _submit(self, work: Callable[[Tables], T], *, writes: bool) -> asyncio.Future[T]:
         if self._closed:
             raise ShuttingDown("the node's store is closed", hint="start the node again")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.append(_Job(work, writes, future))
         if self._idle.is_set():
             self._start()
-        return await future
+        return future
 
     def _start(self) -> None:
         """Hand what waits to the thread."""
@@ -127,12 +136,11 @@ class Store:
         if any(job.writes for job in batch):
             prepared = [(follower, follower.prepare()) for follower in self._followers]
             following = [(follower, work) for follower, work in prepared if work is not None]
-        running = asyncio.get_running_loop().run_in_executor(self._thread, self._run, batch, following)
-        running.add_done_callback(self._done)
+        self._thread.run(partial(self._run, batch, following), partial(self._done, batch))
 
     # On the store's own thread ------------------------------------------------------------------------------------
 
-    def _run(self, batch: Sequence[_Job], following: _Following) -> tuple[list[tuple[_Job, Any]], Topics, _Following]:
+    def _run(self, batch: Sequence[_Job], following: _Following) -> _Outcome:
         """All writes in one commit, with what follows them, then the reads, which see them."""
         writes = [job for job in batch if job.writes]
         outcomes: list[tuple[_Job, Any]] = []
@@ -156,17 +164,13 @@ class Store:
 
     # Back on the event loop ---------------------------------------------------------------------------------------
 
-    def _done(self, running: asyncio.Future[tuple[list[tuple[_Job, Any]], Topics, _Following]]) -> None:
-        self._settle(*running.result())
+    def _done(self, batch: Sequence[_Job], outcome: _Outcome | Failed) -> None:
+        # A failure here is one that nobody foresaw: all are told, and the store goes on.
+        self._settle(*(([(job, outcome) for job in batch], set(), []) if isinstance(outcome, Failed) else outcome))
         if not self._jobs and self._database.wants_folding:
-            folding = asyncio.get_running_loop().run_in_executor(self._thread, self._database.fold)
-            folding.add_done_callback(self._folded)
+            self._thread.run(self._database.fold, lambda _: self._go_on())
         else:
             self._go_on()
-
-    def _folded(self, folding: asyncio.Future[None]) -> None:
-        folding.result()
-        self._go_on()
 
     def _go_on(self) -> None:
         if self._jobs:
@@ -179,17 +183,21 @@ class Store:
             if follower in self._followers:
                 follower.done(outcome)
         for job, outcome in outcomes:
-            if job.future.done():
-                continue
-            if isinstance(outcome, Failed):
-                job.future.set_exception(outcome.error)
-            else:
-                job.future.set_result(outcome)
+            _answer(job.future, outcome)
         for topic in sorted(topics):
             self._revisions[topic] = self.revision(topic) + 1
             for waiter in self._waiters.get(topic, ()):
                 if not waiter.done():
                     waiter.set_result(None)
+
+
+def _answer(future: asyncio.Future[Any], outcome: Any) -> None:
+    if future.done():
+        return  # whoever waited gave up
+    if isinstance(outcome, Failed):
+        future.set_exception(outcome.error)
+    else:
+        future.set_result(outcome)
 
 
 def _all_failed(results: Sequence[Any]) -> bool:

@@ -18,6 +18,8 @@ from random import Random
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from nodes.store.database import Failed
+
 
 class Process:
     """Something that runs on a machine and may die at any instant."""
@@ -45,6 +47,22 @@ class _Lane:
 
     jobs: deque[Callable[[], None]] = field(default_factory=deque)
     busy: bool = False
+
+
+class SimThread(Executor):
+    """In place of a store's thread: the loop does its work, as any other for an executor."""
+
+    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """See `nodes.store.thread.WorkThread`."""
+
+        def told(future: asyncio.Future[Any]) -> None:
+            error = future.exception()
+            done(future.result() if error is None else Failed(error))
+
+        asyncio.get_running_loop().run_in_executor(self, work).add_done_callback(told)
+
+    def end(self) -> None:
+        """See `nodes.store.thread.WorkThread`."""
 
 
 class _Jump:

@@ -32,6 +32,7 @@ from nodes.waiting import until_first
 from schemas.errors import CrossbearingError, StorageTampered
 from schemas.example import example_seed
 from schemas.log.note import ED25519, parse_vkey, vkey
+from tests.simulation.loop import SimThread
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network, SimLink
 from tests.support.directory import spki_digest
@@ -113,7 +114,7 @@ class NodeHost(Machine):
     async def work(self) -> bool:
         """What `nodes.daemon.run_node` does, without the local socket."""
         config = self._config()
-        store = Store(config.database, KEY, vfs=self.vfs.name)
+        store = Store(config.database, KEY, vfs=self.vfs.name, thread=SimThread())
         try:
             standing = Standing(self.agency, first_key=config.log.key, trusted_root=self.world.trusted_root)
             await store.read(standing.restore)

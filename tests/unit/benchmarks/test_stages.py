@@ -27,6 +27,8 @@ THREAD = ["Thread._bootstrap (threading.py:988)", "_worker (concurrent/futures/t
         ([LOOP, "verify (schemas/keys.py:66)", "crypto_sign_open (nacl/bindings/crypto_sign.py:90)"], "signatures"),
         ([LOOP, "SSLObject.write (ssl.py:924)"], "TLS, WebSocket"),
         (THREAD, WAITING),
+        ([THREAD[0], "_work (nodes/store/thread.py:69)"], WAITING),
+        ([THREAD[0], "_work (nodes/store/thread.py:69)", "_do (nodes/store/thread.py:80)"], "thread hand-over"),
         ([*THREAD, "Database.write_all (nodes/store/database.py:89)"], "commit and fsync"),
         (
             [*THREAD, "Database.write_all (nodes/store/database.py:88)", "Inbox.add (nodes/store/inbox.py:5)"],
@@ -65,7 +67,8 @@ def test_what_nobody_sampled_is_unexplained() -> None:
 
 def test_no_stage_stands_for_modules_that_are_gone() -> None:
     ours = [path for top in ("broker", "nodes", "schemas") for path in (ROOT / top).rglob("*.py")]
-    lines = [f"{name} ({path.relative_to(ROOT)}:1)" for path in ours for name in ("something", "commit", "verify")]
+    names = ("something", "commit", "verify", "_work")
+    lines = [f"{name} ({path.relative_to(ROOT)}:1)" for path in ours for name in names]
     found = {stage_of([line]) for line in lines}
     assert {stage for stage, pattern in STAGES if re.search("broker|nodes|schemas", pattern)} <= found
 

@@ -86,9 +86,8 @@ async def test_what_follows_a_change_is_durable_with_it_and_told_before_the_next
 
     monkeypatch.setattr(Database, "write_all", counting)
     with store.follow(followed(lambda tables: tables.held.get("a"), told)):
-        first = asyncio.ensure_future(store.write(changing))
-        await asyncio.sleep(0)
-        await asyncio.gather(first, store.write(lambda tables: tables.held.put("a", b"2")), store.write(touch))
+        later = store.write(lambda tables: tables.held.put("a", b"2")), store.write(touch)  # while the first is done
+        await asyncio.gather(store.write(changing), *later)
         assert (commits, told) == ([0, 1], [b"1", b"2"])
         await store.write(lambda tables: tables.held.put("a", b"3"))
         await store.read(touch)
