@@ -77,6 +77,7 @@ class DeadlineWatch:
 
     def _note(self, tables: Tables, now: int, before: int) -> list[Overdue]:
         tables.outbox.expire(now=now)
+        tables.sent.expire(now=now)
         agencies = self._agencies()
         for overdue in tables.deadlines.begin(now=now, before=before):
             telephone = _telephone(agencies, overdue.agency)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from nodes.standing import Standing
+from nodes.store.sent import Word
 from schemas.errors import BadEntry, BadReceipt, CrossbearingError, DirectoryUnknown, ProtocolError, Refusal
 from schemas.ids import format_id
 from schemas.log.entry import EscalationEntry, ReceiptEntry
@@ -67,12 +68,14 @@ def read_escalation(index: int, entry: EscalationEntry, standing: Standing) -> N
 
 def apply_notices(tables: Tables, notices: list[Notice], *, now: int) -> None:
     """Set recipients' states, and move the cursor past what says so. Runs in the block's transaction."""
-    with tables.outbox.together(now=now):
+    with tables.sent.together(now=now):
         for notice in notices:
             fault = notice.fault
             if notice.receipt is not None:
-                for item in notice.receipt.items:
-                    fault = _apply(tables, notice.receipt, item, now) or fault
+                receipt = notice.receipt
+                word = Word(receipt.agency, receipt.state, receipt.time, receipt.officer)
+                for item in receipt.items:
+                    fault = _apply(tables, word, item, now) or fault
             if notice.escalation is not None:
                 fault = _escalate(tables, notice.escalation, now)
             if fault is not None:
@@ -87,15 +90,15 @@ def apply_notices(tables: Tables, notices: list[Notice], *, now: int) -> None:
 
 def _escalate(tables: Tables, escalation: EscalationEntry, now: int) -> CrossbearingError | None:
     """Returns what the escalation contradicts, if anything."""
-    row, name = tables.alerts.get("out", escalation.alert), format_id(escalation.alert)
-    if row is None:
+    sent, name = tables.sent.find(escalation.alert), format_id(escalation.alert)
+    if sent is None:
         return BadEntry(f"this node never sent alert {name}")
-    if row.index is not None and row.index != escalation.index:
-        return BadEntry(f"alert {name} was accepted at index {row.index}, the escalation says {escalation.index}")
-    if row.index is None:  # the hub's own answer was lost on the way
+    if sent.index is not None and sent.index != escalation.index:
+        return BadEntry(f"alert {name} was accepted at index {sent.index}, the escalation says {escalation.index}")
+    if sent.index is None:  # the hub's own answer was lost on the way
         tables.outbox.accept(escalation.alert, escalation.index, now=now)
-    known = tables.outbox.note_escalation(
-        escalation.alert,
+    known = tables.sent.note_escalation(
+        sent,
         escalation.agency,
         escalation.outcome,
         time=escalation.time,
@@ -105,9 +108,9 @@ def _escalate(tables: Tables, escalation: EscalationEntry, now: int) -> Crossbea
     return None if known else BadEntry(f"alert {name} was not sent to {escalation.agency}")
 
 
-def _apply(tables: Tables, receipt: Receipt, item: ReceiptItem, now: int) -> CrossbearingError | None:
-    """One item; returns what it contradicts, if anything."""
-    sent = tables.outbox.sent(item.alert_id)
+def _apply(tables: Tables, word: Word, item: ReceiptItem, now: int) -> CrossbearingError | None:
+    """What a receipt says of one alert; returns what it contradicts, if anything."""
+    sent = tables.sent.find(item.alert_id)
     if sent is None and (tables.held.recovering is not None or tables.quarantine.get(item.index) is not None):
         return None  # sent after the backup that this node was restored from
     if sent is None:
@@ -120,14 +123,6 @@ def _apply(tables: Tables, receipt: Receipt, item: ReceiptItem, now: int) -> Cro
     if sent.index is None:  # the hub's own answer was lost on the way
         tables.outbox.accept(item.alert_id, item.index, now=now)
     if sent.leaf is None:
-        tables.outbox.set_leaf(item.alert_id, item.leaf)
-    tables.outbox.note_receipt(
-        item.alert_id,
-        receipt.agency,
-        receipt.state,
-        time=receipt.time,
-        code=item.code,
-        officer=receipt.officer,
-        now=now,
-    )
+        tables.sent.set_leaf(sent, item.leaf)
+    tables.sent.note_receipt(sent, word, code=item.code, now=now)
     return None

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nodes.store.alerts import AlertRow, Content, Delivery, ProofRow
+from nodes.store.alerts import AlertRow, Content, ProofRow
 from nodes.store.events import Alarm
 from nodes.store.jobs import Job
 from nodes.store.quarantine import Quarantined
+from nodes.store.recipients import Delivery
 from nodes.store.resealings import Resealing
 from schemas.envelope.header import decode_header
 from schemas.ids import format_id

@@ -17,7 +17,8 @@ from typing import Literal, cast
 
 import apsw
 
-from nodes.store.deliveries import Deliveries, Delivery
+from nodes.store.deliveries import read_recipients
+from nodes.store.recipients import Delivery
 from nodes.store.rows import number
 from nodes.store.search import find_words
 from schemas import codec, ids, limits
@@ -27,7 +28,6 @@ __all__ = [
     "AlertRow",
     "Alerts",
     "Content",
-    "Delivery",
     "Direction",
     "Filter",
     "ProofRow",
@@ -110,7 +110,6 @@ class Alerts:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
-        self._deliveries = Deliveries(connection)
 
     def get(self, direction: Direction, alert_id: bytes) -> AlertRow | None:
         """The alert with that id and direction."""
@@ -199,11 +198,11 @@ class Alerts:
 
     def deliveries(self, alert: int) -> list[Delivery]:
         """Each recipient's state, by agency."""
-        return self._deliveries.get(alert).deliveries()
+        return read_recipients(self._db, alert).deliveries()
 
     def counts(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """For each of these sent alerts, how many recipients are in which state."""
-        return {alert: self._deliveries.get(alert).counts() for alert in numbers}
+        return {alert: read_recipients(self._db, alert).counts() for alert in numbers}
 
     def thread(self, alert_id: bytes) -> list[AlertRow]:
         """All alerts held that are linked with this one by reply, follow-up, correction or recall, oldest first."""

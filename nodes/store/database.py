@@ -57,6 +57,7 @@ class Tables:
         self.alerts = Alerts(connection)
         self.search = SearchIndex(connection)
         self.outbox = Outbox(connection, self.topics, self.events)
+        self.sent = self.outbox.sent
         self.deadlines = Deadlines(connection, self.outbox.deliveries)
         self.inbox = Inbox(connection, self.topics, self.events)
         self.directory = DirectoryTable(connection, self.topics)

@@ -11,7 +11,8 @@ from typing import cast
 
 import apsw
 
-from nodes.store.deliveries import Deliveries, Recipients
+from nodes.store.deliveries import Deliveries
+from nodes.store.recipients import Recipients
 from nodes.store.rows import number
 from schemas import ids
 

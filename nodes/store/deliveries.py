@@ -1,208 +1,84 @@
 """The recipients of the alerts that this agency sent, and what became of each: one row an alert.
 
 Receipts come for many alerts at once and by many recipients, so an alert's recipients are read and written together.
-A row holds the agencies, sorted; for each of them a letter (`LETTERS`) and a time (ms, six bytes); and as JSON what few
-of them have: `code`, `officer`, `escalated`, `outcome`, `contact`, `overdue`.
+A row holds the agencies, sorted; for each of them a letter and a time (ms, six bytes); and as JSON what few of them
+have: `code`, `officer`, `escalated`, `outcome`, `contact`, `overdue`. With the alert's own: whether it is a
+`flash`, and when it expires.
+
+Those of the newest `HELD` alerts are in memory too: what is heard of an alert comes soon after it was sent, and in
+many pieces.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import apsw
 
-LETTERS: Final = {
-    "waiting": "w",
-    "accepted": "a",
-    "escalated": "e",
-    "expired": "x",
-    "recalled": "c",
-    "refused": "f",
-    "stored": "s",
-    "read": "r",
-    "actioned": "d",
-    "withdrawn": "t",
-}
-"""A recipient's state, as the table has it."""
+from nodes.store.recipients import Recipients
 
-_STATES = {letter: state for state, letter in LETTERS.items()}
-_TIME = 6  # bytes
+HELD: Final = 1_024
+"""Alerts whose recipients are in memory, some hundred bytes each: ten seconds of as many as a node can send."""
+
 _SELECT = "SELECT agencies, states, times, more FROM delivery WHERE number = ?"
-
-More = dict[str, Mapping[str, str | int | None]]
-"""By agency, what only some have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One recipient of a sent alert: `waiting`, `accepted`, `escalated`, `stored`, `read`, `actioned`, `refused`,
-    `expired`, `recalled` or `withdrawn`.
-
-    `escalated` is when the hub says that it was not stored in time (ms), whatever came of it since, `outcome` how far
-    it came in calling the recipient's desk, and `contact` who took that call.
-    """
-
-    agency: str
-    state: str
-    time: int
-    code: str | None
-    officer: str | None
-    escalated: int | None = None
-    outcome: str | None = None
-    contact: str | None = None
-
-
-class Recipients:
-    """Those of one alert; changes count once they are `Deliveries.put`."""
-
-    __slots__ = ("agencies", "more", "number", "states", "times")
-
-    def __init__(self, number: int, agencies: Sequence[str], states: str, times: bytes, more: More) -> None:
-        self.number = number
-        self.agencies = agencies
-        self.states = states
-        self.times = bytearray(times)
-        self.more = more
-
-    @classmethod
-    def new(cls, number: int, agencies: Iterable[str], *, now: int) -> Recipients:
-        """All of them `waiting` since `now`."""
-        names = sorted(set(agencies))
-        return cls(number, names, LETTERS["waiting"] * len(names), _time(now) * len(names), {})
-
-    @classmethod
-    def of_row(cls, number: int, row: Sequence[apsw.SQLiteValue]) -> Recipients:
-        """What a row of the table says, its columns being `agencies, states, times, more`."""
-        agencies, states, times, more = cast(tuple[str, str, bytes, str | None], tuple(row))
-        names = agencies.split(",") if agencies else []
-        return cls(number, names, states, times, {} if more is None else json.loads(more))
-
-    def place(self, agency: str) -> int | None:
-        """Where that agency stands, if it is a recipient."""
-        try:
-            return self.agencies.index(agency)
-        except ValueError:
-            return None
-
-    def state(self, place: int) -> str:
-        """The state of the recipient at that place."""
-        return _STATES[self.states[place]]
-
-    def set(self, place: int, state: str, time: int) -> None:
-        """Give the recipient at that place a state, since `time`."""
-        self.states = self.states[:place] + LETTERS[state] + self.states[place + 1 :]
-        self.times[place * _TIME : (place + 1) * _TIME] = _time(time)
-
-    def note(self, place: int, **values: str | int | None) -> None:
-        """Set some of what only some have."""
-        agency = self.agencies[place]
-        both = {**self.more.get(agency, {}), **values}
-        noted = {name: value for name, value in both.items() if value is not None}
-        if noted:
-            self.more[agency] = noted
-        else:
-            self.more.pop(agency, None)
-
-    def noted(self, place: int, name: str) -> str | int | None:
-        """One of what only some have."""
-        return self.more.get(self.agencies[place], {}).get(name)
-
-    def move(self, come_from: Sequence[str], to: str, time: int, *, code: str | None = None) -> list[str]:
-        """Give all that are in one of those states another; their agencies."""
-        letters = {LETTERS[state] for state in come_from}
-        if not code and len(letters) == 1 and self.states == (letter := next(iter(letters))) * len(self.states):
-            self.states = self.states.replace(letter, LETTERS[to])
-            self.times = bytearray(_time(time) * len(self.agencies))
-            return list(self.agencies)
-        moved = [place for place, letter in enumerate(self.states) if letter in letters]
-        for place in moved:
-            self.set(place, to, time)
-            if code:
-                self.note(place, code=code)
-        return [self.agencies[place] for place in moved]
-
-    def become(self, agencies: Iterable[str], *, now: int) -> None:
-        """Be exactly these: who stays is as before, who is new waits."""
-        before, self.agencies = self.agencies, sorted(set(agencies))
-        times, states = bytes(self.times), self.states
-        places = {agency: place for place, agency in enumerate(before)}
-        kept = [places.get(agency) for agency in self.agencies]
-        self.states = "".join(LETTERS["waiting"] if place is None else states[place] for place in kept)
-        self.times = bytearray(b"".join(_time(now) if p is None else times[p * _TIME : (p + 1) * _TIME] for p in kept))
-        self.more = {agency: noted for agency, noted in self.more.items() if agency in self.agencies}
-
-    def deliveries(self) -> list[Delivery]:
-        """Each recipient's state, by agency."""
-        return [self._delivery(place, agency) for place, agency in enumerate(self.agencies)]
-
-    def _delivery(self, place: int, agency: str) -> Delivery:
-        time = int.from_bytes(self.times[place * _TIME : (place + 1) * _TIME], "big")
-        noted = {name: value for name, value in self.more.get(agency, {}).items() if name != "overdue"}
-        fields = {"code": None, "officer": None, **noted}
-        return Delivery(agency, self.state(place), time, **fields)  # type: ignore[arg-type]  # the types are those it was written with
-
-    def counts(self) -> dict[str, int]:
-        """How many recipients are in which state."""
-        return dict(sorted((_STATES[letter], count) for letter, count in Counter(self.states).items()))
-
-    def row(self) -> tuple[str, str, bytes, str | None]:
-        """The columns `agencies, states, times, more`."""
-        more = json.dumps(self.more, ensure_ascii=False, separators=(",", ":")) if self.more else None
-        return ",".join(self.agencies), self.states, bytes(self.times), more
+_INSERT = "INSERT INTO delivery (number, agencies, states, times, flash, expires) VALUES (?, ?, ?, ?, ?, ?)"
+_UPDATE = (
+    "UPDATE delivery SET agencies = ?, states = ?, times = ?, more = ?, "
+    "expires = (SELECT expires FROM alert WHERE alert.number = delivery.number) WHERE number = ?"
+)
 
 
 class Deliveries:
-    """Reads and writes them."""
+    """Reads and writes them. What is in memory is what the table says, or will when what is done together ends."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
-        self._held: dict[int, Recipients] | None = None
+        self._held: dict[int, Recipients] = {}
+        self._together = False
         self._changed: dict[int, Recipients] = {}
+
+    def forget(self) -> None:
+        """Believe the table alone: some of what is in memory was rolled back."""
+        self._held.clear()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """While this lasts an alert's row is read once, and what changed is written at its end."""
-        self._held, self._changed = {}, {}
+        """While this lasts, what changes is gathered; it is written at its end, each alert's row once."""
+        self._together, self._changed = True, {}
         try:
             yield
             self._write(self._changed.values())
+        except BaseException:
+            self.forget()
+            raise
         finally:
-            self._held, self._changed = None, {}
+            self._together, self._changed = False, {}
+            self._trim()
 
-    def begin(self, number: int, agencies: Iterable[str], *, now: int) -> None:
-        """The alert goes to these, of whom nothing was heard yet, and to no others."""
-        self.put(Recipients.new(number, agencies, now=now))
+    def begin(self, number: int, agencies: Iterable[str], *, flash: bool, expires: int | None, now: int) -> None:
+        """A new alert goes to these, of whom nothing was heard yet; they are to store a `flash` within its time.
 
-    def set_deadline(self, number: int, *, flash: bool, expires: int | None) -> None:
-        """Whether they are to store it within the time of a flash, and when it expires (ms), as the alert says."""
-        self._db.execute("UPDATE delivery SET flash = ?, expires = ? WHERE number = ?", (int(flash), expires, number))
-
-    def set_expiry(self, number: int, expires: int) -> None:
-        """When the alert expires (ms), since it was sealed."""
-        self._db.execute("UPDATE delivery SET expires = ? WHERE number = ?", (expires, number))
+        It `expires` (ms) then, or when it is sealed for then.
+        """
+        recipients = Recipients.new(number, agencies, now=now)
+        names, states, times, _ = recipients.row()
+        self._db.execute(_INSERT, (number, names, states, times, int(flash), expires))
+        self._hold(recipients)
 
     def get(self, number: int) -> Recipients:
         """An alert's recipients; none if it was not sent from here."""
-        if self._held is not None and (held := self._held.get(number)) is not None:
-            return held
-        row = self._db.execute(_SELECT, (number,)).fetchone()
-        return self.hold(Recipients(number, [], "", b"", {}) if row is None else Recipients.of_row(number, row))
-
-    def hold(self, recipients: Recipients) -> Recipients:
-        """Have them at hand while several things are done together; those that are at hand already stand."""
-        return recipients if self._held is None else self._held.setdefault(recipients.number, recipients)
+        held = self._held.get(number)
+        return self._hold(read_recipients(self._db, number)) if held is None else held
 
     def put(self, recipients: Recipients) -> None:
-        """Keep what changed of them."""
-        if self._held is None:
-            self._write([recipients])
+        """Keep what changed of them, and when the alert expires, as it says now."""
+        self._hold(recipients)
+        if self._together:
+            self._changed[recipients.number] = recipients
         else:
-            self._changed[recipients.number] = self._held[recipients.number] = recipients
+            self._write([recipients])
 
     def move(self, number: int, come_from: Sequence[str], to: str, time: int, *, code: str | None = None) -> list[str]:
         """`Recipients.move` for one alert, and keep it."""
@@ -212,14 +88,21 @@ class Deliveries:
             self.put(recipients)
         return moved
 
+    def _hold(self, recipients: Recipients) -> Recipients:
+        self._held[recipients.number] = recipients
+        if not self._together:  # until then what changed is nowhere else
+            self._trim()
+        return recipients
+
+    def _trim(self) -> None:
+        while len(self._held) > HELD:
+            del self._held[next(iter(self._held))]
+
     def _write(self, changed: Iterable[Recipients]) -> None:
-        self._db.executemany(
-            "INSERT INTO delivery (number, agencies, states, times, more) VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) "
-            "DO UPDATE SET agencies = excluded.agencies, states = excluded.states, times = excluded.times, "
-            "more = excluded.more",
-            [(recipients.number, *recipients.row()) for recipients in changed],
-        )
+        self._db.executemany(_UPDATE, [(*recipients.row(), recipients.number) for recipients in changed])
 
 
-def _time(ms: int) -> bytes:
-    return ms.to_bytes(_TIME, "big")
+def read_recipients(db: apsw.Connection, number: int) -> Recipients:
+    """An alert's recipients, as the table has them; none if it was not sent from here."""
+    row = db.execute(_SELECT, (number,)).fetchone()
+    return Recipients.new(number, (), now=0) if row is None else Recipients.of_row(number, row)

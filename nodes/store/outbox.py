@@ -6,21 +6,23 @@ until the hub answers: `accept`, `refuse`, or `seal_again` when the bytes were m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import apsw
 
 from nodes.store.alerts import AlertRow, Alerts
-from nodes.store.deliveries import Deliveries, Recipients
+from nodes.store.deliveries import Deliveries
 from nodes.store.entering import alert_row, insert_alerts, next_number
-from nodes.store.events import Events, Said
+from nodes.store.events import Events
+from nodes.store.recipients import Recipients, circle_of
 from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
 from nodes.store.rows import number as count
 from nodes.store.rows import optional_number
+from nodes.store.sent import Sent, SentAlerts
 from nodes.store.topics import Topics
 from schemas import codec, ids
 from schemas.envelope.words import PRECEDENCE_RANK, PRECEDENCES, URGENT
@@ -67,16 +69,6 @@ class Outgoing:
     carried: bytes | None = None
 
 
-@dataclass(slots=True)
-class Sent:
-    """An alert that this agency sent, as receipts are set against it; index and leaf are None as long as unknown."""
-
-    number: int
-    index: int | None
-    leaf: bytes | None
-    recipients: Recipients
-
-
 class Outbox:
     """Writes sent alerts."""
 
@@ -85,12 +77,10 @@ class Outbox:
         self._topics = topics
         self._events = events
         self._fresh: dict[bytes, tuple[Alert, dict[str, codec.Value]]] = {}
-        self._together = False
-        self._sent: dict[bytes, Sent] = {}
-        self._said: dict[Said, list[bytes]] = {}
         self.deliveries = Deliveries(connection)
         self.resealings = Resealings(connection, self.deliveries)
         self.relations = OwnRelations(connection, events, self.deliveries)
+        self.sent = SentAlerts(connection, events, self.deliveries)
 
     def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
         """Take in a composed alert; returns its local number.
@@ -106,8 +96,8 @@ class Outbox:
         row = alert_row(number, alert, document, direction="out", received=now, state="waiting", expires=expires)
         insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
-        self.deliveries.begin(number, recipients, now=now)
-        self.deliveries.set_deadline(number, flash=alert.precedence == "flash", expires=expires)
+        self.deliveries.begin(number, recipients, flash=alert.precedence == "flash", expires=expires, now=now)
+        self.sent.hold(Sent(ids.parse_id(alert.id), number, None, None, relates=alert.relation is not None))
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
             self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
         self._topics.add("outbox")
@@ -124,6 +114,8 @@ class Outbox:
     def forget(self) -> None:
         """Have nothing at hand: some of it may have been rolled back."""
         self._fresh.clear()
+        self.deliveries.forget()
+        self.sent.forget()
 
     def waiting(
         self, *, now: int, limit: int, except_numbers: Iterable[int] = (), except_ranks: Collection[int] = ()
@@ -222,6 +214,7 @@ class Outbox:
         """
         self._db.execute("UPDATE alert SET state = 'waiting' WHERE number = ?", (number,))
         if lost:
+            self.sent.forget()
             self._db.execute("UPDATE alert SET log_index = NULL, leaf = NULL WHERE number = ?", (number,))
             self.deliveries.move(number, ("accepted",), "waiting", now)
         self._db.execute(
@@ -246,10 +239,11 @@ class Outbox:
 
         When they are not the first, or for others than the officer was told, that is noted.
         """
-        told = self.deliveries.get(number).agencies
+        told = self.deliveries.get(number)
+        same = told.circle is circle_of(recipients)
         again = self._db.execute("SELECT header IS NOT NULL FROM alert WHERE number = ?", (number,)).fetchone()
-        if (again is not None and again[0]) or set(told) != set(recipients):
-            self.resealings.note(number, told=told, directory=directory, now=now)
+        if (again is not None and again[0]) or not same:
+            self.resealings.note(number, told=told.agencies, directory=directory, now=now)
         self._db.execute(
             "UPDATE alert SET header = ?, signature = ?, expires = ? WHERE number = ?",
             (header, signature, expires, number),
@@ -257,19 +251,20 @@ class Outbox:
         self._db.execute(
             "UPDATE outgoing SET body = ?, sealed = ?, directory = ? WHERE number = ?", (body, now, directory, number)
         )
-        self.deliveries.begin(number, recipients, now=now)
-        self.deliveries.set_expiry(number, expires)
+        if not (same and told.all_are("waiting")):  # else nothing is new of them, until it is accepted
+            self.deliveries.put(Recipients.new(number, recipients, now=now))
 
     def accept(self, alert_id: bytes, index: int, *, now: int) -> None:
         """The hub logged it at `index`: the sealed body is no longer needed here."""
-        number = self._number(alert_id)
-        first = self._finish(number, alert_id, "accepted", index=index, now=now)
+        sent = self.sent.find(alert_id)
+        if sent is None:
+            return
+        first = self._finish(sent.number, alert_id, "accepted", index=index, now=now)
         if not first:
-            self._db.execute("UPDATE alert SET log_index = ? WHERE number = ?", (index, number))
-        if (sent := self._sent.get(alert_id)) is not None:
-            sent.index = index
-        self.deliveries.move(number, ("waiting",), "accepted", now)
-        if first:
+            self._db.execute("UPDATE alert SET log_index = ? WHERE number = ?", (index, sent.number))
+        sent.index = index
+        self.deliveries.move(sent.number, ("waiting",), "accepted", now)
+        if first and sent.relates:
             self.relations.settle(alert_id, now=now)
 
     def adopt(
@@ -293,7 +288,6 @@ class Outbox:
         told = self.deliveries.get(number)
         told.become(recipients, now=now)
         self.deliveries.put(told)
-        self.deliveries.set_expiry(number, expires)
         self.accept(alert_id, index, now=now)
 
     def refuse(self, alert_id: bytes, code: str, message: str, hint: str, *, now: int, state: str = "refused") -> None:
@@ -338,82 +332,10 @@ class Outbox:
         """Until when (ms) the hub put an alert off; None when it never did, or the alert is not on its way."""
         return optional_number(self._db, "SELECT not_before FROM outgoing WHERE number = ? AND delays > 0", (number,))
 
-    @contextmanager
-    def together(self, *, now: int) -> Iterator[None]:
-        """While this lasts, words about alerts are gathered: each alert is read and written once, at its end."""
-        self._together = True
-        try:
-            with self.deliveries.together():
-                yield
-            self._tell(now)
-        finally:
-            self._together = False
-            self._sent, self._said = {}, {}
-
-    def sent(self, alert_id: bytes) -> Sent | None:
-        """The alert with that id, if this agency sent it."""
-        if (held := self._sent.get(alert_id)) is not None:
-            return held
-        row = self._db.execute(_SENT, (alert_id,)).fetchone()
-        if row is None:
-            return None
-        number, index, leaf, *columns = row
-        recipients = self.deliveries.hold(Recipients.of_row(cast(int, number), columns))
-        sent = Sent(recipients.number, cast(int | None, index), cast(bytes | None, leaf), recipients)
-        if self._together:
-            self._sent[alert_id] = sent
-        return sent
-
-    def note_receipt(
-        self, alert_id: bytes, agency: str, state: str, *, time: int, code: str | None, officer: str | None, now: int
-    ) -> bool:
-        """A recipient's word; False when it says nothing new (states only move forward)."""
-        sent = self.sent(alert_id)
-        if sent is None:
-            return False
-        recipients = sent.recipients
-        place = recipients.place(agency)
-        if place is None or _ORDER.get(state, 0) <= _ORDER.get(recipients.state(place), 0):
-            return False
-        recipients.set(place, state, time)
-        if code is not None or officer is not None or agency in recipients.more:
-            recipients.note(place, code=code, officer=officer)
-        self.deliveries.put(recipients)
-        self._said.setdefault(Said(agency, state, code, officer), []).append(alert_id)
-        if not self._together:
-            self._tell(now)
-        return True
-
-    def _tell(self, now: int) -> None:
-        """Make events of what was said."""
-        self._events.add_receipts(self._said, now=now)
-        self._said = {}
-
-    def note_escalation(
-        self, alert_id: bytes, agency: str, outcome: str, *, time: int, contact: str | None, now: int
-    ) -> bool:
-        """The hub's word, entered at `time` (ms), that a recipient did not store it in time, and how far it came since.
-
-        False when the alert has no such recipient.
-        """
-        recipients = self.deliveries.get(self._number(alert_id))
-        place = recipients.place(agency)
-        if place is None:
-            return False
-        first = recipients.noted(place, "escalated")
-        recipients.note(place, escalated=time if first is None else first, outcome=outcome, contact=contact)
-        if recipients.state(place) == "accepted":
-            recipients.set(place, "escalated", time)
-        self.deliveries.put(recipients)
-        data = {"alert": ids.format_id(alert_id), "agency": agency, "outcome": outcome, "contact": contact}
-        self._events.add("escalation", data, now=now)
-        return True
-
     def expire(self, *, now: int) -> None:
-        """Recipients of whom nothing was heard before an alert expired are not sent it any more.
+        """Alerts that never left this node before they expired go nowhere at all.
 
-        One that never left this node goes nowhere at all. One that may have, and whose answer was lost, is left to the
-        hub's answer.
+        One that may have, and whose answer was lost, is left to the hub's answer.
         """
         rows = self._db.execute(
             "SELECT id FROM outgoing CROSS JOIN alert USING (number) WHERE body IS NULL AND expires <= ?", (now,)
@@ -428,28 +350,6 @@ class Outbox:
                 now=now,
                 state="expired",
             )
-        rows = self._db.execute(
-            "SELECT number, id FROM delivery INDEXED BY delivery_ends CROSS JOIN alert USING (number) "
-            "WHERE states GLOB '*[ae]*' AND delivery.expires <= ? ORDER BY number",
-            (now,),
-        ).fetchall()
-        for number, alert_id in rows:
-            silent = self.deliveries.move(cast(int, number), ("accepted", "escalated"), "expired", now)
-            agencies: list[codec.Value] = [*silent]
-            data: dict[str, codec.Value] = {
-                "alert": ids.format_id(cast(bytes, alert_id)),
-                "direction": "out",
-                "state": "expired",
-                "code": "alert-expired",
-                "agencies": agencies,
-            }
-            self._events.add("state", data, now=now)
-
-    def set_leaf(self, alert_id: bytes, leaf: bytes) -> None:
-        """The hash of the alert's log entry, learned from the first verified receipt about it."""
-        self._db.execute("UPDATE alert SET leaf = ? WHERE number = ? AND leaf IS NULL", (leaf, self._number(alert_id)))
-        if (sent := self._sent.get(alert_id)) is not None and sent.leaf is None:
-            sent.leaf = leaf
 
     def never_left(self, alert_id: bytes) -> bool:
         """Whether the alert waits here, and no sealed form of it is that the hub could have taken in."""
@@ -509,21 +409,3 @@ class Outbox:
 
     def _number(self, alert_id: bytes) -> int:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))
-
-
-_SENT = (
-    "SELECT number, log_index, leaf, coalesce(agencies, ''), coalesce(states, ''), coalesce(times, x''), more "
-    "FROM alert LEFT JOIN delivery USING (number) "
-    "WHERE direction = 'out' AND id = ?"
-)
-_ORDER = {
-    "waiting": 0,
-    "accepted": 1,
-    "escalated": 2,
-    "expired": 3,
-    "recalled": 3,
-    "refused": 4,
-    "stored": 5,  # a recipient may refuse what it cannot open, and open it after all
-    "read": 6,
-    "actioned": 7,
-}

@@ -22,7 +22,9 @@ from nodes.receipts import Acknowledgements
 from nodes.service.ports import LinkState
 from nodes.service.service import NodeService
 from nodes.standing import Standing
+from nodes.store.database import Tables
 from nodes.store.inbox import Received
+from nodes.store.sent import Word
 from nodes.store.store import Store
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.envelope.header import decode_header
@@ -114,11 +116,13 @@ class EdgeNode:
 
     async def receipt(self, alert: str, agency: str, state: str, *, code: str | None = None) -> None:
         """A recipient's word on an alert of ours."""
-        await self.store.write(
-            lambda tables: tables.outbox.note_receipt(
-                parse_id(alert), agency, state, time=self.now, code=code, officer=None, now=self.now
-            )
-        )
+
+        def commit(tables: Tables) -> None:
+            sent = tables.sent.find(parse_id(alert))
+            assert sent is not None
+            tables.sent.note_receipt(sent, Word(agency, state, self.now), code=code, now=self.now)
+
+        await self.store.write(commit)
 
 
 @asynccontextmanager

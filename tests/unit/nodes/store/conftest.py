@@ -9,6 +9,7 @@ import pytest
 
 from nodes.store.database import Database, Tables
 from nodes.store.inbox import Received
+from nodes.store.sent import Sent, Word
 from schemas.alert.document import Alert, alert_to_wire
 from schemas.ids import parse_id
 from tests.support.directory import NOW, World, make_world
@@ -37,6 +38,9 @@ def tables(database: Database) -> Tables:
     return database.read(lambda tables: tables)
 
 
+HOUR = 3_600_000
+
+
 class Desk:
     """Writes alerts into the tables the way the node does."""
 
@@ -54,6 +58,26 @@ class Desk:
         alert = self.make(ME, **fields)
         self.tables.outbox.add(alert, alert_to_wire(alert), recipients=recipients, now=now)
         return alert
+
+    def held(self, alert: Alert) -> Sent:
+        found = self.tables.sent.find(parse_id(alert.id))
+        assert found is not None
+        return found
+
+    def hear(self, alert: Alert, agency: str, state: str) -> bool:
+        return self.tables.sent.note_receipt(self.held(alert), Word(agency, state, NOW), now=NOW)
+
+    def seal(self, alert: Alert, *, recipients: tuple[str, ...] = ("hk-customs",)) -> None:
+        self.tables.outbox.set_sealed(
+            self.held(alert).number,
+            header=b"header",
+            signature=b"s" * 64,
+            body=b"body",
+            directory=5,
+            expires=NOW + HOUR,
+            recipients=recipients,
+            now=NOW,
+        )
 
     def received(self, sender: str = "hk-customs", *, index: int | None = None, **fields: object) -> Alert:
         return self.take(self.make(sender, **fields), index=index)

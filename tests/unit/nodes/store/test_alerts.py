@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.store.alerts import Delivery, Filter
+from nodes.store.alerts import Filter
 from nodes.store.database import Tables
+from nodes.store.recipients import Delivery
+from nodes.store.sent import Word
 from schemas.alert.document import alert_to_wire
 from schemas.errors import BadId, NotFound
 from schemas.ids import parse_id
@@ -80,7 +82,9 @@ def test_deliveries_and_counts_follow_the_receipts(tables: Tables, desk: Desk) -
     row = tables.alerts.find(alert.id)
     assert tables.alerts.counts([row.number]) == {row.number: {"waiting": 2}}
     tables.outbox.accept(row.id, 7, now=NOW + 1)
-    tables.outbox.note_receipt(row.id, "au-abf", "read", time=NOW + 5, code=None, officer="Lee", now=NOW + 6)
+    sent = tables.sent.find(row.id)
+    assert sent is not None
+    tables.sent.note_receipt(sent, Word("au-abf", "read", NOW + 5, "Lee"), now=NOW + 6)
     assert tables.alerts.deliveries(row.number) == [
         Delivery("au-abf", "read", NOW + 5, None, "Lee"),
         Delivery("hk-customs", "accepted", NOW + 1, None, None),

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from nodes.store import deadlines
 from nodes.store.connection import open_connection
 from nodes.store.database import Database, Tables
-from nodes.store.deliveries import LETTERS, Delivery, Recipients
+from nodes.store.recipients import LETTERS, Delivery, Recipients
 from nodes.store.schema import MIGRATIONS
+from nodes.store.sent import Word
 from schemas.errors import NotFound
 from schemas.ids import parse_id
 from schemas.limits import MAX_TIME_MS
@@ -135,12 +136,12 @@ def taken_in(desk: Desk, said: list[Any], accepted: list[int], *, together: bool
     tables = desk.tables
     alerts = [desk.sent(recipients=NAMES[:3]) for _ in range(3)]
     before = tables.events.last()
-    with tables.outbox.together(now=NOW) if together else nullcontext():
+    with tables.sent.together(now=NOW) if together else nullcontext():
         for number, agency, state in said:
             code = "body-unreadable" if state == "refused" else None
-            tables.outbox.note_receipt(
-                parse_id(alerts[number].id), agency, state, time=NOW + number, code=code, officer=None, now=NOW
-            )
+            sent = tables.sent.find(parse_id(alerts[number].id))
+            assert sent is not None
+            tables.sent.note_receipt(sent, Word(agency, state, NOW + number), code=code, now=NOW)
         for number in accepted:
             tables.outbox.accept(parse_id(alerts[number].id), 7 + number, now=NOW)
     return (

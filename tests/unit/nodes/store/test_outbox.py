@@ -17,19 +17,6 @@ def row(tables: Tables, alert: Alert) -> AlertRow:
     return tables.alerts.find(alert.id)
 
 
-def seal(tables: Tables, alert: Alert, *, recipients: tuple[str, ...] = ("hk-customs",)) -> None:
-    tables.outbox.set_sealed(
-        row(tables, alert).number,
-        header=b"header",
-        signature=b"s" * 64,
-        body=b"body",
-        directory=5,
-        expires=NOW + HOUR,
-        recipients=recipients,
-        now=NOW,
-    )
-
-
 def recalling(desk: Desk, alert: Alert) -> Alert:
     return desk.sent(kind="recall", recall={"reason": "x"}, relation={"type": "recall", "alert": alert.id})
 
@@ -67,7 +54,7 @@ def test_expiry_counts_from_composing(tables: Tables, desk: Desk) -> None:
 
 def test_sealing_sets_the_bytes_and_the_recipients_they_are_for(tables: Tables, desk: Desk) -> None:
     alert = desk.sent(recipients=("hk-customs", "au-abf"))
-    seal(tables, alert, recipients=("au-abf",))
+    desk.seal(alert, recipients=("au-abf",))
     sealed = tables.outbox.get(row(tables, alert).number)
     assert (sealed.header, sealed.body, sealed.directory) == (b"header", b"body", 5)
     assert [delivery.agency for delivery in tables.alerts.deliveries(sealed.number)] == ["au-abf"]
@@ -75,7 +62,7 @@ def test_sealing_sets_the_bytes_and_the_recipients_they_are_for(tables: Tables, 
 
 def test_acceptance_ends_the_way_and_drops_the_body(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
-    seal(tables, alert)
+    desk.seal(alert)
     tables.outbox.accept(parse_id(alert.id), 41, now=NOW + 1)
     done = row(tables, alert)
     assert (done.state, done.index) == ("accepted", 41)
@@ -106,7 +93,7 @@ def test_a_refusal_says_why_to_the_officer(tables: Tables, desk: Desk, state: st
 
 def test_sealing_again_drops_the_bytes_and_waits(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
-    seal(tables, alert)
+    desk.seal(alert)
     tables.outbox.seal_again(parse_id(alert.id), code="directory-stale", not_before=NOW + 500)
     assert waiting(tables) == []
     assert tables.outbox.next_due(now=NOW) == NOW + 500
@@ -116,50 +103,12 @@ def test_sealing_again_drops_the_bytes_and_waits(tables: Tables, desk: Desk) -> 
 
 def test_postponing_keeps_the_bytes(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
-    seal(tables, alert)
+    desk.seal(alert)
     tables.outbox.postpone(parse_id(alert.id), code="quota", not_before=NOW + 500)
     assert waiting(tables) == []
     (again,) = tables.outbox.waiting(now=NOW + 500, limit=10)
     assert (again.body, again.attempts) == (b"body", 1)
     assert tables.outbox.next_due(now=NOW + 500) is None
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "new"),
-    [
-        ("waiting", "stored", True),
-        ("stored", "read", True),
-        ("read", "actioned", True),
-        ("read", "stored", False),
-        ("actioned", "read", False),
-        ("stored", "stored", False),
-        ("stored", "refused", False),
-        ("refused", "stored", True),
-    ],
-)
-def test_a_recipients_state_only_moves_forward(tables: Tables, desk: Desk, before: str, after: str, new: bool) -> None:
-    alert = desk.sent()
-    note(tables, alert, before)
-    assert note(tables, alert, after) is new
-    (delivery,) = tables.alerts.deliveries(row(tables, alert).number)
-    assert delivery.state == (after if new else before)
-
-
-def test_the_word_of_one_who_is_no_recipient_changes_nothing(tables: Tables, desk: Desk) -> None:
-    alert = desk.sent()
-    assert note(tables, alert, "stored", agency="au-abf") is False
-    assert tables.events.after(0) == []
-
-
-def note(tables: Tables, alert: Alert, state: str, *, agency: str = "hk-customs") -> bool:
-    return tables.outbox.note_receipt(parse_id(alert.id), agency, state, time=NOW, code=None, officer=None, now=NOW)
-
-
-def test_the_leaf_is_learned_once(tables: Tables, desk: Desk) -> None:
-    alert = desk.sent()
-    tables.outbox.set_leaf(parse_id(alert.id), b"a" * 32)
-    tables.outbox.set_leaf(parse_id(alert.id), b"b" * 32)
-    assert row(tables, alert).leaf == b"a" * 32
 
 
 def test_one_about_another_of_ours_waits_for_it(tables: Tables, desk: Desk) -> None:
@@ -179,9 +128,9 @@ def test_one_about_an_alert_received_need_not_wait(tables: Tables, desk: Desk) -
 def test_a_recall_ends_the_wait_for_those_who_had_not_stored_it(tables: Tables, desk: Desk) -> None:
     alert = desk.sent(recipients=("hk-customs", "au-abf"))
     target = parse_id(alert.id)
-    seal(tables, alert, recipients=("hk-customs", "au-abf"))
+    desk.seal(alert, recipients=("hk-customs", "au-abf"))
     tables.outbox.accept(target, 7, now=NOW)
-    tables.outbox.note_receipt(target, "au-abf", "stored", time=NOW, code=None, officer=None, now=NOW)
+    desk.hear(alert, "au-abf", "stored")
     recall = recalling(desk, alert)
     assert row(tables, alert).recalled_by == parse_id(recall.id)
     states = {d.agency: d.state for d in tables.alerts.deliveries(row(tables, alert).number)}
@@ -190,7 +139,7 @@ def test_a_recall_ends_the_wait_for_those_who_had_not_stored_it(tables: Tables, 
     states = {d.agency: d.state for d in tables.alerts.deliveries(row(tables, alert).number)}
     assert states == {"hk-customs": "recalled", "au-abf": "stored"}
 
-    late = tables.outbox.note_receipt(target, "hk-customs", "stored", time=NOW, code=None, officer=None, now=NOW)
+    late = desk.hear(alert, "hk-customs", "stored")
     assert late, "the alert was on its way when it was recalled"
 
 
@@ -244,7 +193,7 @@ def test_what_never_left_is_withdrawn_with_all_that_is_about_it(tables: Tables, 
 
 def test_what_was_sealed_may_have_left(tables: Tables, desk: Desk) -> None:
     alert = desk.sent()
-    seal(tables, alert)
+    desk.seal(alert)
     assert not tables.outbox.never_left(parse_id(alert.id))
     tables.outbox.seal_again(parse_id(alert.id), code="clock-off", not_before=NOW)
     assert tables.outbox.never_left(parse_id(alert.id)), "the hub said that it did not take it"
@@ -254,7 +203,7 @@ def test_what_was_sealed_may_have_left(tables: Tables, desk: Desk) -> None:
 
 def test_an_alert_that_expires_before_it_leaves_is_told_at_once(tables: Tables, desk: Desk) -> None:
     alert, sealed = desk.sent(expires_hours=1), desk.sent(expires_hours=1)
-    seal(tables, sealed)
+    desk.seal(sealed)
     tables.outbox.expire(now=NOW + HOUR - 1)
     assert row(tables, alert).state == "waiting"
     tables.outbox.expire(now=NOW + HOUR)
@@ -262,52 +211,14 @@ def test_an_alert_that_expires_before_it_leaves_is_told_at_once(tables: Tables, 
     assert row(tables, sealed).state == "waiting", "the hub may have it"
 
 
-def test_an_escalation_shows_with_the_recipient_until_it_answers(tables: Tables, desk: Desk) -> None:
-    alert = desk.sent(recipients=("hk-customs", "au-abf"))
-    target = parse_id(alert.id)
-    tables.outbox.accept(target, 7, now=NOW)
-    note = tables.outbox.note_escalation
-    assert note(target, "hk-customs", "due", time=NOW + 1, contact=None, now=NOW + 2)
-    assert note(target, "hk-customs", "reached", time=NOW + 3, contact="desk", now=NOW + 4)
-    assert not note(target, "nz-customs", "due", time=NOW, contact=None, now=NOW)
-    other, called = tables.alerts.deliveries(row(tables, alert).number)
-    assert (called.state, called.escalated, called.outcome, called.contact) == ("escalated", NOW + 1, "reached", "desk")
-    assert (other.state, other.escalated) == ("accepted", None)
-    said = [event.data for event in tables.events.after(0) if event.type == "escalation"]
-    assert [(data["agency"], data["outcome"], data.get("contact")) for data in said] == [
-        ("hk-customs", "due", None),
-        ("hk-customs", "reached", "desk"),
-    ]
-    tables.outbox.note_receipt(target, "hk-customs", "stored", time=NOW, code=None, officer=None, now=NOW)
-    note(target, "hk-customs", "unreachable", time=NOW + 5, contact=None, now=NOW)
-    _, called = tables.alerts.deliveries(row(tables, alert).number)
-    assert (called.state, called.escalated) == ("stored", NOW + 1)
-
-
-def test_recipients_who_were_silent_until_the_end_are_expired_and_may_still_speak(tables: Tables, desk: Desk) -> None:
-    alert = desk.sent(recipients=("au-abf", "hk-customs"))
-    seal(tables, alert, recipients=("au-abf", "hk-customs"))
-    tables.outbox.accept(parse_id(alert.id), 3, now=NOW)
-    note(tables, alert, "stored", agency="au-abf")
-    told = tables.events.last()
-    tables.outbox.expire(now=NOW + HOUR - 1)
-    assert tables.events.last() == told
-    for _ in range(2):
-        tables.outbox.expire(now=NOW + HOUR)
-    states = {delivery.agency: delivery.state for delivery in tables.alerts.deliveries(row(tables, alert).number)}
-    assert states == {"au-abf": "stored", "hk-customs": "expired"}
-    assert [event.data["code"] for event in tables.events.after(told)] == ["alert-expired"]
-    assert note(tables, alert, "stored")
-
-
 def test_a_second_sealing_is_noted_with_what_changed_since_the_officer_was_told(tables: Tables, desk: Desk) -> None:
     alert = desk.sent(recipients=("hk-customs", "au-abf"))
     number = row(tables, alert).number
-    seal(tables, alert, recipients=("au-abf", "hk-customs"))
+    desk.seal(alert, recipients=("au-abf", "hk-customs"))
     assert tables.outbox.resealings.get(number) is None
     for recipients in (("hk-customs",), ("fj-customs", "hk-customs")):
         tables.outbox.seal_again(parse_id(alert.id), code="directory-stale", not_before=NOW, anew=True)
-        seal(tables, alert, recipients=recipients)
+        desk.seal(alert, recipients=recipients)
     found = tables.outbox.resealings.get(number)
     assert found is not None
     assert (found.directory, found.added, found.dropped) == (5, ("fj-customs",), ("au-abf",))
@@ -315,7 +226,7 @@ def test_a_second_sealing_is_noted_with_what_changed_since_the_officer_was_told(
 
 def test_a_first_sealing_for_others_than_told_is_noted_too(tables: Tables, desk: Desk) -> None:
     alert = desk.sent(recipients=())
-    seal(tables, alert, recipients=("hk-customs",))
+    desk.seal(alert, recipients=("hk-customs",))
     found = tables.outbox.resealings.get(row(tables, alert).number)
     assert found is not None
     assert (found.added, found.dropped) == (("hk-customs",), ())
@@ -324,7 +235,7 @@ def test_a_first_sealing_for_others_than_told_is_noted_too(tables: Tables, desk:
 def test_a_newer_directory_ends_the_wait_of_what_is_to_be_sealed_again(tables: Tables, desk: Desk) -> None:
     stale, busy = desk.sent(), desk.sent()
     for alert in (stale, busy):
-        seal(tables, alert)
+        desk.seal(alert)
     tables.outbox.seal_again(parse_id(stale.id), code="directory-stale", not_before=NOW + 30_000)
     tables.outbox.postpone(parse_id(busy.id), code="quota", not_before=NOW + 30_000)
     assert waiting(tables) == []
