@@ -266,6 +266,8 @@ def main(flashes: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), cache_logger_on_first_use=True
+    )
     given = [int(word) for word in sys.argv[1:]]
     main(*(*given, *(20, 3)[len(given) :]))

@@ -38,7 +38,9 @@ async def run(root: Path, agencies: Sequence[str]) -> None:
 
 def main() -> None:
     """Run what the command line names."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), cache_logger_on_first_use=True
+    )
     gc.freeze()  # as `bearing node run` does once everything is imported
     gc.set_threshold(COLLECT_AFTER)
     tell_collections()
