@@ -11,16 +11,18 @@ logs of others, which a witness serves, they are let through, as is any origin.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from schemas.errors import BadCheckpoint, CheckpointUntrusted
-from schemas.keys import MlDsaKey, SigningKey
+from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted
+from schemas.keys import MlDsaKey, SigningKey, verify
 from schemas.limits import MAX_INDEX
 from schemas.log.cosignature import Tree, check_signature, sign_tree
 from schemas.log.merkle import EMPTY_ROOT, HASH_SIZE
 from schemas.log.note import (
+    ED25519,
     NoteKey,
     SignedNote,
     decode_base64,
@@ -33,6 +35,10 @@ from schemas.log.note import (
 
 _ORIGIN = re.compile(r"[!-*,-~]+")  # visible ASCII but the plus sign, as a key of the same name must sign it
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIGNED = re.compile(
+    rb"(([!-*,-~]{1,255})\n([1-9][0-9]{0,18})\n([0-9A-Za-z+/]{43}=)\n)\n\xe2\x80\x94 ([!-*,-~]+) ([0-9A-Za-z+/]{91}=)\n"
+)
+"""A checkpoint under one line as Ed25519 makes it, of 4 + 64 bytes; its name no longer than MAX_SIGNED_NAME."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,10 @@ def verify_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Chec
     Raises `BadCheckpoint` for its form, `BadSignature` if a line by a known key fails, and `CheckpointUntrusted` if no
     known key signed it or it speaks for another log.
     """
+    return _verify_good(data, origin, keys) or _verify(data, origin, keys)
+
+
+def _verify(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint:
     note = parse_note(data)
     tree = parse_tree(note.text)
     verify_signatures(note, keys, partial(check_signature, tree=tree))
@@ -110,6 +120,30 @@ def verify_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Chec
     if checkpoint.origin != origin:
         raise CheckpointUntrusted(f"the checkpoint speaks for another log than {origin}")
     return checkpoint
+
+
+def _verify_good(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint | None:
+    """As `_verify`, for a note that is good beyond doubt and has one line, of Ed25519: at a third of its cost.
+
+    None for any other, which `_verify` then judges.
+    """
+    found = _SIGNED.fullmatch(data)
+    if found is None:
+        return None
+    text, named, size, root, name, line = found.groups()
+    end, hashed, payload = int(size), a2b_base64(root), a2b_base64(line)
+    canonical = b2a_base64(hashed, newline=False) == root and b2a_base64(payload, newline=False) == line
+    makers = [key for key in keys if payload.startswith(key.key_id) and key.name == origin]
+    if not canonical or named != name or named.decode() != origin or not 0 < end <= MAX_INDEX or len(makers) != 1:
+        return None
+    [maker] = makers
+    if maker.type != ED25519:
+        return None
+    try:
+        verify(maker.public, text, payload[len(maker.key_id) :])
+    except BadSignature:
+        return None
+    return Checkpoint(origin, end, hashed)
 
 
 def verify_signers(data: bytes, keys: Sequence[NoteKey], *, any_log: bool = False) -> SignedNote:

@@ -14,6 +14,7 @@ from schemas.errors import BadProof
 
 HASH_SIZE = 32
 EMPTY_ROOT = sha256(b"").digest()
+_HASH_SIZES = frozenset({HASH_SIZE})
 
 HashReader = Callable[[int, int], bytes]
 """``(level, index)`` to the root of the perfect subtree over leaves ``[index << level, (index + 1) << level)``."""
@@ -140,7 +141,7 @@ def _check_subtree(start: int, end: int) -> None:
 
 
 def _check_hashes(*hashes: bytes) -> None:
-    if any(len(value) != HASH_SIZE for value in hashes):
+    if not _HASH_SIZES.issuperset(map(len, hashes)):
         raise BadProof(f"a hash is not {HASH_SIZE} bytes long")
 
 

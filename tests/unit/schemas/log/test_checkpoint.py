@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted
-from schemas.keys import SigningKey
+from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted, CrossbearingError
+from schemas.keys import MlDsaKey, SigningKey
 from schemas.limits import MAX_INDEX
 from schemas.log.checkpoint import (
     Checkpoint,
+    _verify,
     format_checkpoint,
     parse_checkpoint,
     sign_checkpoint,
     verify_checkpoint,
 )
 from schemas.log.merkle import EMPTY_ROOT
-from schemas.log.note import SignedNote, format_note, note_key, sign_note
+from schemas.log.note import ED25519, ML_DSA_44, NoteKey, SignedNote, format_note, note_key, sign_note
 
 ORIGIN = "log.example/crossbearing"
 KEY = SigningKey(bytes(range(32)))
@@ -52,6 +55,55 @@ def test_a_changed_byte_anywhere_spoils_a_signed_checkpoint() -> None:
         changed[at] ^= 0x01
         with pytest.raises((BadCheckpoint, BadSignature, CheckpointUntrusted)):
             verify_checkpoint(bytes(changed), ORIGIN, KEYS)
+
+
+def _verdict(judge: Callable[[bytes, str, list[NoteKey]], Checkpoint], data: bytes, keys: list[NoteKey]) -> object:
+    try:
+        return judge(data, ORIGIN, keys)
+    except CrossbearingError as error:
+        return error.code, error.message
+
+
+OTHER = note_key(ORIGIN, SigningKey(bytes(32)).public)
+NAMELESS = note_key("elsewhere.example", KEY.public)
+ML_DSA = MlDsaKey(bytes(32))
+POST_QUANTUM = note_key(ORIGIN, ML_DSA.public, ML_DSA_44)
+TWIN = NoteKey(ORIGIN, KEYS[0].key_id, ED25519, OTHER.public)
+"""Of the same id as the key that signs, which costs four billion tries."""
+
+
+@given(
+    st.sampled_from([1, 255, 109_482, MAX_INDEX]),
+    st.lists(st.sampled_from([*KEYS, OTHER, NAMELESS, POST_QUANTUM, TWIN]), max_size=3),
+    st.booleans(),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255), st.sampled_from("=+-")), max_size=2),
+)
+def test_a_note_read_at_once_has_the_verdict_that_it_has_piece_by_piece(
+    size: int, keys: list[NoteKey], both: bool, changes: list[tuple[int, int, str]]
+) -> None:
+    note = bytearray(sign_checkpoint(Checkpoint(ORIGIN, size, ROOT), KEY, ML_DSA if both else None))
+    for at, byte, how in changes:
+        place = at % len(note)
+        note[place : place + (how != "+")] = b"" if how == "-" else bytes((byte,))
+    assert _verdict(verify_checkpoint, bytes(note), keys) == _verdict(_verify, bytes(note), keys)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ORIGIN}\n0109482\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+        f"{ORIGIN}\n0\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+        f"{ORIGIN}\n{MAX_INDEX + 1}\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+        f"{ORIGIN}\n109482\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=\n",
+        f"{'o' * 300}\n109482\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+    ],
+)
+def test_a_text_that_no_checkpoint_has_is_refused_though_signed(text: str) -> None:
+    origin = text.partition("\n")[0]
+    note = format_note(SignedNote(text, (sign_note(text, origin, KEY),)))
+    for judge in (verify_checkpoint, _verify):
+        with pytest.raises(BadCheckpoint):
+            judge(note, origin, [note_key(origin, KEY.public)])
 
 
 @pytest.mark.parametrize(
