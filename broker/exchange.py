@@ -86,8 +86,11 @@ class Exchange:
         self.clock = clock
         self.fault: CrossbearingError | None = None
         self.stopping = False
-        self.grown = asyncio.Event()
-        self.witnessing = Witnessing(lambda: self.history.latest, self.grown.set)
+        self.stirred = asyncio.Event()
+        """Set when there may be something to do for the publication."""
+        self.on_block: Callable[[bool], None] = lambda _: None
+        """Called for every block before anybody is told of it, with whether it has an alert."""
+        self.witnessing = Witnessing(lambda: self.history.latest, self.stirred.set)
         self.restorations = tuple(restorations)
         self.listening: Listening | None = None
         self.resumed = asyncio.Event()
@@ -280,6 +283,7 @@ class Exchange:
         if committed.head is None:
             return
         self.head = committed.head
+        self.on_block(any(entered.parcel is not None for entered in committed.entered))
         for entered in committed.entered:
             if entered.parcel is not None:
                 self._cache.put(entered.parcel)
@@ -296,7 +300,6 @@ class Exchange:
         self.metrics.block_entries.observe(len(committed.entered))
         self.metrics.block_seconds.observe(committed.seconds)
         self._show_head(committed.head)
-        self.grown.set()
         if committed.directories:
             log.info("directory", version=committed.head.directory, size=committed.head.size)
             for subscriber in list(self._subscribers.values()):

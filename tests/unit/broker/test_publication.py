@@ -11,17 +11,20 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from broker.draft import Work
 from broker.hub import Hub
 from schemas.directory.witness_policy import policy_of
 from schemas.directory.witnesses import Witnesses
 from schemas.log.checkpoint import parse_checkpoint, verify_signers
 from schemas.log.note import ML_DSA_44, parse_note
 from schemas.log.witnessed import read_witnessed
-from schemas.session.frames import Bye, TreeHead, WitnessedHead
+from schemas.session.frames import Block, Bye, TreeHead, WitnessedHead
 from tests.support.cosigning import cosigner_of
 from tests.support.directory import World, make_world
+from tests.support.envelope import make_alert, seal_alert
 from tests.support.hub import new_hub, running_hub
 from tests.support.hub_client import HubClient, HubClosedError, client_tls, connect
+from tests.support.hub_core import submission
 from tests.support.wait import until_async
 
 AGENCIES = ("au-abf", "hk-customs", "sg-cnb")
@@ -106,6 +109,31 @@ async def test_nodes_make_a_quorum_and_are_shown_it(scene: Scene) -> None:
     status, note = await scene.get("witnessed")
     assert (status, parse_note(note).text) == (200, parse_note(shown.checkpoint).text)
     assert note == (await scene.get("checkpoint"))[1]
+
+
+async def log_an_alert(scene: Scene) -> None:
+    alert = submission(*seal_alert(scene.world, make_alert(scene.world, "hk-customs"), now=scene.hub.exchange.clock()))
+    assert isinstance(await scene.hub.exchange.submit(Work("hk-customs", alert)), int)
+
+
+async def test_a_round_that_is_due_begins_with_an_alert(scene: Scene) -> None:
+    node = await scene.node("sg-cnb")
+    scene.hub.publication._round_at = asyncio.get_running_loop().time()
+    await log_an_alert(scene)
+    block, head = await node.expect(Block), await node.expect(TreeHead)
+    assert head.checkpoint == block.checkpoint
+
+
+async def test_a_round_that_is_not_due_waits_for_its_time_and_needs_no_alert(scene: Scene) -> None:
+    node, exchange = await scene.node("sg-cnb"), scene.hub.exchange
+    before = exchange.witnessing.newest
+    scene.hub.publication._round_at = asyncio.get_running_loop().time() + 1_000
+    await log_an_alert(scene)
+    await node.expect(Block)
+    assert exchange.witnessing.newest is before
+    scene.hub.publication._round_at = asyncio.get_running_loop().time()
+    exchange.stirred.set()
+    await node.expect(TreeHead)
 
 
 async def test_a_node_that_does_not_cosign_is_asked_again_and_harms_nobody(scene: Scene) -> None:
