@@ -22,6 +22,7 @@ from nodes.standing import Standing
 from nodes.store.inbox import Received
 from nodes.store.openers import OpenerRow
 from nodes.store.quarantine import Quarantined
+from schemas import codec
 from schemas.envelope.header import Header
 from schemas.envelope.opening import (
     IncludedAlert,
@@ -220,7 +221,7 @@ class Taking:
         changes.received.append(
             Received(
                 alert=opened.alert,
-                document=opened.document,
+                document=codec.pack(opened.document),  # in the order it was decoded in, which is the canonical one
                 index=item.index,
                 leaf=leaf,
                 header=alert.entry.header,

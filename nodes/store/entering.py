@@ -10,7 +10,7 @@ import apsw
 from nodes.store.alerts import Direction
 from nodes.store.rows import number
 from nodes.store.topics import Topics
-from schemas import codec, ids
+from schemas import ids
 from schemas.envelope.words import PRECEDENCE_RANK
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def next_number(db: apsw.Connection) -> int:
 def alert_row(
     place: int,
     alert: Alert,
-    document: dict[str, codec.Value],
+    document: bytes,
     *,
     direction: Direction,
     received: int,
@@ -42,8 +42,8 @@ def alert_row(
     expires: int | None,
     logged: tuple[int, bytes, bytes, bytes] | None = None,
 ) -> Row:
-    """An alert's row under the local number `place`. `document` is its wire map; `logged`, of one that is in the log,
-    its index and leaf hash there, its header and signature.
+    """An alert's row under the local number `place`. `document` is its wire map, encoded; `logged`, of one that is in
+    the log, its index and leaf hash there, its header and signature.
     """
     relation = alert.relation
     return (
@@ -66,7 +66,7 @@ def alert_row(
         None if relation is None else relation.type,
         None if relation is None else ids.parse_id(relation.alert),
         state,
-        codec.encode(document),
+        document,
         *(logged or (None, None, None, None)),
     )
 

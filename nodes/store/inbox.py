@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _STATES = ("unread", "read", "actioned")
 
+_TELLING = 64
+"""Bytes of a header by which it is looked for: to look for kilobytes costs more than to compare them once."""
+
 _ABOUT = (
     "SELECT relation, related, id, sender FROM alert INDEXED BY alert_related "
     "WHERE related IN (?) AND direction = 'in' AND relation IN ('recall', 'correct') ORDER BY number"
@@ -30,11 +33,11 @@ _ABOUT = (
 class Received:
     """An opened alert with the evidence it came with.
 
-    `document` is its wire map; `expires` (ms) and `attachments` (digest, sealed size) are the header's.
+    `document` is its wire map, encoded; `expires` (ms) and `attachments` (digest, sealed size) are the header's.
     """
 
     alert: Alert
-    document: dict[str, codec.Value]
+    document: bytes
     index: int
     leaf: bytes
     header: bytes
@@ -134,8 +137,9 @@ def _row(place: int, received: Received, now: int) -> Row:
 
 def _without(entry: bytes, header: bytes) -> tuple[bytes, int | None]:
     """An entry without the header in it, and where that stood: the header is kept beside, and is the most of it."""
-    at = entry.find(header)
-    return (entry, None) if at < 0 else (entry[:at] + entry[at + len(header) :], at)
+    at = entry.find(header[:_TELLING])
+    end = at + len(header)
+    return (entry, None) if at < 0 or entry[at:end] != header else (entry[:at] + entry[end:], at)
 
 
 def _event(alert: Alert) -> dict[str, codec.Value]:

@@ -89,11 +89,12 @@ class Outbox:
         again when it is sealed). Raises `OutboxFull`: for what is urgent, a recall or a correction only at twice the
         number.
         """
-        size = len(codec.encode(document)) + sum(file.sealed_size for file in alert.attachments)
+        encoded = codec.encode(document)
+        size = len(encoded) + sum(file.sealed_size for file in alert.attachments)
         self._check_room(alert, size)
         expires = None if alert.expires_hours is None else alert.composed + alert.expires_hours * _HOUR_MS
         number = next_number(self._db)
-        row = alert_row(number, alert, document, direction="out", received=now, state="waiting", expires=expires)
+        row = alert_row(number, alert, encoded, direction="out", received=now, state="waiting", expires=expires)
         insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
         self.deliveries.begin(number, recipients, flash=alert.precedence == "flash", expires=expires, now=now)

@@ -11,6 +11,7 @@ from nodes.store.database import Database, Tables
 from nodes.store.inbox import Received
 from nodes.store.sent import Sent, Word
 from schemas.alert.document import Alert, alert_to_wire
+from schemas.codec import encode
 from schemas.ids import parse_id
 from tests.support.directory import NOW, World, make_world
 from tests.support.envelope import make_alert
@@ -91,7 +92,7 @@ class Desk:
         place = self._place if index is None else index
         return Received(
             alert=alert,
-            document=alert_to_wire(alert),
+            document=encode(alert_to_wire(alert)),
             index=place,
             leaf=bytes([place % 256]) * 32,
             header=b"header",

@@ -21,11 +21,27 @@ def test_several_are_kept_in_the_order_they_came(tables: Tables, desk: Desk) -> 
 
 
 def test_the_entry_is_kept_without_the_header_and_comes_back_whole(tables: Tables, desk: Desk) -> None:
-    for entry in (b"before header after", b"header after", b"before header", b"header", b"none of it"):
+    for entry in (
+        b"head head head",
+        b"before header after",
+        b"header after",
+        b"before header",
+        b"header",
+        b"none of it",
+    ):
         received = replace(desk.opened(desk.make("hk-customs")), entry=entry)
         proof = tables.alerts.proof(tables.inbox.add(received, now=NOW))
         assert proof is not None
         assert (proof.entry, proof.size, proof.path, proof.note) == (entry, received.size, received.path, b"note")
+
+
+def test_an_entry_with_only_the_start_of_the_header_in_it_is_kept_whole(tables: Tables, desk: Desk) -> None:
+    header = bytes(range(200))
+    for entry in (header[:-1], header[:-1] + b"!", header[:100] * 3):
+        received = replace(desk.opened(desk.make("hk-customs")), entry=entry, header=header)
+        proof = tables.alerts.proof(tables.inbox.add(received, now=NOW))
+        assert proof is not None
+        assert proof.entry == entry
 
 
 def test_alerts_of_one_checkpoint_share_its_note(tables: Tables, desk: Desk) -> None:
