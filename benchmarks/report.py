@@ -44,6 +44,8 @@ def make_tables(folder: Path) -> dict[str, str]:
             "latency-by-load": tables.latency_by_load,
         }
         made |= {name: write(measured) for name, write in each.items()}
+        if measured.divided:
+            made["processes"] = tables.by_processes(measured)
         for name, words in measured.failed.items():
             made["machine"] += f"\n{name} did not finish: {'; '.join(words)}\n"
     costs: list[Floor] = []

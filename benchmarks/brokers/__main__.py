@@ -1,6 +1,6 @@
 """Run the scenario with every broker in turn, several rounds, and keep what came out.
 
-python -m benchmarks.brokers [--rounds 3] [--alerts 2000] [--seconds 8] [--only redis,crossbearing] [--to FOLDER]
+python -m benchmarks.brokers [--rounds 3] [--alerts 2000] [--seconds 5] [--only redis,crossbearing] [--to FOLDER]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -32,6 +33,10 @@ CONTENDERS: dict[str, Contender] = {
 }
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
 def main() -> None:
     """Parse the command line, measure, keep the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -45,6 +50,12 @@ def main() -> None:
         "--rate", type=float, default=usual.rate, help="alerts a second of the latency that is compared"
     )
     parser.add_argument("--waiting", type=int, default=usual.waiting, help="alerts to catch up with; 0: leave that out")
+    parser.add_argument(
+        "--processes",
+        type=_numbers,
+        default=usual.processes,
+        help="in how many processes the recipients are; more numbers, as in 1,2: one more round of each with these",
+    )
     parser.add_argument("--only", default=",".join(CONTENDERS), help="names of brokers, with commas between them")
     parser.add_argument("--keep", action="store_true", help="keep the results of other brokers that are there")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
@@ -56,18 +67,21 @@ def main() -> None:
     contenders = [CONTENDERS[key] for key in options.only.split(",")]
     results = load_results(options.to) if options.keep else Results()
     results.waiting, results.recipients, results.machine = plan.waiting, plan.recipients, machine()
-    results.cores = os.cpu_count() or 1
+    results.cores, results.processes = os.cpu_count() or 1, plan.processes[0]
+    among = f" in {plan.processes[0]} processes" if plan.processes[0] > 1 else ""
     results.alerts = (
-        f"{plan.recipients} recipients, alerts of 1 KiB, {plan.rounds} rounds of about {plan.seconds:g} s in turn, "
-        f"{plan.latency_rounds} of each rate"
+        f"{plan.recipients} recipients{among}, alerts of 1 KiB, "
+        f"{plan.rounds} rounds of about {plan.seconds:g} s in turn, {plan.latency_rounds} of each rate"
     )
     for contender in contenders:
         results.forget(contender.name)
         results.durability[contender.name] = contender.durability
 
+    begun = time.monotonic()
+
     def say(text: str) -> None:
         results.save(options.to)
-        print(text, flush=True)
+        print(f"{time.monotonic() - begun:5.0f} s  {text}", flush=True)
 
     measure(plan, contenders, results, say)
     if results.failed:

@@ -25,8 +25,8 @@ class Contender(Protocol):
     name: str
     durability: str
 
-    def running(self, recipients: int) -> AbstractContextManager[Running]:
-        """Start it afresh, in a folder of its own, which is gone afterwards."""
+    def running(self, recipients: int, processes: int = 1) -> AbstractContextManager[Running]:
+        """Start it afresh, in a folder of its own, which is gone afterwards; the recipients in so many processes."""
 
     def catch_up(self, scenario: Scenario) -> CaughtUp:
         """Start it afresh, send while no recipient is connected, then connect `listening` of them."""

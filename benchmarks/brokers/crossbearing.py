@@ -1,8 +1,8 @@
 """Crossbearing in the same scenario, with everything it does besides: routing, a log with proofs, witnesses, stores.
 
-The hub is a process, the sender's node is one, and all recipients' nodes share one. Alerts go in through the local API
-as a system's would, from a program whose processor time counts as the sender's; a delivery counts when the sender's
-node has verified the receipt in the log, so that a latency holds the whole way there and back.
+The hub is a process, the sender's node is one, and all recipients' nodes share one, or several. Alerts go in through
+the local API as a system's would, from a program whose processor time counts as the sender's; a delivery counts when
+the sender's node has verified the receipt in the log, so that a latency holds the whole way there and back.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.brokers import processes
 from benchmarks.brokers.figures import CaughtUp, Disk, Figures
+from benchmarks.brokers.processes import Usage, disk, usage
 from benchmarks.brokers.receipted import Receipts
-from benchmarks.brokers.scenario import CHECKOUT, PATIENCE, Scenario
+from benchmarks.brokers.scenario import CHECKOUT, PATIENCE, Scenario, shares
 from benchmarks.brokers.traffic import traffic
 from benchmarks.brokers.workers import Worker
 from benchmarks.directory import SENDER, create_exchange
@@ -29,31 +29,36 @@ _TICK = 0.02  # seconds between two looks at whether a recipient is connected
 
 
 class RunningExchange:
-    """Hub and nodes, one process for each party, and the program at the sender's."""
+    """Hub and nodes, a process or more for each party, and the program at the sender's."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.receipts = Receipts(exchange)
-        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self.nodes: dict[str, list[subprocess.Popen[bytes]]] = {}
         self.driver: Worker | None = None
         self.empty = Disk(0, 0)
 
     @property
-    def pids(self) -> tuple[int, int, int]:
-        """The processes of hub, sender's node and recipients' nodes."""
-        return self.exchange.daemons["broker"].pid, self.nodes["sender"].pid, self.nodes["recipients"].pid
+    def pids(self) -> tuple[int, ...]:
+        """The processes of hub, sender's node and recipients' nodes, of which there is one for each share."""
+        nodes = (*self.nodes["sender"], *self.nodes["recipients"])
+        return self.exchange.daemons["broker"].pid, *(process.pid for process in nodes)
 
-    def start_nodes(self, role: str, agencies: Sequence[str]) -> None:
-        """Start one process with the nodes of these agencies."""
-        command = [sys.executable, "-m", "benchmarks.brokers.nodes", str(self.exchange.root), *agencies]
-        self.nodes[role] = subprocess.Popen(command, cwd=CHECKOUT)  # noqa: S603 -- our own module
+    def start_nodes(self, role: str, agencies: Sequence[str], processes: int = 1) -> None:
+        """Start the nodes of these agencies, in so many processes."""
+        command = [sys.executable, "-m", "benchmarks.brokers.nodes", str(self.exchange.root)]
+        self.nodes[role] = [
+            subprocess.Popen([*command, *agencies[mine.start : mine.stop]], cwd=CHECKOUT)  # noqa: S603 -- our own module
+            for mine in shares(len(agencies), processes)
+        ]
 
     def wait_connected(self, role: str, agencies: Sequence[str]) -> None:
         """Return when each of them can send. Raises RuntimeError when one cannot."""
 
         def ready() -> bool:
-            if self.nodes[role].poll() is not None:
-                raise RuntimeError(f"the nodes of the {role} ended with {self.nodes[role].returncode}")
+            for process in self.nodes[role]:
+                if process.poll() is not None:
+                    raise RuntimeError(f"the nodes of the {role} ended with {process.returncode}")
             return all(map(self.exchange.connected, agencies))
 
         wait(ready, f"the nodes of the {role} did not connect")
@@ -100,9 +105,10 @@ class RunningExchange:
         if self.driver is not None:
             self.driver.end()
             self.driver = None
-        for process in self.nodes.values():
+        every = [process for started in self.nodes.values() for process in started]
+        for process in every:
             process.terminate()
-        for process in self.nodes.values():
+        for process in every:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(60)
             process.kill()
@@ -118,12 +124,12 @@ class RunningExchange:
 
     def _disk(self) -> Disk:
         homes = [self.exchange.home(agency) for agency in self.exchange.agencies[1:]]
-        return Disk(processes.disk(self.exchange.broker_data), sum(map(processes.disk, homes)))
+        return Disk(disk(self.exchange.broker_data), sum(map(disk, homes)))
 
-    def _usage(self) -> tuple[processes.Usage, processes.Usage, processes.Usage]:
-        hub, sender, recipients = map(processes.usage, self.pids)
-        driver = processes.usage(self.driver.pid if self.driver is not None else 0)
-        return hub, sender + driver, recipients
+    def _usage(self) -> tuple[Usage, Usage, Usage]:
+        hub, sender, *recipients = map(usage, self.pids)
+        driver = usage(self.driver.pid if self.driver is not None else 0)
+        return hub, sender + driver, sum(recipients, Usage(0, 0))
 
 
 class Crossbearing:
@@ -133,11 +139,11 @@ class Crossbearing:
     durability = "SQLite, synchronous FULL, at the hub and at every node"
 
     @contextmanager
-    def running(self, recipients: int) -> Iterator[RunningExchange]:
+    def running(self, recipients: int, processes: int = 1) -> Iterator[RunningExchange]:
         """See `Contender`."""
         with self._started(recipients) as running:
             agencies = running.exchange.agencies
-            running.start_nodes("recipients", agencies[1:])
+            running.start_nodes("recipients", agencies[1:], processes)
             running.start_nodes("sender", [SENDER])
             running.wait_connected("recipients", agencies[1:])
             running.wait_connected("sender", [SENDER])

@@ -66,6 +66,15 @@ class Paced:
         return self.broker_cpu + self.sender_cpu + self.recipient_cpu
 
 
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """One round of each kind with the recipients in so many processes: as fast as it goes, and at the given rate."""
+
+    processes: int
+    load: Load
+    paced: Paced
+
+
 @dataclass(slots=True)
 class Results:
     """By the name of the broker."""
@@ -76,15 +85,18 @@ class Results:
     load: dict[str, list[Load]] = field(default_factory=dict)
     paced: dict[str, list[Paced]] = field(default_factory=dict)
     caught_up: dict[str, list[float]] = field(default_factory=dict)
+    divided: dict[str, list[Divided]] = field(default_factory=dict)
     waiting: int = 0
     recipients: int = 30
+    processes: int = 1
+    """In which all recipients are, of `load`, `paced` and `caught_up`."""
     cores: int = 2
     failed: dict[str, list[str]] = field(default_factory=dict)
     """What a broker did not finish, in words."""
 
     def forget(self, name: str) -> None:
         """Forget what is known of a broker, because it is measured again."""
-        for made in (self.load, self.paced, self.caught_up, self.failed):
+        for made in (self.load, self.paced, self.caught_up, self.divided, self.failed):
             made.pop(name, None)
 
     def save(self, folder: Path) -> None:
@@ -98,6 +110,10 @@ def load_results(folder: Path) -> Results:
     rounds: Mapping[str, type[Load | Paced]] = {"load": Load, "paced": Paced}
     for name, kind in rounds.items():
         value[name] = {broker: [kind(**each) for each in made] for broker, made in value[name].items()}
+    value["divided"] = {
+        broker: [Divided(each["processes"], Load(**each["load"]), Paced(**each["paced"])) for each in made]
+        for broker, made in value.get("divided", {}).items()
+    }
     return Results(**value)
 
 

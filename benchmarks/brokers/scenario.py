@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,12 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = CHECKOUT / "certs" / "example"
 PATIENCE: Final = 240.0
 """Seconds for one round, then it has failed: the slowest peer takes 25."""
+
+
+def shares(count: int, processes: int) -> list[range]:
+    """Which of so many recipients each process plays: as many as the others, or one more; no process has none."""
+    ends = [count * number // processes for number in range(processes + 1)]
+    return [range(start, end) for start, end in pairwise(ends) if start < end]
 
 
 @dataclass(frozen=True, slots=True)

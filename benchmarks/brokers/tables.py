@@ -103,6 +103,25 @@ def latency_by_load(results: Results) -> str:
     return table(["broker", "of its capacity", "alerts/s", "deliveries", *LATENCY], rows)
 
 
+def by_processes(results: Results) -> str:
+    """What each does with the recipients in more processes, below what it does as in the other tables."""
+    rows = []
+    for name, each in results.divided.items():
+        usual = [paced for paced in results.paced.get(name, []) if not paced.share]
+        if results.load.get(name) and usual:
+            rows.append(_division(name, results.processes, results.load[name], usual))
+        numbers = sorted({made.processes for made in each})
+        for number in numbers:
+            made = [one for one in each if one.processes == number]
+            rows.append(_division(name, number, [one.load for one in made], [one.paced for one in made]))
+    return table(["broker", "processes", *LOAD, *LATENCY], rows)
+
+
+def _division(name: str, processes: int, loads: Sequence[Load], paced: Sequence[Paced]) -> list[str]:
+    fast = [spread([get(load) for load in loads]) for get in LOAD.values()]
+    return [name, str(processes), *fast, *(spread([get(each) for each in paced]) for get in LATENCY.values())]
+
+
 def best_peer(rounds: Mapping[str, Sequence[T]], get: Callable[[T], float], *, highest: bool) -> tuple[str, float]:
     """The best peer by the median of a figure, and that median. Raises ValueError when there is no peer."""
     medians = {name: median(map(get, each)) for name, each in rounds.items() if name != OURS and each}

@@ -1,6 +1,7 @@
-"""The two client processes of a peer: `sender`, and `recipients`, which plays all of them.
+"""The client processes of a peer: `sender`, and `recipients`, which plays all of them or a share.
 
-    python -m benchmarks.brokers.worker sender|recipients PEER PORT RECIPIENTS LISTENING
+    python -m benchmarks.brokers.worker sender PEER PORT RECIPIENTS
+    python -m benchmarks.brokers.worker recipients PEER PORT RECIPIENTS FIRST COUNT
 
 Each connects, answers with a line, and then with one for each scenario that it reads from its standard input, until
 that ends. Recipients answer first when they are about to listen.
@@ -14,8 +15,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from importlib import import_module
+from typing import Any
 
 import uvloop
 
@@ -38,7 +40,7 @@ def make_client(peer: str, port: int) -> Client:
     return client
 
 
-async def send(peer: str, port: int, recipients: int, _: int) -> None:
+async def send(peer: str, port: int, recipients: int) -> None:
     """Send the alerts of each scenario, `in_flight` at a time or at its rate, each sealed just before it goes."""
     client, sealer = make_client(peer, port), Sealer(recipients)
     await client.connect("sender")
@@ -67,12 +69,12 @@ async def send(peer: str, port: int, recipients: int, _: int) -> None:
 
 
 class Recipients:
-    """All recipients of one scenario after the other."""
+    """The recipients `mine` of one scenario after the other."""
 
-    def __init__(self, peer: str, port: int, recipients: int, listening: int) -> None:
+    def __init__(self, peer: str, port: int, recipients: int, mine: range) -> None:
         self._recipients = recipients
-        self._clients = [make_client(peer, port) for _ in range(listening)]
-        self._seen: list[set[int]] = [set() for _ in range(listening)]
+        self._clients = {number: make_client(peer, port) for number in mine}
+        self._seen: dict[int, set[int]] = {number: set() for number in mine}
         self._numbers = range(0)
         self._latencies: list[float] = []
         self._due = 0
@@ -80,13 +82,13 @@ class Recipients:
 
     async def connect(self) -> None:
         """Connect all."""
-        for number, client in enumerate(self._clients):
+        for number, client in self._clients.items():
             await client.connect(f"r{number}")
 
     def expect(self, scenario: Scenario) -> None:
         """Count from now on what belongs to that scenario."""
         self._numbers = range(scenario.first, scenario.first + scenario.alerts)
-        self._latencies, self._due = [], scenario.deliveries
+        self._latencies, self._due = [], scenario.alerts * len(self._clients)
         self._done.clear()
 
     async def finished(self) -> list[float]:
@@ -109,16 +111,17 @@ class Recipients:
                 self._done.set()
 
 
-async def receive(peer: str, port: int, recipients: int, listening: int) -> None:
-    """Play every recipient."""
+async def receive(peer: str, port: int, recipients: int, first_of_mine: int, count: int) -> None:
+    """Play recipients."""
     scenarios = _scenarios()
-    everybody = Recipients(peer, port, recipients, listening)
+    mine = range(first_of_mine, first_of_mine + count)
+    everybody = Recipients(peer, port, recipients, mine)
     first = await anext(scenarios)
     everybody.expect(first)
     connecting = time.monotonic_ns()
     await everybody.connect()
     async with asyncio.TaskGroup() as tasks:
-        works = [tasks.create_task(everybody.take(number)) for number in range(listening)]
+        works = [tasks.create_task(everybody.take(number)) for number in mine]
         if not first.alerts:
             await asyncio.sleep(1.0)  # subscriptions have no event of their own that all four libraries show
             _say({"connected": True})
@@ -146,9 +149,9 @@ def _say(value: object) -> None:
 def main() -> None:
     """Run one role."""
     role, peer, *numbers = sys.argv[1:]
-    port, recipients, listening = map(int, numbers)
+    play: Mapping[str, Callable[..., Coroutine[Any, Any, None]]] = {"sender": send, "recipients": receive}
     logging.disable(logging.WARNING)  # MQTT's library counts what is in flight aloud
-    uvloop.run({"sender": send, "recipients": receive}[role](peer, port, recipients, listening))
+    uvloop.run(play[role](peer, *map(int, numbers)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.scale import usage
+from benchmarks import usage
 from benchmarks.scale.clients import connected
 from benchmarks.scale.hub import RunningHub, make_files, running
 from schemas.limits import DEFAULT_CREDIT

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.scale import usage
+from benchmarks import usage
 from benchmarks.scale.clients import Client, connected
 from benchmarks.scale.hub import RunningHub
 from schemas.session.frames import Submit

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import usage
 from benchmarks.brokers.processes import free_port
 from benchmarks.brokers.scenario import CHECKOUT
-from benchmarks.scale import usage
 from benchmarks.scale.prefill import prefill
 from benchmarks.world import agency_names
 from broker.config import Address, Config, load_config

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import usage
 from benchmarks.brokers.crossbearing import RunningExchange
 from benchmarks.directory import SENDER, create_exchange
-from benchmarks.scale import usage
 
 RECIPIENTS = 30
 SETTLED_SECONDS = 10.0

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.scale import usage
+from benchmarks import usage
 from benchmarks.scale.flow import Flow, measure_flow
 from benchmarks.scale.hub import HubFiles, make_files, running
-from benchmarks.scale.usage import Memory
+from benchmarks.usage import Memory
 from broker.config import load_config
 
 AGENCIES = 31

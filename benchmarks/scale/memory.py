@@ -10,12 +10,12 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.scale import usage
+from benchmarks import usage
 from benchmarks.scale.catch_up import catch_up
 from benchmarks.scale.clients import connected
 from benchmarks.scale.flow import send_live
 from benchmarks.scale.hub import RunningHub, make_files, running
-from benchmarks.scale.usage import Memory
+from benchmarks.usage import Memory
 
 AGENCIES = 31
 SETTLED_SECONDS = 3.0

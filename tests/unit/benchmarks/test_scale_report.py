@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from benchmarks.scale.report import Series, table
-from benchmarks.scale.usage import parse_memory
+from benchmarks.usage import parse_memory
 from benchmarks.world import agency_names
 from schemas.ids import check_agency_id
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import targets
 from benchmarks.brokers import tables
-from benchmarks.brokers.results import Load, Paced, Results
+from benchmarks.brokers.results import Divided, Load, Paced, Results, load_results
 from benchmarks.floors.tables import sharing_of, sum_table
 from benchmarks.floors.timing import Floor, processor
 from benchmarks.floors.total import Sharing, floor_of
@@ -90,6 +90,18 @@ def test_processor_time_at_that_rate_stands_beside_them_where_it_was_kept() -> N
     lines = tables.latency_processor(made).splitlines()[2:]
     assert lines[0] == "| Redis | 10.0 | 20.0 | 30.0 | 60.0 |"
     assert lines[2] == f"| {tables.OURS} ÷ best peer | 3.00 | 1.00 | 4.33 | 3.00 |"
+
+
+def test_more_processes_stand_below_one(tmp_path: Path) -> None:
+    made = results()
+    made.divided = {"Redis": [Divided(2, replace(LOAD, rate=900), Paced(0.0, 20, 600, 1, 2, 3))]}
+    made.save(tmp_path)
+    assert load_results(tmp_path) == made
+    lines = tables.by_processes(load_results(tmp_path)).splitlines()[2:]
+    assert [line.split(" | ")[:3] for line in lines] == [["| Redis", "1", "200 (100–300)"], ["| Redis", "2", "900"]]
+    assert lines[1].endswith("| 1.00 | 2.00 | 3.00 |")
+    assert "processes" in make_tables(tmp_path)
+    assert "processes" in places(PAGE.read_text(encoding="utf-8"))
 
 
 def test_resources_are_compared_too_but_not_with_nothing() -> None:
