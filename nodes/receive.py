@@ -3,8 +3,9 @@
 A frame is worked through in the order of the opening steps (`schemas.envelope.opening`): its checkpoint first, then
 each item's inclusion, then what the item says (`nodes.taking`). Then everything it changes is committed at once,
 receipts to send included, and only then does the node stand on the new checkpoint. Frames that are here already are
-taken in together, with one commit and one receipt. What fails a check of its own is quarantined, and its sender gets a
-signed refusal; what shows the hub itself at fault ends the session, once everything before it is committed.
+taken in together: proven by the last one's checkpoint (`nodes.proving`), with one commit and one receipt. What fails a
+check of its own is quarantined, and its sender gets a signed refusal; what shows the hub itself at fault ends the
+session, once everything before it is committed.
 
 Whether an alert is new is not asked before it is opened, but in the transaction that keeps it. If one was here after
 all, nothing is kept, and the frames are worked through again with that known.
@@ -26,6 +27,7 @@ from nodes.identity import Identity
 from nodes.notices import apply_notices
 from nodes.openers import Keyring, own_opener_id
 from nodes.ports import Clock
+from nodes.proving import prove_together
 from nodes.receipts import Word, sign_words
 from nodes.recovering import take_back
 from nodes.standing import Standing
@@ -134,16 +136,7 @@ class Receiver:
 
         Raises what is wrong with one of them, once everything before it is committed.
         """
-        proven: list[Proven] = []
-        refused: Exception | None = None
-        held = self._standing.checkpoint
-        for frame in frames:
-            try:
-                proven.append(prove(frame, self._continues(held, frame.checkpoint, frame.proof)))
-            except Exception as error:  # even one that nobody foresaw takes nothing with it that came before
-                refused = error
-                break
-            held = proven[-1].trusted.checkpoint
+        proven, refused = self._prove(frames)
         taking = self._taking(await self._look_up(proven) if self._lacks_secrets(proven) else None)
         failure = await _open(taking, proven)
         try:
@@ -154,9 +147,10 @@ class Receiver:
             cosign = await self._commit(taking)
         if failure is not None:
             raise failure
-        if isinstance(refused, Fork):
-            await self._halt(refused, frame.checkpoint, frame.proof)
         if refused is not None:
+            frame = frames[len(proven)]
+            if isinstance(refused, Fork):
+                await self._halt(refused, frame.checkpoint, frame.proof)
             raise refused
         return Taken(sum(one.alerts for one in proven), cosign)
 
@@ -181,6 +175,22 @@ class Receiver:
             raise fork from error
         await self._store.write(lambda tables: tables.held.set_witnessed(frame.checkpoint))
         standing.witnessed = shown
+
+    def _prove(self, frames: Sequence[Block | TreeHead]) -> tuple[list[Proven], Exception | None]:
+        """The frames up to the first that fails, and why that fails."""
+        standing = self._standing
+        held = standing.checkpoint
+        together = prove_together(frames, origin=standing.origin, keys=standing.log_keys, held=held)
+        if together is not None:
+            return together, None
+        proven: list[Proven] = []
+        for frame in frames:
+            try:
+                proven.append(prove(frame, self._continues(held, frame.checkpoint, frame.proof)))
+            except Exception as error:  # even one that nobody foresaw takes nothing with it that came before
+                return proven, error
+            held = proven[-1].trusted.checkpoint
+        return proven, None
 
     async def _trust(self, note: bytes, proof: Sequence[bytes]) -> TrustedCheckpoint:
         """Step 2. A checkpoint that contradicts the one held stops the node's dealings with this hub."""

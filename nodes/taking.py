@@ -55,7 +55,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A frame whose checkpoint continues the one before it, and whose items are all in the log."""
+    """A frame whose items are all in the log, by a checkpoint that continues the one held before."""
 
     frame: Block | TreeHead | Recovered
     trusted: TrustedCheckpoint

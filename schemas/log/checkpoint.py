@@ -15,6 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from schemas.errors import BadCheckpoint, BadSignature, CheckpointUntrusted
 from schemas.keys import MlDsaKey, SigningKey, verify
@@ -127,6 +128,34 @@ def _verify_good(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoin
 
     None for any other, which `_verify` then judges.
     """
+    claim = _claim(data, origin, keys)
+    if claim is None:
+        return None
+    try:
+        verify(claim.public, claim.text, claim.signature)
+    except BadSignature:
+        return None
+    return claim.checkpoint
+
+
+def claimed_checkpoint(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint | None:
+    """What a note says that one of ``keys`` appears to have signed with Ed25519; None for any other.
+
+    The signature is **not** checked: this is no more than a claim, until a checkpoint that is shown to continue it was
+    verified.
+    """
+    claim = _claim(data, origin, keys)
+    return claim.checkpoint if claim is not None else None
+
+
+class _Claim(NamedTuple):
+    checkpoint: Checkpoint
+    text: bytes
+    public: bytes
+    signature: bytes
+
+
+def _claim(data: bytes, origin: str, keys: Sequence[NoteKey]) -> _Claim | None:
     found = _SIGNED.fullmatch(data)
     if found is None:
         return None
@@ -139,11 +168,7 @@ def _verify_good(data: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoin
     [maker] = makers
     if maker.type != ED25519:
         return None
-    try:
-        verify(maker.public, text, payload[len(maker.key_id) :])
-    except BadSignature:
-        return None
-    return Checkpoint(origin, end, hashed)
+    return _Claim(Checkpoint(origin, end, hashed), text, maker.public, payload[len(maker.key_id) :])
 
 
 def verify_signers(data: bytes, keys: Sequence[NoteKey], *, any_log: bool = False) -> SignedNote:
