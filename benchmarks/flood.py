@@ -12,7 +12,6 @@ counts as far as the machine has cores for them.
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import sys
 import tempfile
@@ -24,8 +23,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import structlog
-
+from benchmarks.logs import keep_silent
 from broker.config import Address, Config
 from schemas.envelope.peek import peek
 from schemas.envelope.seal import seal
@@ -266,8 +264,6 @@ def main(flashes: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), cache_logger_on_first_use=True
-    )
+    keep_silent()
     given = [int(word) for word in sys.argv[1:]]
     main(*(*given, *(20, 3)[len(given) :]))

@@ -30,7 +30,8 @@ def example_world() -> World:
     """The example's agencies, regions, rules and standing requests."""
     document = parse_directory((REPOSITORY / "directory.json").read_bytes())
     regions = {name: [a.id for a in document.agencies.values() if name in a.regions] for name in document.regions}
-    world = make_world(sorted(document.agencies), rules=document.rules, regions=regions, publish=False)
+    agencies, witnesses = sorted(document.agencies), document.witnesses
+    world = make_world(agencies, rules=document.rules, regions=regions, witnesses=witnesses, publish=False)
     for agency in world.agencies:
         published = parse_agency_keys((REPOSITORY / "agencies" / f"{agency}.json").read_bytes(), agency)
         world.keys[agency] = replace(world.keys[agency], requests=published.requests)

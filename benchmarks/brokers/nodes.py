@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from benchmarks.brokers.collecting import tell_collections
+from benchmarks.logs import keep_silent
 from deploy.demo.exchange import PASSPHRASE
 from nodes.config import load_config
 from nodes.daemon import COLLECT_AFTER, run_node
@@ -38,9 +37,7 @@ async def run(root: Path, agencies: Sequence[str]) -> None:
 
 def main() -> None:
     """Run what the command line names."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), cache_logger_on_first_use=True
-    )
+    keep_silent()
     gc.freeze()  # as `bearing node run` does once everything is imported
     gc.set_threshold(COLLECT_AFTER)
     tell_collections()

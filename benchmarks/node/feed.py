@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from benchmarks.world import Parties
 from schemas.alert.document import compose_alert
+from schemas.directory.witnesses import usual_quorum
 from schemas.ids import uuid7
 from schemas.log.entry import Entry
-from schemas.session.frames import Block, Submit, encode_frame
+from schemas.session.frames import Block, Submit, TreeHead, WitnessedHead, encode_frame
+from tests.support.cosigning import cosigned
 from tests.support.envelope import SmallLog
 from tests.support.fake_hub import FakeHub
 from tests.support.trees import Tree
@@ -51,6 +53,7 @@ class Feed:
         self.agency = agency
         self._parties = parties
         self._proven = 0
+        self._note = b""
         self._known: set[str] = set()
         """Agencies whose opener was sent."""
         self.hub.log = GrowingLog(parties.world)
@@ -67,7 +70,23 @@ class Feed:
         indexes = [self.hub.enter_sealed(alert) for alert in made]
         frame = self.hub.block(*indexes, proven=self._proven, agency=self.agency, opener=sender not in self._known)
         self._known.add(sender)
+        self._note = frame.checkpoint
         return self._proving(encode_frame(frame))
+
+    def head(self) -> bytes:
+        """A tree head to cosign, on the checkpoint of the newest frame with alerts."""
+        return encode_frame(TreeHead(self._note, (), both=False))
+
+    def witnessed(self, count: int) -> list[bytes]:
+        """A tree head, and behind it so many checkpoints before it that their quorum cosigned."""
+        witnesses = self.hub.world.agencies[: usual_quorum(len(self.hub.world.agencies))]
+        shown = []
+        for _ in range(count):
+            shown.append((self.hub.size, cosigned(self.hub.log.note(), *witnesses)))
+            self._others(OTHERS)
+        standing = TreeHead(self.hub.log.note(), self.hub.proof(self._proven), both=False)
+        frames = [encode_frame(WitnessedHead(note, self.hub.proof(size))) for size, note in shown]
+        return [self._proving(encode_frame(standing)), *frames]
 
     def admit(self, submit: Submit) -> int:
         """Log an alert of this agency's; its index."""

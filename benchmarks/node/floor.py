@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from schemas.limits import PAIR_KEY_ALERTS
 
 
-def receiving(cost: Mapping[str, float], *, frame: int, receipt: int) -> float:
+def receiving(cost: Mapping[str, float], *, frame: int, receipt: int, head: bool = False) -> float:
     """Of an alert taken in, with so many in its frame, and so many that its receipt covers.
 
     A checkpoint to verify for the frame; the header's signature, the entry in the log, the key and the body for each
-    alert; a signature for the receipt.
+    alert; a signature for the receipt, and one for a tree head behind them.
     """
     opened = cost["verify"] + cost["leaf"] + cost["path"] + cost["digest"] + cost["wrap"] + cost["body open"]
-    return opened + cost["opener open"] / PAIR_KEY_ALERTS + cost["verify"] / frame + cost["sign"] / receipt
+    return opened + cost["opener open"] / PAIR_KEY_ALERTS + cost["verify"] / frame + (1 + head) * cost["sign"] / receipt
+
+
+def witnessed(cost: Mapping[str, float], *, cosignatures: int) -> float:
+    """Of a checkpoint with so many cosignatures: these, the log's own, and that it is of the history held."""
+    return (1 + cosignatures) * cost["verify"] + cost["path"]
 
 
 def sending(cost: Mapping[str, float], *, recipients: int) -> float:

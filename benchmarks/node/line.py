@@ -21,6 +21,7 @@ from schemas.envelope.header import decode_header
 from schemas.log.receipt import decode_receipt
 from schemas.session.frames import (
     PROTOCOL,
+    Cosign,
     Frame,
     Hello,
     Result,
@@ -43,6 +44,8 @@ class Line:
     def __init__(self, feed: Feed, meter: Meter) -> None:
         self.receipted = 0
         """Alerts that the node's receipts covered."""
+        self.cosigned = 0
+        """Tree heads that the node answered with a cosignature."""
         self.accepted: list[int] = []
         """Log indexes of what the node submitted."""
         self.together = 1
@@ -75,13 +78,14 @@ class Line:
         for frame in frames:
             self._frames.put_nowait(frame)
 
-    async def until(self, *, receipted: int = 0, accepted: int = 0) -> None:
+    async def until(self, *, receipted: int = 0, cosigned: int = 0, accepted: int = 0) -> None:
         """Return when the node sent so much and has read everything that was sent to it. Raises TimeoutError."""
         async with asyncio.timeout(PATIENCE):
             while not (
                 self._reading
                 and self._frames.empty()
                 and self.receipted >= receipted
+                and self.cosigned >= cosigned
                 and len(self.accepted) >= accepted
             ):
                 self._moved.clear()
@@ -96,6 +100,9 @@ class Line:
             case SendReceipt():
                 self.receipted += len(decode_receipt(frame.receipt).items)
                 self._accept(ResultItem(receipt_ref(frame.receipt), True, hub.size, "", "", ""))
+            case Cosign():
+                self.cosigned += bool(frame.lines)
+                self._moved.set()
             case Submit():
                 self.accepted.append(index := self._feed.admit(frame))
                 self._pending.append(ResultItem(decode_header(frame.header).id, True, index, "", "", ""))

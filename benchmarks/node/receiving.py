@@ -16,11 +16,15 @@ from nodes.indexing import TOGETHER
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How alerts come: `alerts` in a frame, `frames` at once, so many `times` in a round, one after the other."""
+    """How alerts come: `alerts` in a frame, `frames` at once, so many `times` in a round, one after the other.
+
+    With a `head` a tree head to be cosigned follows them, on the same checkpoint.
+    """
 
     alerts: int
     frames: int
     times: int
+    head: bool = False
 
     @property
     def total(self) -> int:
@@ -66,13 +70,18 @@ async def measure_receiving(parties: Parties, arrivals: Sequence[Arrival], *, ro
 
 def _frames(feed: Feed, parties: Parties, arrival: Arrival, size: int) -> list[list[bytes]]:
     documents = [alert_document(n, parties.recipients, size) for n in range(arrival.alerts)]
-    return [[feed.alerts(documents) for _ in range(arrival.frames)] for _ in range(arrival.times)]
+    return [
+        [*[feed.alerts(documents) for _ in range(arrival.frames)], *[feed.head()] * arrival.head]
+        for _ in range(arrival.times)
+    ]
 
 
 async def _take(node: Node, arrival: Arrival, groups: Sequence[Sequence[bytes]]) -> None:
     for group in groups:
-        node.line.give(*group)
-        await node.line.until(receipted=node.line.receipted + arrival.alerts * arrival.frames)
+        line = node.line
+        line.give(*group)
+        expected = line.receipted + arrival.alerts * arrival.frames
+        await line.until(receipted=expected, cosigned=line.cosigned + arrival.head)
 
 
 async def _index(node: Node) -> int:

@@ -6,13 +6,11 @@ python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import platform
 from pathlib import Path
 
-import structlog
-
+from benchmarks.logs import keep_silent
 from benchmarks.scale import report
 from benchmarks.scale.catch_up import measure_catch_up
 from benchmarks.scale.flow import Flow
@@ -44,7 +42,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=LOG_SIZES[-1], help="entries of the longest log")
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    keep_silent()
     made = [series for name in options.subjects or SUBJECTS for series in SUBJECTS[name](options)]
     options.to.mkdir(parents=True, exist_ok=True)
     head = (

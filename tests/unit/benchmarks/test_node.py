@@ -18,8 +18,9 @@ from benchmarks.node.meter import Cost
 from benchmarks.node.receiving import Arrival, measure_receiving
 from benchmarks.node.results import Row, load, node_table, save
 from benchmarks.node.sending import Departure, measure_sending
+from benchmarks.node.witnessing import measure_witnessed
 from benchmarks.scale import node_costs
-from benchmarks.world import Parties, parties_of
+from benchmarks.world import Parties, example_parties, parties_of
 from nodes.service.compose import Composer
 from schemas.alert.document import check_document
 from schemas.codec import encode
@@ -62,6 +63,17 @@ async def test_an_alert_that_comes_alone_has_a_commit_and_those_that_come_togeth
     assert [cost.commits for cost in found.arrivals[many]] == [1 / 6] * 2
     assert all(cost.pages > cost.commits and cost.main > 0 < cost.store for cost in found.arrivals[alone])
     assert [cost.commits for cost in found.indexed] == [1 / 24, 1 / 16]
+
+
+async def test_a_tree_head_behind_an_alert_is_cosigned_in_the_same_commit() -> None:
+    with_head = Arrival(1, 1, 2, head=True)
+    found = await measure_receiving(example_parties(), [with_head], rounds=1, size=1_024)
+    assert [cost.commits for cost in found.arrivals[with_head]] == [1]
+
+
+async def test_a_checkpoint_that_others_cosigned_is_kept() -> None:
+    (cost,) = await measure_witnessed(example_parties(), rounds=1)
+    assert cost.commits == 1
 
 
 async def test_what_is_sent_is_accepted_and_every_recipient_is_heard(parties: Parties) -> None:
@@ -127,6 +139,8 @@ def test_the_floor_shares_what_is_done_once() -> None:
     cost = {each.name: 10.0 for each in crypto.floors()}
     alone, many = floor.receiving(cost, frame=1, receipt=1), floor.receiving(cost, frame=10, receipt=20)
     assert alone - many == pytest.approx(10 * 0.9 + 10 * 0.95)
+    assert floor.receiving(cost, frame=1, receipt=1, head=True) - alone == pytest.approx(cost["sign"])
+    assert floor.witnessed(cost, cosignatures=21) == 230
     assert floor.sending(cost, recipients=30) == pytest.approx(30 + 30 * 10.001)
     assert floor.hearing(cost, frame=1, alerts=1) == 40
     assert floor.hearing(cost, frame=10, alerts=4) == 31 / 4
