@@ -22,7 +22,7 @@ from schemas.session.frames import ResultItem, Submit
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-    from nodes.store.outbox import Outgoing
+    from nodes.store.fresh import Outgoing
 
 log = structlog.get_logger(__name__)
 

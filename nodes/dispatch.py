@@ -33,7 +33,7 @@ from schemas.session.frames import Frame, ResultItem
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-    from nodes.store.outbox import Outgoing
+    from nodes.store.fresh import Outgoing
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,18 +19,19 @@ from nodes.identity import Identity
 from nodes.ports import Random
 from nodes.store.pairs import LastUsed, PairRow
 from schemas.alert.document import alert_from_wire
+from schemas.codec import decode
 from schemas.envelope.body import seal_body
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import make_opener, opener_id, unwrap
 from schemas.envelope.seal import PairKey, expiry_of, seal
 from schemas.errors import AlertExpired, InnerMismatch, OpenerUnknown, Refusal
 from schemas.ids import format_id, sha256
-from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
+from schemas.limits import MAX_BODY, PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
 from schemas.routing.resolve import query_of_alert, resolve
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-    from nodes.store.outbox import Outgoing
+    from nodes.store.fresh import Outgoing
     from schemas.alert.document import Alert
     from schemas.codec import Value
     from schemas.directory.state import Directory
@@ -79,7 +80,7 @@ def seal_outgoing(
     """
     if outgoing.expires is not None and outgoing.expires <= now:
         raise AlertExpired("the alert expired before it could be sent", hint="send it again if it still matters")
-    alert, document = tables.outbox.fresh(outgoing.id) or _stored(tables, outgoing.number)
+    alert, document = tables.outbox.fresh(outgoing.number) or _stored(tables, outgoing.number)
     resolution = resolve(directory, query_of_alert(alert, at=now))
     signing = identity.signing_key(directory, now)
     used = _pair_keys(
@@ -98,7 +99,7 @@ def seal_outgoing(
     opener_ids = tuple(row.opener_id for row in used.rows)
     tables.pairs.use(opener_ids)
     tables.outbox.set_sealed(
-        outgoing.number,
+        outgoing,
         header=sealed.header,
         signature=sealed.signature,
         body=sealed.body,
@@ -119,10 +120,9 @@ def seal_outgoing(
     )
 
 
-def _stored(tables: Tables, number: int) -> tuple[Alert, dict[str, Value]]:
-    document = tables.alerts.content(number).document
-    alert = alert_from_wire(document)
-    return alert, cast("dict[str, Value]", document)
+def _stored(tables: Tables, number: int) -> tuple[Alert, bytes]:
+    encoded = tables.outbox.document(number)
+    return alert_from_wire(decode(encoded, max_size=MAX_BODY), size=len(encoded)), encoded
 
 
 def _pair_keys(

@@ -31,7 +31,7 @@ from schemas.session.frames import PROTOCOL, Fetch, Hello, SendReceipt, Upload
 
 if TYPE_CHECKING:
     from nodes.store.database import Tables
-    from nodes.store.outbox import Outgoing
+    from nodes.store.fresh import Outgoing
     from nodes.store.receipts import SignedReceipt
     from schemas.directory.state import Directory
 

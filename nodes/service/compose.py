@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.ports import Clock
 from nodes.standing import Standing
-from schemas import codec
-from schemas.alert.document import Alert, Problem, alert_to_wire, check_document, draft_alert
+from schemas.alert.document import Alert, Problem, check_document, draft_alert, encode_alert
 from schemas.errors import BadDocument, BodyTooLarge, CrossbearingError, Malformed, Refusal
 from schemas.limits import MAX_BODY, MAX_DOCUMENT
 from schemas.routing.address import normalise
@@ -31,10 +30,10 @@ PADDING = 8
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An alert that may go out, its wire map, who receives it as things stand, and what is worth a second look."""
+    """An alert that may go out, its wire map encoded, who receives it as things stand, what is worth a second look."""
 
     alert: Alert
-    document: dict[str, codec.Value]
+    document: bytes
     resolution: Resolution
     directory: int
     warnings: tuple[Problem, ...]
@@ -71,10 +70,10 @@ class Composer:
         if alert is None:
             raise _refusal(problems, {})
         resolution = resolve(directory, query_of_alert(alert, at=now))
-        wire = alert_to_wire(alert)
-        _check_size(wire, directory)
+        encoded = encode_alert(alert)
+        _check_size(len(encoded), directory)
         warnings = tuple(problem for problem in problems if problem.severity == "warning")
-        return Composed(alert, wire, resolution, directory.version, warnings)
+        return Composed(alert, encoded, resolution, directory.version, warnings)
 
     def explain(self, query: Mapping[str, Any]) -> Resolution:
         """Who would receive an alert of which only the clear facts are given: `to`, and what of `kind`, `marking`,
@@ -180,8 +179,7 @@ def _word(query: Mapping[str, Any], name: str, default: str) -> str:
     return value
 
 
-def _check_size(wire: dict[str, codec.Value], directory: Directory) -> None:
-    size = len(codec.encode(wire))
+def _check_size(size: int, directory: Directory) -> None:
     allowed = min(MAX_BODY, directory.require_document().limits.body_bytes)
     if size > MAX_DOCUMENT or size + size // PADDING > allowed:
         raise BodyTooLarge(f"the alert has {size} bytes, more than may be sent")

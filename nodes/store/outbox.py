@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import apsw
@@ -17,6 +16,7 @@ from nodes.store.alerts import AlertRow, Alerts
 from nodes.store.deliveries import Deliveries
 from nodes.store.entering import alert_row, insert_alerts, next_number
 from nodes.store.events import Events
+from nodes.store.fresh import Fresh, FreshAlerts, Load, Outgoing
 from nodes.store.recipients import Recipients, circle_of
 from nodes.store.relations import OWN_ONLY, OwnRelations
 from nodes.store.resealings import Resealings
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from schemas.alert.document import Alert
 
 _HOUR_MS = 3_600_000
-_FRESH = 64  # alerts: what is under way to the hub at once
-_FRESH_SIZE = 16_384  # bytes of one that is kept at hand: nearly all are smaller
 _SELECT = (
     "SELECT number, id, rank, expires, header, signature, body, directory, attempts, delays, not_before, carried "
     "FROM alert JOIN outgoing USING (number) WHERE "
@@ -47,28 +45,6 @@ _DUE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """An alert on its way to the log. `header`, `signature` and `body` are set once sealed, under version `directory`.
-
-    `attempts` counts refusals of what was sealed; `delays` how often it was put off for no fault of its own;
-    `not_before` (ms) is when to try next. `carried` is the word, once given, that these bytes went on removable media.
-    """
-
-    number: int
-    id: bytes
-    rank: int
-    expires: int | None
-    header: bytes | None
-    signature: bytes | None
-    body: bytes | None
-    directory: int | None
-    attempts: int
-    delays: int
-    not_before: int
-    carried: bytes | None = None
-
-
 class Outbox:
     """Writes sent alerts."""
 
@@ -76,45 +52,54 @@ class Outbox:
         self._db = connection
         self._topics = topics
         self._events = events
-        self._fresh: dict[bytes, tuple[Alert, dict[str, codec.Value]]] = {}
+        self._fresh = FreshAlerts()
+        self._load: Load | None = None
         self.deliveries = Deliveries(connection)
         self.resealings = Resealings(connection, self.deliveries)
         self.relations = OwnRelations(connection, events, self.deliveries)
         self.sent = SentAlerts(connection, events, self.deliveries)
 
-    def add(self, alert: Alert, document: dict[str, codec.Value], *, recipients: Sequence[str], now: int) -> int:
+    def add(self, alert: Alert, document: bytes, *, recipients: Sequence[str], now: int) -> int:
         """Take in a composed alert; returns its local number.
 
-        `document` is `alert_to_wire(alert)`; `recipients` is whom it resolves to as things stand (they are resolved
+        `document` is `encode_alert(alert)`; `recipients` is whom it resolves to as things stand (they are resolved
         again when it is sealed). Raises `OutboxFull`: for what is urgent, a recall or a correction only at twice the
         number.
         """
-        encoded = codec.encode(document)
-        size = len(encoded) + sum(file.sealed_size for file in alert.attachments)
+        size = len(document) + sum(file.sealed_size for file in alert.attachments)
         self._check_room(alert, size)
         expires = None if alert.expires_hours is None else alert.composed + alert.expires_hours * _HOUR_MS
-        number = next_number(self._db)
-        row = alert_row(number, alert, encoded, direction="out", received=now, state="waiting", expires=expires)
+        alert_id, number = ids.parse_id(alert.id), next_number(self._db)
+        row = alert_row(number, alert, document, direction="out", received=now, state="waiting", expires=expires)
         insert_alerts(self._db, [row], self._topics)
         self._db.execute("INSERT INTO outgoing (number, size) VALUES (?, ?)", (number, size))
+        if self._load is not None:
+            self._load.change(1, size)
         self.deliveries.begin(number, recipients, flash=alert.precedence == "flash", expires=expires, now=now)
-        self.sent.hold(Sent(ids.parse_id(alert.id), number, None, None, relates=alert.relation is not None))
+        self.sent.hold(Sent(alert_id, number, None, None, relates=alert.relation is not None))
         if alert.relation is not None and alert.relation.type in OWN_ONLY:
-            self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), ids.parse_id(alert.id))
+            self.relations.begin(alert.relation.type, ids.parse_id(alert.relation.alert), alert_id)
         self._topics.add("outbox")
-        if size <= _FRESH_SIZE:
-            self._fresh[ids.parse_id(alert.id)] = (alert, document)
-            if len(self._fresh) > _FRESH:
-                del self._fresh[next(iter(self._fresh))]
+        waits = Outgoing(number, alert_id, PRECEDENCE_RANK[alert.precedence], expires)
+        self._fresh.add(number, Fresh(waits, alert, document))
         return number
 
-    def fresh(self, alert_id: bytes) -> tuple[Alert, dict[str, codec.Value]] | None:
-        """An alert that was added just now and its wire map, once, if they are at hand; the store has them anyway."""
-        return self._fresh.pop(alert_id, None)
+    def fresh(self, number: int) -> tuple[Alert, bytes] | None:
+        """An alert that was not sealed yet and its document, once, if they are at hand; the store has them anyway."""
+        fresh = self._fresh.pop(number)
+        return None if fresh is None else (fresh.alert, fresh.document)
+
+    def document(self, number: int) -> bytes:
+        """An alert's wire map, encoded, from the store. Raises NotFound."""
+        row = self._db.execute("SELECT document FROM alert WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise NotFound(f"this node holds no alert number {number}")
+        return cast(bytes, row[0])
 
     def forget(self) -> None:
         """Have nothing at hand: some of it may have been rolled back."""
         self._fresh.clear()
+        self._load = None
         self.deliveries.forget()
         self.sent.forget()
 
@@ -138,6 +123,8 @@ class Outbox:
 
     def get(self, number: int) -> Outgoing:
         """One alert on its way. Raises NotFound when it is not, or no longer."""
+        if (fresh := self._fresh.get(number)) is not None:
+            return fresh.waits
         row = self._db.execute(
             _SELECT + "number = ?",
             (number,),
@@ -222,11 +209,12 @@ class Outbox:
             "INSERT OR REPLACE INTO outgoing (number, body, sealed, directory) VALUES (?, ?, ?, ?)",
             (number, body, None if body is None else now, None if body is None else directory),
         )
+        self._load = None
         self._topics.add("outbox")
 
     def set_sealed(
         self,
-        number: int,
+        outgoing: Outgoing,
         *,
         header: bytes,
         signature: bytes,
@@ -236,14 +224,15 @@ class Outbox:
         recipients: Sequence[str],
         now: int,
     ) -> None:
-        """Keep the sealed bytes: these and no others are submitted until the hub answers.
+        """Keep the sealed bytes of what waits: these and no others are submitted until the hub answers.
 
         When they are not the first, or for others than the officer was told, that is noted.
         """
+        number = outgoing.number
+        self._fresh.pop(number)
         told = self.deliveries.get(number)
         same = told.circle is circle_of(recipients)
-        again = self._db.execute("SELECT header IS NOT NULL FROM alert WHERE number = ?", (number,)).fetchone()
-        if (again is not None and again[0]) or not same:
+        if outgoing.header is not None or not same:
             self.resealings.note(number, told=told.agencies, directory=directory, now=now)
         self._db.execute(
             "UPDATE alert SET header = ?, signature = ?, expires = ? WHERE number = ?",
@@ -309,7 +298,7 @@ class Outbox:
         self._db.execute(
             "UPDATE outgoing SET body = NULL, sealed = NULL, directory = NULL, exported = NULL, carried = NULL, "
             "not_before = ?, attempts = CASE WHEN ? THEN 0 ELSE attempts + 1 END WHERE number = ?",
-            (not_before, anew, self._number(alert_id)),
+            (not_before, anew, self._changed(alert_id)),
         )
         self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
         self._topics.add("outbox")
@@ -324,7 +313,7 @@ class Outbox:
         """Submit the same bytes again, no sooner than `not_before`; `delayed` for no fault of the alert's."""
         self._db.execute(
             "UPDATE outgoing SET attempts = attempts + ?, delays = delays + ?, not_before = ? WHERE number = ?",
-            (not delayed, delayed, not_before, self._number(alert_id)),
+            (not delayed, delayed, not_before, self._changed(alert_id)),
         )
         self._db.execute("UPDATE alert SET code = ? WHERE direction = 'out' AND id = ?", (code, alert_id))
         self._topics.add("outbox")
@@ -380,9 +369,9 @@ class Outbox:
         """A recall must not wait behind the flood that it may be about, so it has the room of a `flash`."""
         withdraws = alert.relation is not None and alert.relation.type in OWN_ONLY
         times = 2 if withdraws or PRECEDENCE_RANK[alert.precedence] < URGENT else 1
-        waiting = self.count_waiting()
-        if waiting >= MAX_OUTBOX * times or self.waiting_bytes() + size > MAX_OUTBOX_BYTES * times:
-            raise OutboxFull(f"{waiting:,} alerts wait in the outbox already, so this one was not taken in")
+        load = self._load = self._load or Load(self.count_waiting(), self.waiting_bytes())
+        if load.alerts >= MAX_OUTBOX * times or load.bytes + size > MAX_OUTBOX_BYTES * times:
+            raise OutboxFull(f"{load.alerts:,} alerts wait in the outbox already, so this one was not taken in")
 
     def _finish(
         self, number: int, alert_id: bytes, state: str, *, now: int, code: str | None = None, index: int | None = None
@@ -405,8 +394,17 @@ class Outbox:
                 data |= {"directory": resealed.directory}
                 data |= {"added": list(resealed.added), "dropped": list(resealed.dropped)}
             self._events.add("state", data, now=now)
-        self._db.execute("DELETE FROM outgoing WHERE number = ?", (number,))
+        self._fresh.pop(number)
+        gone = self._db.execute("DELETE FROM outgoing WHERE number = ? RETURNING size", (number,)).fetchone()
+        if gone is not None and self._load is not None:
+            self._load.change(-1, -cast(int, gone[0]))
         return first
+
+    def _changed(self, alert_id: bytes) -> int:
+        """The number of an alert whose row says something else from now on than when it was added."""
+        number = self._number(alert_id)
+        self._fresh.pop(number)
+        return number
 
     def _number(self, alert_id: bytes) -> int:
         return count(self._db, "SELECT number FROM alert WHERE direction = 'out' AND id = ?", (alert_id,))

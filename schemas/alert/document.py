@@ -76,6 +76,11 @@ def alert_to_wire(alert: Alert) -> dict[str, Value]:
     return _wire(alert)
 
 
+def encode_alert(alert: Alert) -> bytes:
+    """The encoding of the alert's wire map. Raises as `encode` does."""
+    return encode(alert_to_wire(alert))
+
+
 def alert_from_wire(value: Value, *, size: int | None = None) -> Alert:
     """Read an alert that `alert_to_wire` wrote; anything it would have written otherwise is refused (BadDocument).
 

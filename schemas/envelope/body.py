@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from schemas.codec import Value, decode, encode
+from schemas.codec import Value, decode, encode, pack
 from schemas.errors import BodyUnreadable, EncodingRefusal, TooLarge
 from schemas.limits import MAX_BODY
 
@@ -18,6 +18,8 @@ _AAD: Final = b"crossbearing/1/body\0"
 _COMMIT: Final = b"xb1-commit"
 _NONCE: Final = bytes(12)
 """A nonce separates messages under one key; a content key seals one message."""
+_INNER, _ID, _SENDER = b"\x83" + pack("alert"), pack("id"), pack("sender")
+"""A map of three begins; its keys are in their canonical order."""
 _END: Final = b"\x80"
 """Ends the plaintext; zeros follow up to the padded length."""
 
@@ -29,7 +31,17 @@ def commitment(content_key: bytes) -> bytes:
 
 def seal_body(plaintext: dict[str, Value], content_key: bytes) -> bytes:
     """Encode, pad (Padmé) and encrypt a body. Raises `TooLarge` above MAX_BODY."""
-    encoded = encode(plaintext) + _END
+    return seal_encoded(encode(plaintext), content_key)
+
+
+def encode_inner(alert_id: bytes, sender: str, alert: bytes) -> bytes:
+    """The encoding of what a body holds, around the encoding of the alert's wire map: `alert`, `id` and `sender`."""
+    return b"".join((_INNER, alert, _ID, pack(alert_id), _SENDER, pack(sender)))
+
+
+def seal_encoded(plaintext: bytes, content_key: bytes) -> bytes:
+    """`seal_body` of what is encoded already."""
+    encoded = plaintext + _END
     size = padded_size(len(encoded))
     if size + TAG_SIZE > MAX_BODY:
         raise TooLarge(f"the sealed body would have {size + TAG_SIZE} bytes, where {MAX_BODY} are allowed")

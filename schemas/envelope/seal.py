@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from schemas.alert.document import alert_to_wire
-from schemas.envelope.body import CONTENT_KEY_SIZE, commitment, seal_body
+from schemas.alert.document import encode_alert
+from schemas.envelope.body import CONTENT_KEY_SIZE, commitment, encode_inner, seal_encoded
 from schemas.envelope.header import AttachmentRef, Header, Recipient, Relation, encode_header, sign_header
 from schemas.envelope.opener import wrap
 from schemas.errors import AlertExpired, OpenerMissing
@@ -17,7 +17,6 @@ from schemas.limits import MAX_EXPIRY_MS
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
-    from schemas.codec import Value
     from schemas.routing.resolve import Resolution
 
 DEFAULT_EXPIRY_MS: Final = 30 * 86_400_000
@@ -55,19 +54,19 @@ def seal(
     pairs: Mapping[str, PairKey],
     now: int,
     random: Callable[[int], bytes],
-    document: dict[str, Value] | None = None,
+    document: bytes | None = None,
 ) -> Sealed:
     """Seal ``alert`` for the recipients of ``resolution`` at ``now`` (ms), with a content key from ``random(32)``.
 
-    ``pairs`` holds the pair key of every recipient; ``document`` is `alert_to_wire(alert)` where the caller has it. The
-    addresses of the alert are in wire form. Raises `AlertExpired`,
-    `OpenerMissing` for a recipient without pair key, `TooLarge`, or `Malformed` for what no header can hold.
+    ``pairs`` holds the pair key of every recipient; ``document`` is `encode_alert(alert)` where the caller has it. The
+    addresses of the alert are in wire form. Raises `AlertExpired`, `OpenerMissing` for a recipient without pair key,
+    `TooLarge`, or `Malformed` for what no header can hold.
     """
     content_key = random(CONTENT_KEY_SIZE)
     committed = commitment(content_key)
     alert_id = parse_id(alert.id)
-    wire = alert_to_wire(alert) if document is None else document
-    body = seal_body({"id": alert_id, "sender": alert.sender, "alert": wire}, content_key)
+    encoded = encode_alert(alert) if document is None else document
+    body = seal_encoded(encode_inner(alert_id, alert.sender, encoded), content_key)
     header = encode_header(
         Header(
             id=alert_id,

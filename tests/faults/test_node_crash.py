@@ -18,7 +18,7 @@ import pytest
 from nodes.exchange import Exchange
 from nodes.store.alerts import Filter
 from nodes.store.database import Database
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.envelope.header import decode_header
 from schemas.ids import sha256
 from schemas.log.entry import AlertEntry, ReceiptEntry, decode_entry
@@ -149,7 +149,7 @@ async def test_a_kill_after_any_commit_loses_and_doubles_nothing(
 
     async with node_parts(home, honest.hub, ME) as parts:
         for alert in composed:
-            wire = alert_to_wire(alert)
+            wire = encode_alert(alert)
             await parts.store.write(lambda t, a=alert, w=wire: t.outbox.add(a, w, recipients=["hk-customs"], now=NOW))  # type: ignore[misc]
         with monkeypatch.context() as patch:
             patch.setattr(Database, "write_all", copying)

@@ -16,7 +16,7 @@ from nodes.auditor.alert_check import alert_problems
 from nodes.identity import Identity
 from nodes.sealing import openers_to_send, seal_outgoing
 from nodes.store.database import Database, Tables
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.directory.history import DirectoryHistory
 from schemas.directory.state import Directory
 from schemas.envelope.header import Header, Recipient, decode_header, encode_header, sign_header
@@ -75,7 +75,7 @@ def composed(asked: RoutingQuery) -> Alert:
 def sealed(tables: Tables, directory: Directory, asked: RoutingQuery) -> Submit:
     """What the sender's node submits. Raises what keeps it from being sent."""
     alert = composed(asked)
-    number = tables.outbox.add(alert, alert_to_wire(alert), recipients=[], now=NOW)
+    number = tables.outbox.add(alert, encode_alert(alert), recipients=[], now=NOW)
     identity = Identity(example_seeds(asked.sender))
     seal_outgoing(
         tables,

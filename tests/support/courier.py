@@ -19,7 +19,7 @@ from nodes.service.attachments import seal_files
 from nodes.standing import Standing
 from nodes.store.alerts import Filter
 from nodes.store.store import Store
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.ids import parse_id
 from schemas.log.entry import AlertEntry, DirectoryEntry, decode_entry
 from schemas.log.note import note_key
@@ -76,7 +76,7 @@ class Station:
         alert = make_alert(self.world, self.agency, number=number, to=list(to), **fields)
 
         def add(tables: Any) -> None:
-            tables.outbox.add(alert, alert_to_wire(alert), recipients=list(to), now=self.clock())
+            tables.outbox.add(alert, encode_alert(alert), recipients=list(to), now=self.clock())
             for file in sealed:
                 tables.attachments.add(file.digest, file.parts, now=self.clock())
 

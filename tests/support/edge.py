@@ -26,8 +26,7 @@ from nodes.store.database import Tables
 from nodes.store.inbox import Received
 from nodes.store.sent import Word
 from nodes.store.store import Store
-from schemas.alert.document import Alert, alert_to_wire
-from schemas.codec import encode
+from schemas.alert.document import Alert, encode_alert
 from schemas.envelope.header import decode_header
 from schemas.errors import Unreachable
 from schemas.example import example_seed
@@ -91,7 +90,7 @@ class EdgeNode:
         header = decode_header(sealed.header)
         received = Received(
             alert=alert,
-            document=encode(alert_to_wire(alert)),
+            document=encode_alert(alert),
             index=index,
             leaf=leaf_hash(entry),
             header=sealed.header,

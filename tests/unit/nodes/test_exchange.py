@@ -9,7 +9,7 @@ import pytest
 
 from nodes.exchange import FIRST_DELAY, LONGEST_DELAY, Exchange
 from nodes.session import Parts
-from schemas.alert.document import alert_to_wire
+from schemas.alert.document import encode_alert
 from schemas.errors import NotPinned, StorageFull, StorageInDoubt, StorageTampered, Unreachable
 from schemas.session.frames import Block, Bye, Hello, SendReceipt, Submit
 from tests.support.envelope import make_alert
@@ -180,7 +180,7 @@ async def state_code(exchange: Exchange, code: str) -> bool:
 
 async def compose(parts: Parts, hub: FakeHub) -> None:
     alert = make_alert(hub.world, ME)
-    await parts.store.write(lambda t: t.outbox.add(alert, alert_to_wire(alert), recipients=["hk-customs"], now=1))
+    await parts.store.write(lambda t: t.outbox.add(alert, encode_alert(alert), recipients=["hk-customs"], now=1))
 
 
 async def test_a_failure_in_mid_block_takes_nothing_in_and_the_next_session_does(

@@ -9,7 +9,7 @@ import pytest
 from nodes.indexing import TOGETHER, keep_indexed
 from nodes.store.database import Tables
 from nodes.store.store import Store
-from schemas.alert.document import alert_to_wire
+from schemas.alert.document import encode_alert
 from schemas.errors import StorageFull
 from tests.support.directory import NOW, make_world
 from tests.support.envelope import make_alert
@@ -23,7 +23,7 @@ def send(first: int, count: int) -> Callable[[Tables], None]:
 
     def add(tables: Tables) -> None:
         for alert in alerts:
-            tables.outbox.add(alert, alert_to_wire(alert), recipients=["hk-customs"], now=NOW)
+            tables.outbox.add(alert, encode_alert(alert), recipients=["hk-customs"], now=NOW)
 
     return add
 

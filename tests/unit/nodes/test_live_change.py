@@ -13,7 +13,7 @@ import pytest
 from nodes.officer.recipients import resealed_words
 from nodes.service.reading import Reading
 from nodes.session import Parts
-from schemas.alert.document import alert_to_wire
+from schemas.alert.document import encode_alert
 from schemas.envelope.header import Header, decode_header
 from schemas.session.frames import Submit
 from tests.support.directory import World, make_world, record
@@ -41,7 +41,7 @@ class Sender:
             agency for agency in self.hub.world.agencies if agency != ME and self.hub.world.directory.is_active(agency)
         ]
         await self.parts.store.write(
-            lambda t: t.outbox.add(self.alert, alert_to_wire(self.alert), recipients=told, now=self.parts.clock())
+            lambda t: t.outbox.add(self.alert, encode_alert(self.alert), recipients=told, now=self.parts.clock())
         )
         return decode_header((await self.end.expect(Submit)).header)
 
@@ -139,7 +139,7 @@ async def test_an_agency_suspended_on_the_way_is_dropped(sender: Sender, world: 
 async def test_an_alert_that_was_not_touched_says_nothing(sender: Sender) -> None:
     await sender.parts.store.write(
         lambda t: t.outbox.add(
-            sender.alert, alert_to_wire(sender.alert), recipients=["au-abf"], now=sender.parts.clock()
+            sender.alert, encode_alert(sender.alert), recipients=["au-abf"], now=sender.parts.clock()
         )
     )
     await sender.accept(await sender.end.expect(Submit))

@@ -9,7 +9,7 @@ import pytest
 from nodes.notices import Notice, apply_notices, read_notice
 from nodes.session import Parts
 from nodes.store.alerts import AlertRow
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.errors import ProtocolError
 from schemas.log.entry import ReceiptEntry, decode_entry
 from schemas.log.merkle import leaf_hash
@@ -55,7 +55,7 @@ async def sender(tmp_path: Path) -> AsyncIterator[Sender]:
     async with node_parts(tmp_path, hub, ME) as parts:
         parts.standing.history = hub.world.history
         alert = make_alert(hub.world, ME)
-        wire = alert_to_wire(alert)
+        wire = encode_alert(alert)
         await parts.store.write(
             lambda tables: tables.outbox.add(alert, wire, recipients=["au-abf", "hk-customs"], now=NOW)
         )

@@ -13,8 +13,8 @@ from nodes.session import Parts
 from nodes.store.alerts import Filter
 from nodes.store.database import Tables, Work
 from nodes.store.receipts import SignedReceipt
-from schemas.alert.document import alert_to_wire
-from schemas.codec import decode, encode
+from schemas.alert.document import encode_alert
+from schemas.codec import decode
 from schemas.envelope.opener import opener_id
 from schemas.envelope.opening import STEPS, open_included
 from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError, StorageFull
@@ -113,7 +113,7 @@ async def test_the_document_is_kept_byte_for_byte_as_the_sender_sealed_it(hub: F
     kept = await node.parts.store.read(
         lambda tables: [tables.alerts.content(row.number).document for row in tables.alerts.page(Filter("in"))]
     )
-    assert kept[::-1] == [decode(encode(alert_to_wire(alert)), max_size=10_000) for alert in alerts]
+    assert kept[::-1] == [decode(encode_alert(alert), max_size=10_000) for alert in alerts]
 
 
 async def test_directory_versions_are_held_and_survive_a_restart(tmp_path: Path, hub: FakeHub, node: Node) -> None:

@@ -10,7 +10,7 @@ import pytest
 from nodes.identity import Identity
 from nodes.sealing import openers_to_send, pair_key, seal_outgoing
 from nodes.store.database import Database, Tables
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.envelope.header import decode_header, verify_header
 from schemas.envelope.opener import open_opener, opener_id
 from schemas.envelope.seal import PairKey
@@ -45,7 +45,7 @@ class Sealer:
 
     def compose(self, **fields: Any) -> Alert:
         alert = make_alert(self.world, ME, **fields)
-        self.tables.outbox.add(alert, alert_to_wire(alert), recipients=["hk-customs"], now=NOW)
+        self.tables.outbox.add(alert, encode_alert(alert), recipients=["hk-customs"], now=NOW)
         return alert
 
     def seal(self, *, now: int = NOW) -> None:

@@ -16,7 +16,7 @@ from nodes.store.receipts import receipt_ref
 from nodes.taking import YIELD_EVERY
 from nodes.verdicts import MAX_ATTEMPTS
 from schemas import codec
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.envelope.header import decode_header
 from schemas.envelope.opener import opener_id
 from schemas.errors import (
@@ -85,7 +85,7 @@ class Run:
         alert = make_alert(self.end.hub.world, ME, number=number, **fields)
         recipients = ["au-abf", "hk-customs"]
         await self.parts.store.write(
-            lambda t: t.outbox.add(alert, alert_to_wire(alert), recipients=recipients, now=self.parts.clock())
+            lambda t: t.outbox.add(alert, encode_alert(alert), recipients=recipients, now=self.parts.clock())
         )
         return alert
 

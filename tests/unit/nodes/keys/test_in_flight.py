@@ -21,7 +21,7 @@ from nodes.openers import Keyring
 from nodes.sealing import openers_to_send, seal_outgoing
 from nodes.store.database import Database, Tables
 from nodes.verdicts import verdict
-from schemas.alert.document import alert_to_wire
+from schemas.alert.document import encode_alert
 from schemas.directory.state import Directory
 from schemas.envelope.opener import opener_id
 from schemas.envelope.opening import open_alert, trust_checkpoint
@@ -93,7 +93,7 @@ class Exchange:
         self.sent += 1
         history = self.core.history
         alert = make_alert(self.core.world, SENDER, number=self.sent, to=[RECIPIENT])
-        number = self.tables.outbox.add(alert, alert_to_wire(alert), recipients=[RECIPIENT], now=self.core.clock.now)
+        number = self.tables.outbox.add(alert, encode_alert(alert), recipients=[RECIPIENT], now=self.core.clock.now)
         directory = history.version(max(5, len(history) - behind))
         outcome = self._submit(number, directory)
         for attempt in range(3):

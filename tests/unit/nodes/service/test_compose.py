@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from nodes.service.compose import Composer, resolution_view
+from schemas.alert.document import encode_alert
 from schemas.errors import (
     BadDocument,
     BodyTooLarge,
@@ -38,7 +39,8 @@ async def test_a_good_document(composer: Composer) -> None:
     assert composed.alert.composed == NOW
     assert composed.resolution.recipients == ("hk-customs",)
     assert composed.directory == 5
-    assert composed.document["title"] == "Container to look out for"
+    assert composed.alert.title == "Container to look out for"
+    assert composed.document == encode_alert(composed.alert)
 
 
 @pytest.mark.parametrize(

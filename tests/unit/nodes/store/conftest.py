@@ -10,8 +10,7 @@ import pytest
 from nodes.store.database import Database, Tables
 from nodes.store.inbox import Received
 from nodes.store.sent import Sent, Word
-from schemas.alert.document import Alert, alert_to_wire
-from schemas.codec import encode
+from schemas.alert.document import Alert, encode_alert
 from schemas.ids import parse_id
 from tests.support.directory import NOW, World, make_world
 from tests.support.envelope import make_alert
@@ -57,7 +56,7 @@ class Desk:
 
     def sent(self, *, recipients: tuple[str, ...] = ("hk-customs",), now: int = NOW, **fields: object) -> Alert:
         alert = self.make(ME, **fields)
-        self.tables.outbox.add(alert, alert_to_wire(alert), recipients=recipients, now=now)
+        self.tables.outbox.add(alert, encode_alert(alert), recipients=recipients, now=now)
         return alert
 
     def held(self, alert: Alert) -> Sent:
@@ -70,7 +69,7 @@ class Desk:
 
     def seal(self, alert: Alert, *, recipients: tuple[str, ...] = ("hk-customs",)) -> None:
         self.tables.outbox.set_sealed(
-            self.held(alert).number,
+            self.tables.outbox.get(self.held(alert).number),
             header=b"header",
             signature=b"s" * 64,
             body=b"body",
@@ -92,7 +91,7 @@ class Desk:
         place = self._place if index is None else index
         return Received(
             alert=alert,
-            document=encode(alert_to_wire(alert)),
+            document=encode_alert(alert),
             index=place,
             leaf=bytes([place % 256]) * 32,
             header=b"header",

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from nodes.store import deliveries
 from nodes.store.database import Database, Tables
 from nodes.store.deliveries import read_recipients
+from nodes.store.fresh import Outgoing
+from nodes.store.outbox import _SELECT
 from schemas.errors import NotFound
 from schemas.ids import parse_id
 from tests.support.directory import NOW, World
@@ -108,6 +110,7 @@ steps = st.lists(
         st.tuples(st.just("escalate"), number, st.sampled_from(NAMES)),
         st.tuples(st.just("refuse"), number),
         st.tuples(st.just("lose"), number),
+        st.tuples(st.just("put off"), number),
         st.tuples(st.just("expire")),
     ),
     max_size=6,
@@ -174,24 +177,34 @@ def work(desk: Desk, sent: list[Any], steps: list[Any]) -> None:
             case "accept":
                 tables.outbox.accept(held.id, 7 + held.number, now=NOW)
             case "seal":
-                desk.seal(alert, recipients=tuple(values[1]))
+                if tables.alerts.by_number(held.number).state == "waiting":
+                    desk.seal(alert, recipients=tuple(values[1]))
             case "hear":
                 desk.hear(alert, *values[1:])
             case "escalate":
                 tables.sent.note_escalation(held, values[1], "due", time=NOW, contact=None, now=NOW)
             case "refuse":
                 tables.outbox.refuse(held.id, "nobody", "", "", now=NOW)
+            case "put off":
+                tables.outbox.postpone(held.id, code="quota", not_before=NOW, delayed=True)
             case "lose":
                 tables.outbox.reopen(held.number, body=None, directory=0, lost=True, now=NOW)
 
 
 def agree(tables: Tables, alert_id: bytes) -> None:
+    outbox = tables.outbox
+    load = outbox._load
+    assert load is None or (load.alerts, load.bytes) == (outbox.count_waiting(), outbox.waiting_bytes())
     remembered = tables.sent.find(alert_id)
     assert remembered is not None
     row = tables.alerts.get("out", alert_id)
     assert row is not None
     assert (remembered.number, remembered.index, remembered.leaf) == (row.number, row.index, row.leaf)
     assert tables.outbox.deliveries.get(row.number).row() == read_recipients(tables.outbox._db, row.number).row()
+    if row.state == "waiting":
+        stored = outbox._db.execute(_SELECT + "number = ?", (row.number,)).fetchone()
+        assert stored is not None
+        assert outbox.get(row.number) == Outgoing(*stored)
     expires = tables.outbox._db.execute("SELECT expires FROM delivery WHERE number = ?", (row.number,)).fetchone()
     waits = read_recipients(tables.outbox._db, row.number).all_are("waiting")
     assert waits or expires == (row.expires,), "whoever may still store it is not sent it for longer, nor shorter"

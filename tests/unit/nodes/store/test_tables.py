@@ -17,7 +17,7 @@ from nodes.store.openers import OpenerRow
 from nodes.store.pairs import AHEAD, PairRow
 from nodes.store.quarantine import Quarantined
 from nodes.store.receipts import receipt_ref
-from schemas.alert.document import Alert, alert_to_wire
+from schemas.alert.document import Alert, encode_alert
 from schemas.errors import NotFound
 from schemas.ids import format_id, parse_id, sha256
 from schemas.limits import MAX_RECEIPT_ITEMS, PAIR_KEY_ALERTS
@@ -244,9 +244,10 @@ def test_an_alert_is_at_hand_once_and_not_after_it_was_rolled_back(database: Dat
     with pytest.raises(NotFound):
         database.write(broken)
     kept = desk.sent()
-    assert desk.tables.outbox.fresh(parse_id(added[0].id)) is None
-    assert desk.tables.outbox.fresh(parse_id(kept.id)) == (kept, alert_to_wire(kept))
-    assert desk.tables.outbox.fresh(parse_id(kept.id)) is None
+    number = desk.held(kept).number
+    assert desk.tables.outbox.fresh(number) == (kept, encode_alert(kept))
+    assert desk.tables.outbox.fresh(number) is None
+    assert desk.tables.outbox.document(number) == encode_alert(kept)
 
 
 def test_openers_are_kept_once_and_forgotten_when_old(tables: Tables) -> None:

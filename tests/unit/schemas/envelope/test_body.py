@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import encode
-from schemas.envelope.body import commitment, open_body, padded_size, seal_body
+from schemas.codec import Value, encode
+from schemas.envelope.body import commitment, encode_inner, open_body, padded_size, seal_body
 from schemas.errors import BodyUnreadable, TooLarge
 from schemas.limits import MAX_BODY
 
@@ -23,6 +23,12 @@ def test_round_trip(plaintext: dict[str, str]) -> None:
     sealed = seal_body(dict(value), KEY)
     assert open_body(sealed, KEY) == value
     assert len(sealed) == padded_size(len(encode(dict(value))) + 1) + 16
+
+
+@given(st.binary(max_size=300), st.text(max_size=300), st.dictionaries(st.text(max_size=8), st.text(max_size=40)))
+def test_what_a_body_holds_goes_around_an_encoded_alert(sent: bytes, sender: str, texts: dict[str, str]) -> None:
+    alert: dict[str, Value] = {**texts}
+    assert encode_inner(sent, sender, encode(alert)) == encode({"id": sent, "sender": sender, "alert": alert})
 
 
 @pytest.mark.parametrize(
