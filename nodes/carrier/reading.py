@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import structlog
+from msgspec import structs
 
 from nodes.answers import ready_of, settle_alert, settle_receipt
 from nodes.downloads import finish_whole, keep_piece
@@ -205,7 +206,7 @@ class Reading:
     async def _block(self, receiver: Receiver, frame: Block, leaves: Leaves, brought: Brought) -> None:
         notices, before = await self.store.read(_counts)
         items = tuple(item for item in frame.items if not _is_old_notice(item, notices))
-        await receiver.block(replace(frame, proof=await self._proof(leaves), items=items))
+        await receiver.block(structs.replace(frame, proof=await self._proof(leaves), items=items))
         _, after = await self.store.read(_counts)
         brought.alerts += after[0] - before[0]
         brought.quarantined += after[1] - before[1]

@@ -1,13 +1,33 @@
-"""The frames of the session, each with its fields in the order in which they are sent. See docs/spec/session.md."""
+"""The frames of the session, each with its fields in the order in which they are sent. See docs/spec/session.md.
+
+Those that a node is sent all day, and its answers to tree heads, are types of msgspec, which reads and writes them as
+arrays; what it checks while it reads is in their annotations.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.ids import DIGEST_SIZE, ID_SIZE
+from schemas.limits import MAX_INDEX, MAX_ITEMS, MAX_MESSAGE, MAX_RETRY_MS
 
 PROTOCOL = 1
 
 Side = Literal["node", "hub"]
+
+_Number = Annotated[int, Meta(ge=0, le=MAX_INDEX)]
+_Hash = Annotated[bytes, Meta(min_length=DIGEST_SIZE, max_length=DIGEST_SIZE)]
+# Even the largest block, of MAX_ITEMS items with three lists each, has fewer than MAX_LISTS.
+_Hashes = Annotated[tuple[_Hash, ...], Meta(max_length=MAX_ITEMS)]
+_Blobs = Annotated[tuple[bytes, ...], Meta(max_length=MAX_ITEMS)]
+_Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
+
+
+class Record(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is written as an array: a frame with its name first, or a part of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +127,39 @@ class Blob:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(Record, frozen=True, tag="credit"):
     """Node to hub: `n` more alerts may be sent."""
 
-    n: int
+    n: _Number
 
 
-@dataclass(frozen=True, slots=True)
-class ResultItem:
+class ResultItem(Record, frozen=True, gc=False):
     """What became of one submission: `ref` is the alert id, or the first 16 bytes of SHA-256 of receipt or bundle."""
 
-    ref: bytes
+    ref: Annotated[bytes, Meta(min_length=ID_SIZE, max_length=ID_SIZE)]
     accepted: bool
-    index: int  # where it stands in the log; 0 when refused
-    code: str  # why it was refused; empty when accepted
-    message: str
-    hint: str
-    retry: int = 0  # after how many ms the very same may be tried again; 0 when accepted, or when that is not known
+    index: _Number  # where it stands in the log; 0 when refused
+    code: _Text  # why it was refused; empty when accepted
+    message: _Text
+    hint: _Text
+    retry: Annotated[int, Meta(ge=0, le=MAX_RETRY_MS)] = 0
+    """After how many ms the very same may be tried again; 0 when accepted, or when that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Record, frozen=True, tag="result"):
     """Hub to node: the fate of submissions. An acceptance is sent only when the entry is durable and signed for."""
 
-    items: tuple[ResultItem, ...]
+    items: Annotated[tuple[ResultItem, ...], Meta(max_length=MAX_ITEMS)]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Record, frozen=True, gc=False):
     """One log entry with its inclusion path in the tree of the frame's checkpoint, and the blobs that go with it."""
 
-    index: int
+    index: _Number
     entry: bytes
-    path: tuple[bytes, ...]
+    path: _Hashes
     body: bytes
-    openers: tuple[bytes, ...]
+    openers: _Blobs
 
     @property
     def is_alert(self) -> bool:
@@ -150,8 +167,7 @@ class Item:
         return bool(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Record, frozen=True, tag="block"):
     """Hub to node: alerts for the node and receipts about its alerts, proven in `checkpoint`.
 
     `proof` shows consistency with the checkpoint of the frame before it on this session, the first one with the
@@ -159,8 +175,8 @@ class Block:
     """
 
     checkpoint: bytes
-    proof: tuple[bytes, ...]
-    items: tuple[Item, ...]
+    proof: _Hashes
+    items: Annotated[tuple[Item, ...], Meta(max_length=MAX_ITEMS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,35 +188,32 @@ class DirectoryUpdate:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TreeHead:
+class TreeHead(Record, frozen=True, tag="head"):
     """Hub to node: a new checkpoint, whether or not it holds anything for the node, to be cosigned.
 
     `proof` as in `Block`. `both` asks for a cosignature by each of the node's witness keys, not by the cheapest alone.
     """
 
     checkpoint: bytes
-    proof: tuple[bytes, ...]
+    proof: _Hashes
     both: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cosign:
+class Cosign(Record, frozen=True, tag="cosign"):
     """Node to hub: its cosignatures, as signature lines, on the `TreeHead` of that size, which it now holds durably."""
 
-    size: int
+    size: _Number
     lines: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessedHead:
+class WitnessedHead(Record, frozen=True, tag="witnessed"):
     """Hub to node: the newest checkpoint that enough witnesses cosigned, with their lines.
 
     `proof` shows that the checkpoint of the frame before it on this session continues this one.
     """
 
     checkpoint: bytes
-    proof: tuple[bytes, ...]
+    proof: _Hashes
 
 
 @dataclass(frozen=True, slots=True)

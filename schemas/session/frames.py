@@ -1,6 +1,6 @@
 """Frames of the session: one canonical msgpack array `[type, field, …]` per binary WebSocket message.
 
-Every frame is a frozen dataclass whose fields are the array's items in the order written there. Decoding is strict:
+Every frame is a type whose fields are the array's items in the order written there. Decoding is strict:
 a frame that the encoder would not itself emit, or that the sending side may not send, is refused.
 See docs/spec/session.md.
 
@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-import msgpack
+import msgspec
+from msgspec import Meta
 
-from schemas.codec import Counter, Fields, Value, decode, encode, pack
-from schemas.errors import Malformed, ProtocolError, TooLarge, VersionUnsupported
-from schemas.ids import DIGEST_SIZE, ID_SIZE
-from schemas.limits import MAX_FRAME, MAX_INDEX, MAX_ITEMS, MAX_LISTS, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
+from schemas.codec import Fields, Value, decode, encode
+from schemas.errors import Malformed, ProtocolError, VersionUnsupported
+from schemas.limits import MAX_FRAME, MAX_ITEMS, MAX_MESSAGE, MAX_NOTE, MAX_RETRY_MS
 from schemas.session.frame_types import (
     PROTOCOL,
     Blob,
@@ -146,7 +146,7 @@ def _read_frame(data: bytes, sender: Side) -> Frame:
 
 
 def _values(record: Frame | Item | ResultItem) -> list[Value]:
-    return [_value(getattr(record, field.name)) for field in fields(record)]
+    return [_value(getattr(record, name)) for name in type(record).__match_args__]
 
 
 def _value(value: Value | tuple[object, ...]) -> Value:
@@ -159,7 +159,7 @@ def _read(what: str, cls: type[Frame | Item | ResultItem], values: list[Value]) 
     # Another protocol version may have other fields, so it is recognised before they are counted.
     if what in {"hello", "welcome"} and values and values[0] != PROTOCOL:
         raise VersionUnsupported(f"protocol version {str(values[0])[:32]} is not spoken here, only {PROTOCOL}")
-    names = [field.name for field in fields(cls)]
+    names = cls.__match_args__
     if len(values) != len(names):
         raise Malformed(f"{what} has {len(values)} fields instead of {len(names)}")
     return Fields(dict(zip(names, values, strict=True)), what)
@@ -315,34 +315,32 @@ _DECODERS: dict[str, Callable[[Fields], Frame]] = {
 
 # -- what comes in thousands, at once ----------------------------------------------------------------------------------
 
-_ITEM: Final = attrgetter(*(field.name for field in fields(Item)))
+_SubmitWire: TypeAlias = tuple[
+    Literal["submit"], bytes, bytes, bytes, Annotated[tuple[bytes, ...], Meta(max_length=MAX_ITEMS)], bytes
+]
+_ReceiptWire: TypeAlias = tuple[Literal["receipt"], bytes, bytes]
+_ITEM: Final = attrgetter(*Item.__struct_fields__)
 _SUBMIT: Final = attrgetter(*(field.name for field in fields(Submit)))
-_RESULT_ITEM: Final = attrgetter(*(field.name for field in fields(ResultItem)))
+_RESULT_ITEM: Final = attrgetter(*ResultItem.__struct_fields__)
 _RESULT_TYPES: Final = (bytes, bool, int, str, str, str, int)
-_SET_INDEX, _SET_ENTRY, _SET_PATH, _SET_BODY, _SET_OPENERS = (
-    getattr(Item, field.name).__set__ for field in fields(Item)
-)
-"""They set the fields of an item that nobody has seen yet; afterwards it is frozen."""
 _BYTES: Final = frozenset({bytes})
-_HASH: Final = frozenset({DIGEST_SIZE})
-_ITEM_FIELDS: Final = len(fields(Item))
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def _write_good(frame: Frame) -> bytes | None:
     """The frame's bytes if it is of the frequent ones and has nothing in it that no frame can have; else None."""
     write = _WRITERS.get(type(frame))
-    value = write(frame) if write is not None else None
     try:
-        return None if value is None else pack(value)
+        value = write(frame) if write is not None else None
+        return None if value is None else _encode(value)
     except (OverflowError, ValueError):
         pass  # a number beyond 64 bits, a lone surrogate
     return None
 
 
-def _write_block(frame: Block) -> list[Any] | None:
+def _write_block(frame: Block) -> Block | None:
     if type(frame.items) is not tuple or not _are_bytes(frame.proof) or type(frame.checkpoint) is not bytes:
         return None
-    items = []
     for item in frame.items:
         if type(item) is not Item:
             return None
@@ -355,34 +353,32 @@ def _write_block(frame: Block) -> list[Any] | None:
             and _are_bytes(openers)
         ):
             return None
-        items.append([index, entry, list(path), body, list(openers)])
-    return ["block", frame.checkpoint, list(frame.proof), items] if len(items) <= MAX_ITEMS else None
+    return frame if len(frame.items) <= MAX_ITEMS else None
 
 
-def _write_result(frame: Result) -> list[Any] | None:
+def _write_result(frame: Result) -> Result | None:
     if type(frame.items) is not tuple or {ResultItem} != set(map(type, frame.items)):
         return None
-    items = [list(_RESULT_ITEM(item)) for item in frame.items]
-    good = len(items) <= MAX_ITEMS and all(tuple(map(type, item)) == _RESULT_TYPES for item in items)
-    return ["result", items] if good else None
+    good = all(tuple(map(type, _RESULT_ITEM(item))) == _RESULT_TYPES for item in frame.items)
+    return frame if good and len(frame.items) <= MAX_ITEMS else None
 
 
-def _write_submit(frame: Submit) -> list[Any] | None:
+def _write_submit(frame: Submit) -> _SubmitWire | None:
     header, signature, body, openers, carried = _SUBMIT(frame)
     good = _are_bytes((header, signature, body, carried)) and _are_bytes(openers)
-    return ["submit", header, signature, body, list(openers), carried] if good else None
+    return ("submit", header, signature, body, openers, carried) if good else None
 
 
-def _write_receipt(frame: SendReceipt) -> list[Any] | None:
+def _write_receipt(frame: SendReceipt) -> _ReceiptWire | None:
     good = type(frame.receipt) is bytes and type(frame.signature) is bytes
-    return ["receipt", frame.receipt, frame.signature] if good else None
+    return ("receipt", frame.receipt, frame.signature) if good else None
 
 
 def _are_bytes(values: Any) -> bool:
     return type(values) is tuple and len(values) <= MAX_ITEMS and _BYTES.issuperset(map(type, values))
 
 
-_WRITERS: Final[dict[type, Callable[[Any], list[Any] | None]]] = {
+_WRITERS: Final[dict[type, Callable[[Any], object]]] = {
     Block: _write_block,
     Result: _write_result,
     SendReceipt: _write_receipt,
@@ -392,104 +388,45 @@ _WRITERS: Final[dict[type, Callable[[Any], list[Any] | None]]] = {
 
 def _read_good(data: bytes, sender: Side) -> Frame | None:
     """The frame in ``data`` if it is of the frequent ones and good beyond doubt; else None, without a reason."""
-    read = _READERS[sender].get(data[:_START])
-    if read is None or len(data) > MAX_FRAME:
+    if not _START < len(data) <= MAX_FRAME:
         return None
-    counter = Counter() if len(data) > MAX_LISTS else None
+    read = _READERS[sender].get(data[_START : _START + (data[1] & 0x1F)])
     try:
-        value = msgpack.unpackb(
-            data, max_array_len=min(MAX_ITEMS, len(data)), max_map_len=0, max_ext_len=0, list_hook=counter
-        )
-    except (ValueError, TooLarge):
+        value = read(data) if read is not None else None
+    except msgspec.DecodeError:
         return None
-    frame = read(value)
-    return frame if pack(value) == data else None
-
-
-def _read_block(value: list[Any]) -> Block | None:
-    _, checkpoint, proof, found = value  # the start tells the whole name
-    if type(checkpoint) is not bytes or type(found) is not list or not _is_hashes(proof):
+    if value is None or _encode(value) != data:
         return None
-    items = []
-    for item in found:
-        if type(item) is not list or len(item) != _ITEM_FIELDS:
-            return None
-        index, entry, path, body, openers = item
-        if not (
-            type(index) is int
-            and 0 <= index <= MAX_INDEX
-            and type(entry) is bytes
-            and _is_hashes(path)
-            and type(body) is bytes
-            and type(openers) is list
-            and _BYTES.issuperset(map(type, openers))
-        ):
-            return None
-        made = object.__new__(Item)
-        _SET_INDEX(made, index)
-        _SET_ENTRY(made, entry)
-        _SET_PATH(made, tuple(path))
-        _SET_BODY(made, body)
-        _SET_OPENERS(made, tuple(openers))
-        items.append(made)
-    return Block(checkpoint, tuple(proof), tuple(items))
-
-
-def _is_hashes(value: Any) -> bool:
-    if type(value) is not list:
-        return False
-    return _BYTES.issuperset(map(type, value)) and _HASH.issuperset(map(len, value))
-
-
-def _read_result(value: list[Any]) -> Result | None:
-    name, found = value
-    if name != "result" or type(found) is not list:
+    if isinstance(value, tuple):
+        return Submit(*value[1:]) if value[0] == "submit" else SendReceipt(*value[1:])
+    if type(value) is Result and not all(map(_is_sound, value.items)):
         return None
-    items = []
-    for item in found:
-        if type(item) is not list or tuple(map(type, item)) != _RESULT_TYPES:
-            return None
-        ref, accepted, index, code, message, hint, retry = item
-        if not (
-            accepted  # a refusal is rare, and has more to it
-            and len(ref) == ID_SIZE
-            and 0 <= index <= MAX_INDEX
-            and code == ""
-            and len(message) <= MAX_MESSAGE
-            and len(hint) <= MAX_MESSAGE
-            and retry == 0
-        ):
-            return None
-        items.append(ResultItem(ref, accepted, index, code, message, hint, retry))
-    return Result(tuple(items))
+    return value
 
 
-def _read_submit(value: list[Any]) -> Submit | None:
-    name, header, signature, body, openers, carried = value
-    if name != "submit" or type(openers) is not list:
-        return None
-    if not _BYTES.issuperset(map(type, (header, signature, body, carried, *openers))):
-        return None
-    return Submit(header, signature, body, tuple(openers), carried)
+def _is_sound(item: ResultItem) -> bool:
+    """Whether the fields of an acceptance or of a refusal fit each other."""
+    if item.accepted:
+        return not item.code and not item.retry
+    return bool(item.code) and not item.index
 
 
-def _read_receipt(value: list[Any]) -> SendReceipt | None:
-    name, receipt, signature = value
-    good = name == "receipt" and type(receipt) is bytes and type(signature) is bytes
-    return SendReceipt(receipt, signature) if good else None
+_START: Final = 2
+"""Bytes before the frame's name: how many fields it has, and how long the name is."""
 
 
-_START: Final = 7
-"""Bytes of a frame that tell how many fields it has, and its type but for the last letters."""
-
-
-def _by_start(
-    *readers: tuple[type[Frame], Callable[[list[Any]], Frame | None]],
-) -> dict[bytes, Callable[[list[Any]], Frame | None]]:
-    return {pack([_NAMES[cls], *(None for _ in fields(cls))])[:_START]: read for cls, read in readers}
-
-
-_READERS: Final[dict[Side, dict[bytes, Callable[[list[Any]], Frame | None]]]] = {
-    "hub": _by_start((Block, _read_block), (Result, _read_result)),
-    "node": _by_start((Submit, _read_submit), (SendReceipt, _read_receipt)),
+_Wire: TypeAlias = Block | Result | TreeHead | WitnessedHead | Credit | Cosign | _SubmitWire | _ReceiptWire
+_READERS: Final[dict[Side, dict[bytes, Callable[[bytes], _Wire]]]] = {
+    "hub": {
+        b"block": msgspec.msgpack.Decoder(Block).decode,
+        b"head": msgspec.msgpack.Decoder(TreeHead).decode,
+        b"result": msgspec.msgpack.Decoder(Result).decode,
+        b"witnessed": msgspec.msgpack.Decoder(WitnessedHead).decode,
+    },
+    "node": {
+        b"cosign": msgspec.msgpack.Decoder(Cosign).decode,
+        b"credit": msgspec.msgpack.Decoder(Credit).decode,
+        b"receipt": msgspec.msgpack.Decoder(_ReceiptWire).decode,
+        b"submit": msgspec.msgpack.Decoder(_SubmitWire).decode,
+    },
 }

@@ -173,13 +173,13 @@ def test_each_frame_passes_in_the_states_of_the_table_and_no_other(state: str, s
     }
     book = beginnings[state]()
     sender, receiver = (book.node, book.hub) if side == "node" else (book.hub, book.node)
-    allowed = {
+    allowed: dict[str, set[type]] = {
         "start": {Hello, Bye},
         "greeted": {type(WELCOME), Bye},
         "open": {type(frame) for _, frame in FRAMES} - {Hello, type(WELCOME)},
         "closed": set(),
-    }[state]
-    if type(frame) in allowed:
+    }
+    if type(frame) in allowed[state]:
         assert receiver.receive(sender.send(frame)) == frame
         return
     name = type(frame).__name__

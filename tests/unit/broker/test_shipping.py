@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from broker import shipping
 from broker.committer import Head
@@ -265,7 +266,7 @@ def test_sessions_that_stand_alike_share_a_frame_and_its_bytes() -> None:
     assert first.frame is second.frame
     assert warm.shipping.written(first.frame) == encode_frame(first.frame)
     assert warm.shipping.written(other.frame) == encode_frame(other.frame) != encode_frame(first.frame)
-    assert warm.shipping.written(replace(first.frame)) is None, "another frame, though it be equal"
+    assert warm.shipping.written(structs.replace(first.frame)) is None, "another frame, though it be equal"
     warm.log(3)
     again = warm.memory(*indexes)
     assert again is not None

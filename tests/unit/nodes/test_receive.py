@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from nodes.openers import Keyring
 from nodes.receive import Receiver
@@ -312,7 +313,7 @@ async def test_one_alert_twice_in_one_block_is_shown_once(node: Node, hub: FakeH
 async def test_an_entry_outside_the_tree_ends_the_session(node: Node, hub: FakeHub) -> None:
     index = hub.enter_alert()
     block = hub.block(index, proven=node.proven)
-    moved = replace(block.items[0], path=(*block.items[0].path[:-1], bytes(32)))
+    moved = structs.replace(block.items[0], path=(*block.items[0].path[:-1], bytes(32)))
     with pytest.raises(NotIncluded) as refusal:
         await node.receiver.block(Block(block.checkpoint, block.proof, (moved,)))
     assert refusal.value.context["step"] == 3
@@ -371,7 +372,7 @@ async def test_a_checkpoint_by_a_stranger_is_not_a_fork(node: Node, hub: FakeHub
     block = hub.block(index, proven=node.proven)
     stranger = sign_checkpoint(Checkpoint("log.other.test", hub.size, bytes(32)), hub.world.log_key)
     with pytest.raises(CheckpointUntrusted, match="no key known here"):
-        await node.receiver.block(replace(block, checkpoint=stranger))
+        await node.receiver.block(structs.replace(block, checkpoint=stranger))
     assert await node.parts.store.read(lambda tables: tables.held.halted) is None
 
 
@@ -498,9 +499,9 @@ async def test_what_came_before_an_unproven_frame_is_kept(node: Node, hub: FakeH
     good, other = hub.enter_alert(), hub.enter_alert()
     first, second = frames(hub, node.proven, [good], [other])
     assert isinstance(second, Block)
-    moved = replace(second.items[0], index=good)
+    moved = structs.replace(second.items[0], index=good)
     with pytest.raises(NotIncluded):
-        await node.receiver.take([first, replace(second, items=(moved,))])
+        await node.receiver.take([first, structs.replace(second, items=(moved,))])
     assert await node.inbox() == [hub.header(good).id]
     assert node.proven == hub.size
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from nodes.session import Parts, Session
 from nodes.store.alerts import AlertRow
@@ -287,7 +287,7 @@ async def test_a_cut_connection_is_unreachable(run: Run) -> None:
 
 async def test_a_bad_proof_in_a_block_ends_the_session_and_changes_nothing(run: Run, hub: FakeHub) -> None:
     block = hub.block(hub.enter_alert(), proven=run.end.proven)
-    moved = replace(block.items[0], path=(*block.items[0].path[:-1], bytes(32)))
+    moved = structs.replace(block.items[0], path=(*block.items[0].path[:-1], bytes(32)))
     await run.end.send(Block(block.checkpoint, block.proof, (moved,)))
     assert (await run.ended()).code == "not-included"
     assert await run.parts.store.read(lambda t: t.alerts.count("in")) == 0
@@ -904,7 +904,7 @@ async def test_it_takes_back_what_the_log_says_it_sent_and_received(parts: Parts
     async with running(parts, hub) as run:
         await run.end.catch_up()
         await run.end.expect(Recover)
-        bare = [replace(hub.item(index), body=b"", openers=()) for index in (gone, own)]
+        bare = [structs.replace(hub.item(index), body=b"", openers=()) for index in (gone, own)]
         await page(run, hub, hub.item(received), *bare)
         row = await run.settled(alert, "accepted")
         assert row.index == own
@@ -924,7 +924,7 @@ async def test_what_it_sent_after_its_backup_is_named(parts: Parts, hub: FakeHub
         await run.end.catch_up()
         await run.end.expect(Recover)
         await run.end.block(about)
-        await page(run, hub, replace(hub.item(own), body=b"", openers=()))
+        await page(run, hub, structs.replace(hub.item(own), body=b"", openers=()))
         await eventually(lambda: parts.store.read(lambda t: t.held.recovering is None))
         (kept,) = await parts.store.read(lambda t: t.quarantine.newest())
         assert (kept.id, kept.code) == (id_of(alert), "not-found")
