@@ -6,12 +6,13 @@ when it was entered (for a directory entry the version it creates). An entry obj
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, cast, get_args
+from dataclasses import dataclass, fields
+from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
 
-import msgpack
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schemas.codec import Fields, Value, decode, encode, pack
+from schemas.codec import Fields, Value, decode, encode
 from schemas.errors import BadEntry, BadId, EncodingRefusal
 from schemas.ids import DIGEST_SIZE, check_agency_id, check_id, check_slug
 from schemas.limits import (
@@ -194,9 +195,9 @@ def _read_entry(data: bytes) -> Entry:
         if isinstance(value, dict) and value.get("kind") == "alert":
             _check(value.get("carried") != b"", "an empty word of carriage is left out")
             value = {"carried": b"", **value}
-        fields = Fields(value, "entry")
-        entry = _read(fields)
-        fields.done()
+        reader = Fields(value, "entry")
+        entry = _read(reader)
+        reader.done()
     except EncodingRefusal as error:
         raise BadEntry(error.message, cause=error.code) from None
     return entry
@@ -259,29 +260,47 @@ def _check_code(code: str) -> None:
 
 # -- the two that a log is full of, at once ----------------------------------------------------------------------------
 
-_ALERT: Final = ("directory", "header", "kind", "signature", "time")
-_RECEIPT: Final = ("directory", "kind", "receipt", "signature", "time")
-_CARRIED: Final = ("carried", *_ALERT)
-"""The fields of an entry in the order of the encoding."""
-_TYPES: Final = {
-    _ALERT: (int, bytes, str, bytes, int),
-    _RECEIPT: (int, str, bytes, bytes, int),
-    _CARRIED: (bytes, int, bytes, str, bytes, int),
-}
+_Signature = Annotated[bytes, Meta(min_length=SIGNATURE_SIZE, max_length=SIGNATURE_SIZE)]
+_Signed = Annotated[bytes, Meta(min_length=1, max_length=MAX_HEADER)]
+
+
+class _Wire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The entry of an alert or a receipt, in the order of the encoding, which has nothing of what is not set."""
+
+    carried: _Signature | UnsetType = UNSET
+    directory: Annotated[int, Meta(ge=1, le=MAX_INDEX)]
+    header: _Signed | UnsetType = UNSET
+    kind: Literal["alert", "receipt"]
+    receipt: _Signed | UnsetType = UNSET
+    signature: _Signature
+    time: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
+
+
+_decode: Final = msgspec.msgpack.Decoder(_Wire).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_TYPES: Final = (int, int, bytes, bytes)
+_SET_ALERT: Final = tuple(getattr(AlertEntry, field.name).__set__ for field in fields(AlertEntry))
+"""They set the fields of an entry that nobody has seen yet; its constructor would check again what the types did."""
 
 
 def _write_good(entry: Entry) -> bytes | None:
     """The bytes of an alert or receipt whose fields have the types they should have; None for any other entry."""
-    parts: tuple[object, ...]
     if type(entry) is AlertEntry:
-        names = _CARRIED if entry.carried else _ALERT
-        parts = (entry.directory, entry.header, "alert", entry.signature, entry.time)
-        parts = (entry.carried, *parts) if entry.carried else parts
+        parts = (entry.time, entry.directory, entry.header, entry.signature)
+        carried = entry.carried or UNSET
+        if tuple(map(type, parts)) != _TYPES or type(entry.carried) is not bytes:
+            return None
+        time, directory, header, signature = parts
+        wire = _Wire(carried=carried, directory=directory, header=header, kind="alert", signature=signature, time=time)
     elif type(entry) is ReceiptEntry:
-        names, parts = _RECEIPT, (entry.directory, "receipt", entry.receipt, entry.signature, entry.time)
+        parts = (entry.time, entry.directory, entry.receipt, entry.signature)
+        if tuple(map(type, parts)) != _TYPES:
+            return None
+        time, directory, receipt, signature = parts
+        wire = _Wire(directory=directory, kind="receipt", receipt=receipt, signature=signature, time=time)
     else:
         return None
-    return pack(dict(zip(names, parts, strict=True))) if tuple(map(type, parts)) == _TYPES[names] else None
+    return _encode(wire)
 
 
 def _read_good(data: bytes) -> Entry | None:
@@ -289,21 +308,18 @@ def _read_good(data: bytes) -> Entry | None:
     if len(data) > MAX_ENTRY:
         return None
     try:
-        value = msgpack.unpackb(data, max_array_len=0, max_map_len=len(_CARRIED), max_ext_len=0)
-    except ValueError:
+        wire = _decode(data)
+    except msgspec.DecodeError:
         return None
-    if type(value) is not dict:
+    if _encode(wire) != data:
         return None
-    names = tuple(value)
-    if tuple(map(type, value.values())) != _TYPES.get(names) or pack(value) != data:
-        return None
-    kind, time, directory, signature = value["kind"], value["time"], value["directory"], value["signature"]
-    try:
-        if names == _RECEIPT:
-            return ReceiptEntry(time, directory, value["receipt"], signature) if kind == "receipt" else None
-        if kind != "alert" or value.get("carried") == b"":
-            return None
-        return AlertEntry(time, directory, value["header"], signature, value.get("carried", b""))
-    except BadEntry:
-        pass
+    header, receipt, carried = wire.header, wire.receipt, wire.carried
+    if wire.kind == "alert" and header is not UNSET and receipt is UNSET:
+        word = b"" if carried is UNSET else carried
+        alert = object.__new__(AlertEntry)
+        for setter, part in zip(_SET_ALERT, (wire.time, wire.directory, header, wire.signature, word), strict=True):
+            setter(alert, part)
+        return alert
+    if wire.kind == "receipt" and receipt is not UNSET and header is UNSET and carried is UNSET:
+        return ReceiptEntry(wire.time, wire.directory, receipt, wire.signature)
     return None

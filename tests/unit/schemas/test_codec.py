@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Any, cast
 
 import msgpack
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import codec as codec_module
 from schemas.codec import Fields, Value, decode, encode, pack
 from schemas.errors import EncodingRefusal, Malformed, NotCanonical, TooDeep, TooLarge, Truncated
 from schemas.limits import MAX_DEPTH, MAX_ITEMS
@@ -33,6 +35,64 @@ def test_decode_gives_back_what_encode_took(value: Value) -> None:
     again = decode(data, max_size=ROOM)
     assert again == value
     assert encode(again) == data
+
+
+ODD = st.recursive(
+    leaves
+    | st.floats()
+    | st.builds(bytearray, st.binary(max_size=3))
+    | st.builds(msgpack.ExtType, st.just(1), st.binary()),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(texts | st.binary(max_size=2) | st.integers(0, 9), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(values | ODD | st.integers())
+def test_however_a_value_is_written_it_is_the_same(value: Any) -> None:
+    try:
+        slowly: bytes | None = codec_module._write(value)
+    except EncodingRefusal:
+        slowly = None
+    assert codec_module._write_good(value) == slowly
+
+
+@given(values.map(encode) | ODD.map(partial(msgpack.packb, default=bytes)) | st.binary(max_size=60), st.data())
+def test_however_a_value_is_read_it_is_the_same(data: bytes, draw: st.DataObject) -> None:
+    if data and draw.draw(st.booleans()):
+        at = draw.draw(st.integers(0, len(data) - 1))
+        data = data[:at] + draw.draw(st.binary(max_size=2)) + data[at + 1 :]
+    depth = draw.draw(st.integers(0, 3))
+    try:
+        slowly: Value = codec_module._read(data, depth)
+    except EncodingRefusal:
+        slowly = None
+    quick = codec_module._read_good(data, depth)
+    assert quick == slowly
+    assert repr(quick) == repr(slowly)  # True is not 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\x91\x01\x01",  # a list for a key
+        b"\xd7\xff" + bytes(8),  # a timestamp
+        b"\xc7\x00\x01",
+        b"\xcb" + bytes(8),
+        b"\x91" * 20_000 + b"\x90",
+        b"\xdc\x40\x01" + b"\xc0" * (MAX_ITEMS + 1),
+        b"\x91" * (MAX_DEPTH + 1) + b"\xc0",
+        b"\x82\xa1b\x01\xa1a\x01",
+        b"\xa1\xff",
+    ],
+)
+def test_what_is_not_good_is_never_read_as_if_it_were(data: bytes) -> None:
+    assert codec_module._read_good(data, MAX_DEPTH) is None
+    with pytest.raises(EncodingRefusal):
+        decode(data, max_size=ROOM)
 
 
 @given(values)
