@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from schemas.alert.document import Alert, alert_from_wire
@@ -49,7 +50,7 @@ from schemas.log.entry import AlertEntry, Entry, decode_entry
 from schemas.log.inclusion import InclusionChecker
 from schemas.log.merkle import leaf_hash, verify_consistency
 from schemas.log.note import NoteKey
-from schemas.routing.resolve import disclosed, query_of
+from schemas.routing.resolve import disclosed_in
 from schemas.steps import step
 
 STEPS: Final = {
@@ -272,7 +273,7 @@ def alert_inside(inner: Value, header: Header, directory: Directory) -> dict[str
     if alert_id != header.id or sender != header.sender:
         raise InnerMismatch("the body was made for another alert, or by another sender")
     outside = _repeated(header)
-    if [alert.get(name) for name in _REPEATED] != outside:
+    if [*map(alert.get, _REPEATED)] != outside:
         name = next(name for name, held in zip(_REPEATED, outside, strict=True) if alert.get(name) != held)
         raise InnerMismatch(f"{name} inside the body is not what the header says", field=name)
     if _sorted_texts(alert.get("modes")) != list(header.modes):
@@ -288,12 +289,14 @@ _REPEATED: Final = ("id", "sender", "kind", "marking", "precedence", "status", "
 """Fields of an alert that its header repeats."""
 
 
+_words: Final = attrgetter("sender", "topic", "marking", "precedence", "status", "operation")
+
+
 def _repeated(header: Header) -> list[Value]:
     relation: Value = None
     if header.relation is not None:
         relation = {"type": header.relation.type, "alert": format_id(header.relation.alert)}
-    words: list[Value] = [header.sender, header.topic, header.marking, header.precedence, header.status]
-    return [format_id(header.id), *words, header.operation, [*header.address], relation]
+    return [format_id(header.id), *_words(header), [*header.address], relation]
 
 
 def _check_disclosed(value: Value, header: Header, directory: Directory) -> None:
@@ -302,8 +305,7 @@ def _check_disclosed(value: Value, header: Header, directory: Directory) -> None
     kinds = [subject.get("type") for subject in listed if isinstance(subject, dict)]
     subjects = tuple(sorted({kind for kind in kinds if isinstance(kind, str)}))
     try:
-        query = query_of(header, subjects)
-        due = disclosed(directory, query)
+        due = disclosed_in(header, subjects, directory)
     except Refusal as refusal:
         raise InnerMismatch(f"subjects cannot be judged: {refusal.message}", field="subjects") from refusal
     if due != header.subjects:

@@ -7,7 +7,7 @@ anything; `schemas.routing.resolve` does.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schemas.directory.agency_keys import AgencyKeys
     from schemas.directory.documents import DirectoryDocument
     from schemas.directory.state import Directory
+    from schemas.envelope.header import Header
     from schemas.routing.query import RoutingQuery
 
 
@@ -153,22 +154,24 @@ class Plan:
         found = self._rules.match(query, self.regions_of[query.sender], addressed)
         return [self.rules[position] for position in positions(found)]
 
-    def matching_requests(self, query: RoutingQuery) -> Iterator[RequestPlan]:
+    def matching_requests(self, query: RoutingQuery | Header) -> Iterator[RequestPlan]:
         """The requests about the query's topic and sender, by agency and id, whatever subjects they ask about."""
         found = self._requests.match(query.topic, self.regions_of[query.sender])
         return (self.requests[position] for position in positions(found))
 
-    def may_disclose(self, query: RoutingQuery) -> bool:
-        """Whether the types of the query's subjects may decide anything, or it may be refused.
+    def may_disclose(self, asked: RoutingQuery | Header, subjects: Collection[str]) -> bool:
+        """Whether the types of its ``subjects`` may decide anything for an alert, or it may be refused.
 
         If not, nothing it asks about is to be disclosed, which is soon known of most alerts.
         """
-        sender = self.bit.get(query.sender)
-        if sender is None or sender & self.suspended or query.operation is not None:
+        if not (subjects and self.asks_for_subjects):
+            return False
+        sender = self.bit.get(asked.sender)
+        if sender is None or sender & self.suspended or asked.operation is not None:
             return True
-        types = {*query.subjects}
-        return not self._addressable.issuperset(query.address) or any(
-            not types.isdisjoint(plan.request.subjects) for plan in self.matching_requests(query)
+        types = {*subjects}
+        return not self._addressable.issuperset(asked.address) or any(
+            not types.isdisjoint(plan.request.subjects) for plan in self.matching_requests(asked)
         )
 
     def _rule(self, rule: Rule) -> RulePlan:

@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from schemas.envelope.words import MARKING_RANK
+from schemas.envelope.words import MARKING_RANK, SUBJECTS
 from schemas.errors import Nobody, OperationClosed, Suspended, UnknownAgency
 from schemas.routing.address import check_known, parse_address
 from schemas.routing.matching import Mask
@@ -45,9 +45,21 @@ from schemas.routing.trace import (
 
 if TYPE_CHECKING:
     from schemas.directory.state import Directory
+    from schemas.envelope.header import Header
 
-__all__ = ["Decision", "Resolution", "RoutingQuery", "disclosed", "query_of", "query_of_alert", "resolve", "weigh"]
+__all__ = [
+    "Decision",
+    "Resolution",
+    "RoutingQuery",
+    "disclosed",
+    "disclosed_in",
+    "query_of",
+    "query_of_alert",
+    "resolve",
+    "weigh",
+]
 
+_SUBJECTS: Final = frozenset(SUBJECTS)
 NAMED_SHOWN: Final = 3
 """Agencies listed in a sentence before the rest is counted."""
 
@@ -89,9 +101,16 @@ def disclosed(directory: Directory, query: RoutingQuery) -> tuple[str, ...]:
     Raises as `weigh` does.
     """
     plan = plan_of(directory)
-    if not (query.subjects and plan.asks_for_subjects and plan.may_disclose(query)):
+    if not plan.may_disclose(query, query.subjects):
         return ()
     return _weighed(plan, replace(query, at=plan.since(query.at))).subjects
+
+
+def disclosed_in(header: Header, subjects: tuple[str, ...], directory: Directory) -> tuple[str, ...]:
+    """What `disclosed` says of a sealed alert about these types of subjects, without a query where that is plain."""
+    if _SUBJECTS.issuperset(subjects) and not plan_of(directory).may_disclose(header, subjects):
+        return ()
+    return disclosed(directory, query_of(header, subjects))
 
 
 @lru_cache(maxsize=128)
