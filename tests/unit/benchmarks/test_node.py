@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.documents import alert_document
-from benchmarks.floors import crypto
+from benchmarks.floors import crypto, timing
 from benchmarks.node import floor, sending
 from benchmarks.node.feed import Feed, GrowingLog
 from benchmarks.node.line import connected
@@ -135,7 +135,8 @@ def test_more_recipients_than_addresses_are_addressed_as_all() -> None:
     assert alert_document(1, ["a"] * 65)["to"] == ["all"]
 
 
-def test_the_floor_shares_what_is_done_once() -> None:
+def test_the_floor_shares_what_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "RUN", 0.0002)
     cost = {each.name: 10.0 for each in crypto.floors()}
     alone, many = floor.receiving(cost, frame=1, receipt=1), floor.receiving(cost, frame=10, receipt=20)
     assert alone - many == pytest.approx(10 * 0.9 + 10 * 0.95)
