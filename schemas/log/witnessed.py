@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from schemas.errors import CheckpointUntrusted, NoQuorum
-from schemas.log.checkpoint import Checkpoint, parse_checkpoint, verify_signers
-from schemas.log.cosignature import signed_at
-from schemas.log.note import parse_note
+from schemas.log.checkpoint import Checkpoint, parse_checkpoint
+from schemas.log.cosignature import Tree, check_signature, signed_at
+from schemas.log.note import parse_note, verify_signatures
 from schemas.log.policy import Policy
 
 
@@ -31,11 +32,13 @@ def read_witnessed(data: bytes, policy: Policy, *, origin: str | None = None) ->
     Without ``origin`` any log of the policy will do. Raises `BadCheckpoint`, `BadSignature` if a line by a known key
     fails, whether a log's or a witness's, and `CheckpointUntrusted` if no known key of that log signed.
     """
-    checkpoint = parse_checkpoint(parse_note(data).text)
+    note = parse_note(data)
+    checkpoint = parse_checkpoint(note.text)
     if origin not in (None, checkpoint.origin):
         raise CheckpointUntrusted(f"the checkpoint speaks for another log than {origin}")
     log_keys = policy.log_keys(checkpoint.origin)
-    signed = verify_signers(data, (*log_keys, *policy.witness_keys()))
+    tree = Tree(checkpoint.origin, checkpoint.size, checkpoint.root)
+    signed = verify_signatures(note, (*log_keys, *policy.witness_keys()), partial(check_signature, tree=tree))
     lines = {(line.name, line.key_id): line for line in signed.signatures}
     if not any((key.name, key.key_id) in lines for key in log_keys):
         raise CheckpointUntrusted("no key that the policy lists for the checkpoint's log signed it")
