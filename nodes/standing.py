@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nodes.store.held import HeldCheckpoint
 from schemas.directory.history import DirectoryHistory
 from schemas.directory.witness_policy import policy_of
 from schemas.errors import CrossbearingError, NotReady, StorageTampered
@@ -96,7 +95,7 @@ class Standing:
             Checkpoint(self.origin, held.size, held.root) if held else Checkpoint(self.origin, 0, EMPTY_ROOT)
         )
 
-    def stand_on(self, held: HeldCheckpoint, *, now: int) -> None:
+    def stand_on(self, checkpoint: Checkpoint, *, now: int) -> None:
         """Move to a newer checkpoint, once it is committed; `now` (ms) is when it was verified."""
         self.checkpoint_time = now
-        self.checkpoint = Checkpoint(self.origin, held.size, held.root)
+        self.checkpoint = checkpoint

@@ -20,8 +20,10 @@ from schemas.envelope.opener import opener_id
 from schemas.envelope.opening import STEPS, open_included
 from schemas.errors import CheckpointUntrusted, Fork, NotFound, NotIncluded, ProtocolError, StorageFull
 from schemas.ids import format_id
+from schemas.keys import SigningKey
 from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.entry import AlertEntry, RefusalEntry, decode_entry, encode_entry
+from schemas.log.note import note_key
 from schemas.log.receipt import Receipt, decode_receipt
 from schemas.session.frames import Block, DirectoryUpdate, TreeHead
 from tests.support.directory import NOW
@@ -374,6 +376,36 @@ async def test_a_checkpoint_by_a_stranger_is_not_a_fork(node: Node, hub: FakeHub
     with pytest.raises(CheckpointUntrusted, match="no key known here"):
         await node.receiver.block(structs.replace(block, checkpoint=stranger))
     assert await node.parts.store.read(lambda tables: tables.held.halted) is None
+
+
+async def test_the_checkpoint_held_is_not_verified_again(
+    node: Node, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.take(hub.enter_alert())
+    with monkeypatch.context() as patch:
+        patch.delattr("nodes.receive.trust_checkpoint")
+        await node.receiver.head(TreeHead(hub.log.note(), (), both=False))
+    with pytest.raises(Fork, match="must be empty"):
+        await node.receiver.head(TreeHead(hub.log.note(), (bytes(32),), both=False))
+
+
+async def test_by_other_keys_the_checkpoint_held_is_verified_again(
+    node: Node, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.take(hub.enter_alert())
+    other = note_key(hub.world.origin, SigningKey(bytes(32)).public)
+    monkeypatch.setattr(type(node.parts.standing), "log_keys", property(lambda _: (other,)))
+    with pytest.raises(CheckpointUntrusted, match="no key known here"):
+        await node.receiver.head(TreeHead(hub.log.note(), (), both=False))
+
+
+async def test_the_checkpoint_of_frames_taken_together_is_not_verified_again(
+    node: Node, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = hub.block(hub.enter_alert(), proven=node.proven)
+    await node.receiver.take([first, hub.block(hub.enter_alert(), proven=hub.size - 1)])
+    monkeypatch.delattr("nodes.receive.trust_checkpoint")
+    await node.receiver.head(TreeHead(hub.log.note(), (), both=False))
 
 
 @pytest.mark.parametrize(("relation", "column"), [("recall", "recalled_by"), ("correct", "corrected_by")])

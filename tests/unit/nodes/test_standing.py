@@ -11,6 +11,7 @@ from nodes.store.database import Database, Tables
 from nodes.store.directory import DirectoryRow
 from nodes.store.held import HeldCheckpoint
 from schemas.errors import NotReady, StorageTampered
+from schemas.log.checkpoint import Checkpoint
 from schemas.log.entry import RefusalEntry, encode_entry
 from schemas.log.merkle import EMPTY_ROOT
 from schemas.log.note import note_key
@@ -103,7 +104,7 @@ def test_an_entry_of_another_kind_is_noticed(world: World, database: Database) -
 
 def test_standing_moves_with_the_checkpoint(world: World) -> None:
     standing = stand(world)
-    standing.stand_on(HeldCheckpoint(9, b"x" * 32, b"note"), now=NOW)
+    standing.stand_on(Checkpoint(standing.origin, 9, b"x" * 32), now=NOW)
     assert (standing.checkpoint.size, standing.checkpoint.root, standing.checkpoint_time) == (9, b"x" * 32, NOW)
 
 
@@ -116,6 +117,6 @@ def test_it_agrees_with_the_store_again_after_a_commit_that_failed(world: World,
     assert standing.history is held
     last = world.entries[4]
     standing.history.accept(4, last, world.bundles[4].bundle, trusted_root=world.trusted_root)
-    standing.stand_on(HeldCheckpoint(9, b"x" * 32, b"note"), now=NOW)
+    standing.stand_on(Checkpoint(standing.origin, 9, b"x" * 32), now=NOW)
     database.read(standing.agree)
     assert (standing.version, standing.checkpoint.size) == (4, 7)
