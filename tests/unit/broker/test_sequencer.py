@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from broker import sequencer as sequencer_module
 from broker.committer import Committed, Head
 from broker.draft import DeleteBody, Verdict, Work
 from broker.sequencer import LATEST_RETRY, SMALLEST_BLOCK, SOONEST_RETRY, Sequencer
@@ -94,6 +95,52 @@ async def test_what_comes_meanwhile_shares_the_next_block() -> None:
         committer.gate.set()
         assert [await first, *[await each for each in others]] == list(range(21))
         assert [len(batch) for batch in committer.batches] == [1, 20]
+
+
+async def test_receipts_wait_for_each_other_after_a_block_that_had_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequencer_module, "RECEIPTS_SECONDS", 0.05)
+    committer = FakeCommitter()
+    async with running(committer) as (sequencer, _):
+        assert await sequencer.submit(work("a")) == 0
+        others = [sequencer.submit(work("b"))]
+        await asyncio.sleep(0)
+        others += [sequencer.submit(work("c")), sequencer.submit(work("d"))]
+        assert await asyncio.gather(*others) == [1, 2, 3]
+        assert committer.batches == [["a"], ["b", "c", "d"]]
+
+
+@pytest.mark.parametrize("what", ["an alert", "a full block", "the end", "a fault"])
+async def test_receipts_wait_for_nothing_when(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(sequencer_module, "RECEIPTS_SECONDS", 1_000)
+    committer = FakeCommitter()
+    async with running(committer, max_entries=4) as (sequencer, _):
+        await sequencer.submit(work("a"))
+        waiting = [sequencer.submit(work("b"))]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting[0].done()
+        match what:
+            case "an alert":
+                waiting.append(sequencer.submit(alert("c", "routine")))
+            case "a full block":
+                waiting += [sequencer.submit(work("c")) for _ in range(3)]
+            case "the end":
+                sequencer.close()
+            case "a fault":
+                sequencer.fail(StorageInDoubt("the disk is gone"))
+        async with asyncio.timeout(10):
+            verdicts = await asyncio.gather(*waiting)
+        if what == "a fault":
+            assert [code(verdict) for verdict in verdicts] == ["not-ready"]
+        else:
+            assert verdicts == list(range(1, 1 + len(waiting)))
+
+
+async def test_receipts_do_not_wait_after_a_block_without_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequencer_module, "RECEIPTS_SECONDS", 1_000)
+    async with running(FakeCommitter()) as (sequencer, _):
+        assert await sequencer.submit(alert("a", "routine")) == 0
+        assert await sequencer.submit(work("b")) == 1
 
 
 async def test_a_flood_does_not_hold_up_the_others() -> None:
