@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from broker.answers import Answers
 from broker.delivery import REFILL, DeliveryQueue, Key
 from broker.exchange import Exchange
 from broker.lane import Turn
@@ -24,14 +25,11 @@ from schemas.session.frames import (
     Frame,
     Hello,
     Recover,
-    Result,
-    ResultItem,
     TreeHead,
     Uploaded,
     WitnessedHead,
 )
 
-RESULTS = 256  # in one frame
 OPENERS = 4_096  # ids remembered as sent; a forgotten one is sent again
 
 
@@ -49,7 +47,7 @@ class Outgoing:
         self._notices_from = hello.notices
         self._notices_due = True
         self._queue = DeliveryQueue()
-        self._results: deque[ResultItem] = deque()
+        self.answers = Answers(wake)
         self._pieces: deque[Blob | Uploaded] = deque()
         self._openers: dict[bytes, None] = {}
         self._asked: Round | None = None
@@ -59,19 +57,9 @@ class Outgoing:
         self._recover: Recover | None = None
 
     @property
-    def unsent_results(self) -> int:
-        """Answers that the node has not taken yet."""
-        return len(self._results)
-
-    @property
     def unsent_pieces(self) -> int:
         """Pieces that the node has not taken yet."""
         return len(self._pieces)
-
-    def answer(self, item: ResultItem) -> None:
-        """The fate of a submission is to be told."""
-        self._results.append(item)
-        self._wake()
 
     def piece(self, frame: Blob | Uploaded) -> None:
         """An answer about an attachment is to be sent."""
@@ -104,8 +92,13 @@ class Outgoing:
 
     async def next_frame(self, credit: int) -> Frame | None:
         """The next frame, when `credit` alerts may be sent; None when there is nothing to send now."""
-        if self._results:
-            return self._next_results()
+        if self.answers.due:
+            return self.answers.take()
+        if (frame := await self._next_other(credit)) is not None:
+            self.answers.join()
+        return frame
+
+    async def _next_other(self, credit: int) -> Frame | None:
         if self._pieces:
             return self._pieces.popleft()
         if self._directory < self._exchange.head.directory:
@@ -124,11 +117,8 @@ class Outgoing:
 
     def last_results(self) -> Iterator[Frame]:
         """The answers not sent yet, for a session that is about to end: what they say is true, whatever comes."""
-        while self._results:
-            yield self._next_results()
-
-    def _next_results(self) -> Frame:
-        return Result(tuple(self._results.popleft() for _ in range(min(RESULTS, len(self._results)))))
+        while (frame := self.answers.take()) is not None:
+            yield frame
 
     async def _next_directory(self) -> Frame:
         head = self._exchange.head

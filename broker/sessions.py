@@ -304,7 +304,7 @@ class Session:
                     answer = await self._transfers.upload(frame)
                 self._asked.popleft()
                 if isinstance(answer, ResultItem):
-                    self._outgoing.answer(answer)
+                    self._outgoing.answers.tell(answer)
                 else:
                     self._outgoing.piece(answer)
                 self._make_room()
@@ -346,7 +346,11 @@ class Session:
             self._refuse(frame, verdict)
         else:
             metrics.accepted.labels(kind).inc()
-            self._outgoing.answer(ResultItem(reference(frame), True, verdict, "", "", ""))
+            item = ResultItem(reference(frame), True, verdict, "", "", "")
+            if isinstance(frame, SendReceipt):
+                self._outgoing.answers.tell_in_company(item)
+            else:
+                self._outgoing.answers.tell(item)
         self._make_room()
 
     def _refuse(self, frame: _Submission, error: CrossbearingError) -> None:
@@ -355,13 +359,13 @@ class Session:
         kind = _KINDS[type(frame)]
         self._exchange.metrics.refused.labels(kind, error.code).inc()
         log.info("refused", agency=self.agency, kind=kind, code=error.code, step=error.context.get("step"))
-        self._outgoing.answer(refused(reference(frame), error))
+        self._outgoing.answers.tell(refused(reference(frame), error))
         self._make_room()
 
     def _make_room(self) -> None:
         """Read on from the node only while it takes the answers to what it sent."""
         settings, outgoing = self._exchange.settings, self._outgoing
-        results, pieces = (outgoing.unsent_results, outgoing.unsent_pieces) if outgoing is not None else (0, 0)
+        results, pieces = (len(outgoing.answers), outgoing.unsent_pieces) if outgoing is not None else (0, 0)
         pieces += len(self._asked)
         crowded = self._waiting + results >= settings.session_submissions or pieces >= MAX_UNSENT_PIECES
         if crowded or self._waiting_bytes >= settings.session_bytes:

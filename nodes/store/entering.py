@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import apsw
 
@@ -18,30 +18,12 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "tuple[apsw.SQLiteValue, ...]"
 
-_COLUMNS = (
-    "number, direction, id, sender, officer, kind, title, marking, status, precedence, rank, operation, address, "
-    "composed, received, expires, relation, related, state, document, "
-    "log_index, leaf, header, signature, entry, header_at, size, path, noted, note"
+_INSERT = (
+    "INSERT INTO alert (number, direction, id, sender, officer, kind, title, marking, status, precedence, rank, "
+    "operation, address, composed, received, expires, relation, related, state, document, log_index, leaf, header, "
+    "signature) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_INSERT = f"INSERT INTO alert ({_COLUMNS}) VALUES ({', '.join('?' * len(_COLUMNS.split(',')))})"  # noqa: S608  # of constants
-
-
-class Logged(NamedTuple):
-    """What the row of an alert that was received has besides, of the log; `nodes.store.schema` says what it means."""
-
-    log_index: int
-    leaf: bytes
-    header: bytes
-    signature: bytes
-    entry: bytes
-    header_at: int | None
-    size: int
-    path: bytes
-    noted: int
-    note: bytes | None
-
-
-_NOT_LOGGED = (None,) * len(Logged._fields)
 
 
 def next_number(db: apsw.Connection) -> int:
@@ -58,9 +40,11 @@ def alert_row(
     received: int,
     state: str,
     expires: int | None,
-    logged: Logged | None = None,
+    logged: tuple[int, bytes, bytes, bytes] | None = None,
 ) -> Row:
-    """An alert's row under the local number `place`. `document` is its wire map, encoded."""
+    """An alert's row under the local number `place`. `document` is its wire map, encoded; `logged`, of one that is in
+    the log, its index and leaf hash there, its header and signature.
+    """
     relation = alert.relation
     return (
         place,
@@ -83,7 +67,7 @@ def alert_row(
         None if relation is None else ids.parse_id(relation.alert),
         state,
         document,
-        *(logged or _NOT_LOGGED),
+        *(logged or (None, None, None, None)),
     )
 
 

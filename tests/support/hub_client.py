@@ -136,8 +136,18 @@ class HubClient:
 
     async def acknowledge(self, opened: OpenedAlert, state: State = "stored", *, at: int | None = None) -> ResultItem:
         """Send a receipt for one alert, and wait for its result."""
+        return await self.send_receipt(self._receipt_of(opened, state, at))
+
+    async def say(self, opened: OpenedAlert, state: State = "stored") -> None:
+        """Send a receipt for one alert, and do not wait."""
+        await self.send(SendReceipt(*self._signed(self._receipt_of(opened, state, None))))
+
+    def _receipt_of(self, opened: OpenedAlert, state: State, at: int | None) -> Receipt:
         item = ReceiptItem(opened.index, opened.header.id, opened.leaf)
-        return await self.send_receipt(self.receipt(opened.header.sender, (item,), state, at=at))
+        return self.receipt(opened.header.sender, (item,), state, at=at)
+
+    def _signed(self, receipt: Receipt) -> tuple[bytes, bytes]:
+        return sign_receipt(receipt, self.world.signing[self.agency])
 
     def receipt(
         self, sender: str, items: tuple[ReceiptItem, ...], state: State = "stored", *, at: int | None = None
@@ -148,7 +158,7 @@ class HubClient:
 
     async def send_receipt(self, receipt: Receipt) -> ResultItem:
         """Sign and send a receipt, and wait for its result."""
-        data, signature = sign_receipt(receipt, self.world.signing[self.agency])
+        data, signature = self._signed(receipt)
         await self.send(SendReceipt(data, signature))
         ref = sha256(data)[:16]
         await self.until(lambda: ref in self.results)

@@ -17,7 +17,7 @@ from broker.parcel import ParcelCache
 from broker.shipping import Shipping
 from broker.witnessing import Witnessing
 from schemas.envelope.opening import trust_checkpoint
-from schemas.session.frames import Block, Frame, Hello, TreeHead, WitnessedHead
+from schemas.session.frames import Block, Frame, Hello, Result, ResultItem, TreeHead, WitnessedHead
 from tests.support.directory import World, make_world
 from tests.support.hub_core import HubCore
 
@@ -185,6 +185,14 @@ async def test_a_session_that_begins_is_asked_before_what_waits_is_looked_for() 
     scene.alert()
     scene.begin()
     assert await scene.kinds() == [TreeHead, Block]
+
+
+async def test_an_answer_to_a_receipt_goes_behind_the_next_frame() -> None:
+    scene = await Scene().idle()
+    scene.outgoing.answers.tell_in_company(ResultItem(bytes(16), True, 9, "", "", ""))
+    assert await scene.kinds() == []
+    scene.alert()
+    assert await scene.kinds() == [Block, Result]
 
 
 async def test_both_checkpoints_stand_back_for_one_alert_each_at_most() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from broker import answers
 from broker.draft import NewDirectory, Work
 from broker.hub import Hub
 from broker.sessions import Session
@@ -257,7 +258,7 @@ async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
 
     def clear() -> None:
         """From here on the hub would read no further; before, it may pause for pieces that it has yet to look at."""
-        if outgoing.unsent_results >= limit:
+        if len(outgoing.answers) >= limit:
             crowded.set()
 
     monkeypatch.setattr(session._room, "clear", clear)
@@ -265,7 +266,7 @@ async def test_a_node_that_uploads_and_does_not_read_fills_no_memory(
         await node.send(Upload(bytes(32), 0, 0, b""))
     async with asyncio.timeout(10):
         await crowded.wait()
-    assert outgoing.unsent_results == limit
+    assert len(outgoing.answers) == limit
 
 
 @pytest.mark.parametrize("how", ["reads nothing", "grants no credit", "never receipts"])
@@ -681,6 +682,24 @@ async def test_a_stopping_hub_says_goodbye_after_its_last_answers(tmp_path: Path
             await watcher.heard.wait()
         assert await goodbye(sender) == "shutting-down"
         assert sender.results[decode_header(alert.header).id].accepted
+
+
+async def test_a_stopping_hub_tells_of_receipts_whose_answer_waits_for_company(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "HELD_SECONDS", 1_000)
+    async with AsyncExitStack() as stack:
+        world, clock = make_world(), TestClock()
+        async with running_hub(new_hub(world, tmp_path, clock), clock) as hub:
+            scene = Scene(world, hub, tmp_path, clock, stack)
+            sender, recipient = await scene.open(SENDER), await scene.open(RECIPIENT)
+            await send(sender, scene.alert())
+            await recipient.until(lambda: recipient.inbox)
+            await recipient.say(recipient.inbox[0])
+            await sender.until(lambda: sender.notices)
+            assert not recipient.results
+        assert await goodbye(recipient) == "shutting-down"
+        assert [result.accepted for result in recipient.results.values()] == [True]
 
 
 class Watcher:
