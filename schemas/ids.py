@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from iso3166 import countries_by_alpha2
@@ -19,6 +19,10 @@ DIGEST_SIZE = 32
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _AGENCY = re.compile(r"([a-z]{2})-[a-z0-9]+(-[a-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_SIZES = frozenset({ID_SIZE})
+_VERSION = bytes(range(0x70, 0x80))
+_VARIANT = bytes(range(0x80, 0xC0))
+"""The bytes that may stand in places 6 and 8 of a UUIDv7."""
 _COUNTRIES = frozenset(code.lower() for code in countries_by_alpha2)
 
 
@@ -92,6 +96,16 @@ def uuid7(now_ms: int, random: Callable[[int], bytes]) -> bytes:
 def is_id(value: bytes) -> bool:
     """Whether `check_id` passes it."""
     return len(value) == ID_SIZE and value[6] >> 4 == 7 and value[8] >> 6 == 0b10
+
+
+def are_ids(values: Collection[bytes]) -> bool:
+    """Whether `check_id` passes all of ``values``, in as many steps for hundreds as for one."""
+    together = b"".join(values)
+    return (
+        _SIZES.issuperset(map(len, values))
+        and not together[6::ID_SIZE].translate(None, _VERSION)
+        and not together[8::ID_SIZE].translate(None, _VARIANT)
+    )
 
 
 def check_id(value: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import apsw
 
@@ -18,12 +18,30 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "tuple[apsw.SQLiteValue, ...]"
 
-_INSERT = (
-    "INSERT INTO alert (number, direction, id, sender, officer, kind, title, marking, status, precedence, rank, "
-    "operation, address, composed, received, expires, relation, related, state, document, log_index, leaf, header, "
-    "signature) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = (
+    "number, direction, id, sender, officer, kind, title, marking, status, precedence, rank, operation, address, "
+    "composed, received, expires, relation, related, state, document, "
+    "log_index, leaf, header, signature, entry, header_at, size, path, noted, note"
 )
+_INSERT = f"INSERT INTO alert ({_COLUMNS}) VALUES ({', '.join('?' * len(_COLUMNS.split(',')))})"  # noqa: S608  # of constants
+
+
+class Logged(NamedTuple):
+    """What the row of an alert that was received has besides, of the log; `nodes.store.schema` says what it means."""
+
+    log_index: int
+    leaf: bytes
+    header: bytes
+    signature: bytes
+    entry: bytes
+    header_at: int | None
+    size: int
+    path: bytes
+    noted: int
+    note: bytes | None
+
+
+_NOT_LOGGED = (None,) * len(Logged._fields)
 
 
 def next_number(db: apsw.Connection) -> int:
@@ -40,11 +58,9 @@ def alert_row(
     received: int,
     state: str,
     expires: int | None,
-    logged: tuple[int, bytes, bytes, bytes] | None = None,
+    logged: Logged | None = None,
 ) -> Row:
-    """An alert's row under the local number `place`. `document` is its wire map, encoded; `logged`, of one that is in
-    the log, its index and leaf hash there, its header and signature.
-    """
+    """An alert's row under the local number `place`. `document` is its wire map, encoded."""
     relation = alert.relation
     return (
         place,
@@ -67,7 +83,7 @@ def alert_row(
         None if relation is None else ids.parse_id(relation.alert),
         state,
         document,
-        *(logged or (None, None, None, None)),
+        *(logged or _NOT_LOGGED),
     )
 
 

@@ -1,7 +1,8 @@
 """The node's journal of what happened, in order, and the alarms that stand.
 
 Events are what `GET /v1/events` streams and what handlers act on. They are written in the transaction of the change
-they tell of. What one receipt says of many alerts is one row, and as many events, whose numbers end with the row's.
+they tell of. What one receipt says of many alerts is one row, and as many events, whose numbers end with the row's;
+so are alerts that arrived together, of which the row has the local numbers, and an event what their own rows say.
 Types and data:
 
 * `alert`: an alert arrived: `alert` (id text), `sender`, `kind`, `precedence`, `marking`, `status`, `operation`
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import apsw
 
@@ -35,9 +36,10 @@ _MAX_EVENT = (
 )
 
 
-_ADD_RECEIPTS = (
-    "INSERT INTO event (seq, time, type, data) "
-    "VALUES (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) + ?, ?, 'receipt', ?)"
+_ADD_MANY = "INSERT INTO event (seq, time, type, data) VALUES (coalesce((SELECT max(seq) FROM event), 0) + ?, ?, ?, ?)"
+_ARRIVED = (
+    "SELECT id, sender, kind, precedence, marking, status, operation FROM alert "
+    "WHERE number BETWEEN ? AND ? ORDER BY number"
 )
 
 
@@ -88,12 +90,9 @@ class Events:
         self._topics.add("events")
         return self._db.last_insert_rowid()
 
-    def add_all(self, kind: EventType, data: Sequence[Mapping[str, codec.Value]], *, now: int) -> None:
-        """Append events of one kind. None values are left out."""
-        self._db.executemany(
-            "INSERT INTO event (time, type, data) VALUES (?, ?, ?)",
-            [(now, kind, codec.encode({k: v for k, v in one.items() if v is not None})) for one in data],
-        )
+    def add_arrived(self, first: int, count: int, *, now: int) -> None:
+        """Append one event for each of `count` alerts that arrived, whose local numbers begin with `first`."""
+        self._db.execute(_ADD_MANY, (count, now, "alert", codec.encode({"first": first, "count": count})))
         self._topics.add("events")
 
     def add_receipts(self, said: Mapping[Said, Sequence[bytes]], *, now: int) -> None:
@@ -103,9 +102,9 @@ class Events:
             present = {name: value for name, value in word._asdict().items() if value is not None}
             for start in range(0, len(alerts), MAX_RECEIPT_ITEMS):  # several receipts may have said the same
                 named: list[codec.Value] = list(alerts[start : start + MAX_RECEIPT_ITEMS])
-                rows.append((len(named), now, codec.encode({**present, "alerts": named})))
+                rows.append((len(named), now, "receipt", codec.encode({**present, "alerts": named})))
         if rows:
-            self._db.executemany(_ADD_RECEIPTS, rows)
+            self._db.executemany(_ADD_MANY, rows)
             self._topics.add("events")
 
     def after(self, seq: int, *, limit: int = 256) -> list[Event]:
@@ -116,35 +115,43 @@ class Events:
         ).fetchall()
         for place, time, kind, data in rows:
             value = cast(dict[str, codec.Value], codec.decode(cast(bytes, data), max_size=_MAX_EVENT))
-            events = _events(cast(int, place), cast(int, time), cast(EventType, kind), value)
+            last, told = cast(int, place), self._data(value)
+            events = [
+                Event(last - len(told) + n, cast(int, time), cast(EventType, kind), one)
+                for n, one in enumerate(told, 1)
+            ]
             found.extend(event for event in events if event.seq > seq)
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def _data(self, value: dict[str, codec.Value]) -> list[dict[str, codec.Value]]:
+        """What each event of a row has to say."""
+        alerts, first = value.pop("alerts", None), value.get("first")
+        if isinstance(alerts, list):
+            return [{"alert": ids.format_id(cast(bytes, alert)), **value} for alert in alerts]
+        if isinstance(first, int):
+            rows = self._db.execute(_ARRIVED, (first, first + cast(int, value["count"]) - 1))
+            return [_arrived(*row) for row in rows]
+        return [value]
 
     def last(self) -> int:
         """The newest event's number; 0 when there is none."""
         return number(self._db, "SELECT seq FROM event ORDER BY seq DESC LIMIT 1")
 
     def prune(self, before: int) -> None:
-        """Forget events older than the time `before` that every handler has seen."""
+        """Forget events older than the time `before` that every handler has seen, but never the newest of all."""
         self._db.execute(
-            "DELETE FROM event WHERE time < ? "
+            "DELETE FROM event WHERE time < ? AND seq < (SELECT max(seq) FROM event) "
             "AND seq <= coalesce((SELECT min(seq) FROM handler), (SELECT max(seq) FROM event))",
             (before,),
         )
 
 
-def _events(last: int, time: int, kind: EventType, value: dict[str, codec.Value]) -> list[Event]:
-    """The events of one row, of which `last` is the number of the last."""
-    alerts = value.pop("alerts", None)
-    if not isinstance(alerts, list):
-        return [Event(last, time, kind, value)]
-    first = last - len(alerts) + 1
-    return [
-        Event(seq, time, kind, {"alert": ids.format_id(cast(bytes, alert)), **value})
-        for seq, alert in enumerate(alerts, start=first)
-    ]
+def _arrived(alert: Any, *texts: Any) -> dict[str, codec.Value]:
+    names = ("sender", "kind", "precedence", "marking", "status", "operation")
+    present = {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+    return {"alert": ids.format_id(alert), **present}
 
 
 class Alarms:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import apsw
 
-from nodes.store.entering import Row, alert_row, insert_alerts, next_number
+from nodes.store.entering import Logged, Row, alert_row, insert_alerts, next_number
 from nodes.store.events import Events
 from nodes.store.relations import OWN_ONLY, mark_received
 from nodes.store.rows import among
 from nodes.store.topics import Topics
-from schemas import codec, ids
+from schemas import ids
 
 if TYPE_CHECKING:
     from schemas.alert.document import Alert
@@ -69,24 +69,13 @@ class Inbox:
         A recall or correction by the original's own sender marks the original, if it is here; and an original that
         comes after its recall is marked at once.
         """
-        numbers = range(first := next_number(self._db), first + len(received))
-        insert_alerts(
-            self._db, [_row(place, one, now) for place, one in zip(numbers, received, strict=True)], self._topics
-        )
-        self._db.executemany(
-            "INSERT INTO proof (number, entry, header_at, size, path) VALUES (?, ?, ?, ?, ?)",
-            [
-                (place, *_without(one.entry, one.header), one.size, b"".join(one.path))
-                for place, one in zip(numbers, received, strict=True)
-            ],
-        )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO note (size, note) VALUES (?, ?)",
-            list({one.size: one.note for one in received}.items()),
-        )
-        self._events.add_all("alert", [_event(one.alert) for one in received], now=now)
+        first = next_number(self._db)
+        noted: dict[int, int] = {}  # which alert has the note on a checkpoint of that size
+        rows = [_row(place, one, noted.setdefault(one.size, place), now) for place, one in enumerate(received, first)]
+        insert_alerts(self._db, rows, self._topics)
+        self._events.add_arrived(first, len(rows), now=now)
         self._relate(received, now)
-        return numbers[-1]
+        return first + len(rows) - 1
 
     def known(self, alert_ids: Sequence[bytes]) -> dict[bytes, int]:
         """Those of these alerts that were received here, with their log index."""
@@ -122,7 +111,8 @@ class Inbox:
         return None if row is None else str(row[0])
 
 
-def _row(place: int, received: Received, now: int) -> Row:
+def _row(place: int, received: Received, noted: int, now: int) -> Row:
+    entry, header_at = _without(received.entry, received.header)
     return alert_row(
         place,
         received.alert,
@@ -131,7 +121,18 @@ def _row(place: int, received: Received, now: int) -> Row:
         received=now,
         state="unread",
         expires=received.expires,
-        logged=(received.index, received.leaf, received.header, received.signature),
+        logged=Logged(
+            received.index,
+            received.leaf,
+            received.header,
+            received.signature,
+            entry,
+            header_at,
+            received.size,
+            b"".join(received.path),
+            noted,
+            received.note if noted == place else None,
+        ),
     )
 
 
@@ -140,15 +141,3 @@ def _without(entry: bytes, header: bytes) -> tuple[bytes, int | None]:
     at = entry.find(header[:_TELLING])
     end = at + len(header)
     return (entry, None) if at < 0 or entry[at:end] != header else (entry[:at] + entry[end:], at)
-
-
-def _event(alert: Alert) -> dict[str, codec.Value]:
-    return {
-        "alert": alert.id,
-        "sender": alert.sender,
-        "kind": alert.kind,
-        "precedence": alert.precedence,
-        "marking": alert.marking,
-        "status": alert.status,
-        "operation": alert.operation,
-    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from nodes.store.rows import number, optional_number
+from nodes.store.rows import among, number, optional_number
 from nodes.store.topics import Topics
 from schemas import ids
 
@@ -41,7 +41,7 @@ class Receipts:
     def keep(self, receipts: Sequence[SignedReceipt], *, now: int, tell: bool) -> None:
         """Keep signed receipts until they are answered, and `tell` those who wait for any."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO receipt (ref, made, receipt, signature) VALUES (?, ?, ?, ?)",
+            "INSERT INTO receipt (ref, made, receipt, signature) VALUES (?, ?, ?, ?)",
             [(one.ref, now, one.receipt, one.signature) for one in receipts],
         )
         if receipts and tell:
@@ -50,14 +50,14 @@ class Receipts:
     def due(self, *, now: int, limit: int, except_refs: frozenset[bytes] = frozenset()) -> list[SignedReceipt]:
         """Receipts to send now, oldest first."""
         rows = self._db.execute(
-            "SELECT ref, receipt, signature, attempts FROM receipt WHERE not_before <= ? ORDER BY made, ref LIMIT ?",
+            "SELECT ref, receipt, signature, attempts FROM receipt WHERE not_before <= ? ORDER BY number LIMIT ?",
             (now, limit + len(except_refs)),
         )
         return [SignedReceipt(*row) for row in rows if row[0] not in except_refs][:limit]
 
     def all(self) -> list[SignedReceipt]:
         """Every unanswered receipt, oldest first."""
-        rows = self._db.execute("SELECT ref, receipt, signature, attempts FROM receipt ORDER BY made, ref")
+        rows = self._db.execute("SELECT ref, receipt, signature, attempts FROM receipt ORDER BY number")
         return [SignedReceipt(*row) for row in rows]
 
     def next_due(self, *, now: int) -> int | None:
@@ -70,7 +70,8 @@ class Receipts:
 
     def delete(self, refs: Sequence[bytes]) -> None:
         """The hub answered all of these."""
-        self._db.executemany("DELETE FROM receipt WHERE ref = ?", [(ref,) for ref in refs])
+        if refs:
+            self._db.execute(*among("DELETE FROM receipt WHERE ref IN (?)", refs))
 
     def get(self, ref: bytes) -> SignedReceipt | None:
         """An unanswered receipt."""

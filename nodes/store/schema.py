@@ -3,8 +3,12 @@
 Times are milliseconds since the Unix epoch. Ids, digests and keys are raw bytes. `alert.number` is the local order in
 which the node came to hold alerts, of both directions, and the row id of the search index.
 
-The evidence for a received alert is its log entry, without the header, which stands in `alert` and belongs at byte
-`header_at` (NULL: the entry is whole); its path; and the signed checkpoint of that `size`, kept once in `note`.
+The evidence for a received alert stands in its row: its log entry, without the header, which stands there too and
+belongs at byte `header_at` (NULL: the entry is whole); its path; and the signed checkpoint of that `size`: `noted` is
+the number of the alert that has its `note`, the first of those that came with it.
+
+`receipt` has no index: it holds what the hub has not answered, a few dozen rows. The numbers of events never come
+again, for the newest event is never deleted.
 """
 
 from __future__ import annotations
@@ -259,4 +263,47 @@ CREATE INDEX delivery_ends ON delivery (expires) WHERE states GLOB '*[ae]*';
 # These two are looked at every second. `flash` and `expires` are the alert's, beside its recipients, so that the look
 # costs what there is to do, not what is under way: one agency that is away leaves every alert to it open.
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
+_TENTH = """
+CREATE TABLE first (size INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+INSERT INTO first (size, number) SELECT size, min(number) FROM proof GROUP BY size;
+ALTER TABLE alert ADD COLUMN entry BLOB;
+ALTER TABLE alert ADD COLUMN header_at INTEGER;
+ALTER TABLE alert ADD COLUMN size INTEGER;
+ALTER TABLE alert ADD COLUMN path BLOB;
+ALTER TABLE alert ADD COLUMN noted INTEGER;
+ALTER TABLE alert ADD COLUMN note BLOB;
+UPDATE alert SET (entry, header_at, size, path, noted, note) = (
+  SELECT proof.entry, proof.header_at, proof.size, proof.path, first.number,
+    CASE first.number WHEN proof.number THEN note.note END
+  FROM proof JOIN first USING (size) JOIN note USING (size) WHERE proof.number = alert.number)
+  WHERE direction = 'in';
+DROP TABLE proof;
+DROP TABLE note;
+DROP TABLE first;
+DROP INDEX alert_suffix;
+
+CREATE TABLE unanswered (
+  number INTEGER PRIMARY KEY,
+  ref BLOB NOT NULL CHECK (length(ref) = 16),
+  made INTEGER NOT NULL,
+  receipt BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO unanswered (ref, made, receipt, signature, attempts, not_before)
+  SELECT ref, made, receipt, signature, attempts, not_before FROM receipt ORDER BY made, ref;
+DROP TABLE receipt;
+ALTER TABLE unanswered RENAME TO receipt;
+
+CREATE TABLE journal (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL);
+INSERT INTO journal (seq, time, type, data) SELECT seq, time, type, data FROM event;
+INSERT OR IGNORE INTO journal (seq, time, type, data)
+  SELECT seq, unixepoch() * 1000, 'link', x'81A9636F6E6E6563746564C2' FROM sqlite_sequence WHERE name = 'event';
+DROP TABLE event;
+ALTER TABLE journal RENAME TO event;
+"""
+# The one event that may be new is "the link is down", which it is: it has the last number that was ever given, if the
+# event of that number was deleted.
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH, _TENTH)

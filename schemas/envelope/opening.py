@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
+from msgspec import Struct
+
 from schemas.alert.document import Alert, alert_from_wire
 from schemas.codec import Value
 from schemas.directory.history import Directory, DirectoryHistory
@@ -89,36 +91,33 @@ class TrustedCheckpoint:
         object.__setattr__(self, "inclusion", InclusionChecker(self.checkpoint.size, self.checkpoint.root))
 
 
-@dataclass(frozen=True, slots=True)
-class IncludedEntry:
+class IncludedEntry(Struct, frozen=True):
     """An entry of any kind that passed steps 1 and 3, an alert's header apart. Made by `include_item` only."""
 
     index: int
     entry: Entry
     leaf: bytes
     """The leaf hash, which the receipt names."""
-    _proof: object = field(default=None, repr=False, compare=False)
+    _proof: object = None
 
     def __post_init__(self) -> None:
         _only_verified(self._proof)
 
 
-@dataclass(frozen=True, slots=True)
-class IncludedAlert:
+class IncludedAlert(Struct, frozen=True):
     """An alert that passed steps 1 to 3, with its header read. Made by `read_included` and `open_alert` only."""
 
     index: int
     entry: AlertEntry
     header: Header
     leaf: bytes
-    _proof: object = field(default=None, repr=False, compare=False)
+    _proof: object = None
 
     def __post_init__(self) -> None:
         _only_verified(self._proof)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedAlert:
+class OpenedAlert(Struct, frozen=True):
     """An alert that passed all eleven steps. Made by `open_alert` only."""
 
     index: int
@@ -129,7 +128,7 @@ class OpenedAlert:
     """The leaf hash, which the receipt names."""
     document: dict[str, Value]
     """The alert's wire map: what `schemas.alert.document.alert_to_wire` writes of it."""
-    _proof: object = field(default=None, repr=False, compare=False)
+    _proof: object = None
 
     def __post_init__(self) -> None:
         _only_verified(self._proof)

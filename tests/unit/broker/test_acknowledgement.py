@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from broker.draft import Work
 from broker.state import Standing
@@ -110,10 +111,10 @@ def test_step_7_refuses_items_that_name_no_alert_of_that_sender(core: HubCore, i
     good = core.receipt(RECIPIENT, index)
     item = good.items[0]
     for changed in (
-        replace(good, items=(replace(item, index=index - 1),)),
-        replace(good, items=(replace(item, index=index + 1),)),
-        replace(good, items=(replace(item, alert_id=item.alert_id[:-1] + b"x"),)),
-        replace(good, items=(replace(item, leaf=bytes(32)),)),
+        replace(good, items=(structs.replace(item, index=index - 1),)),
+        replace(good, items=(structs.replace(item, index=index + 1),)),
+        replace(good, items=(structs.replace(item, alert_id=item.alert_id[:-1] + b"x"),)),
+        replace(good, items=(structs.replace(item, leaf=bytes(32)),)),
         replace(good, sender="au-abf"),
     ):
         refusal = core.refused(RECIPIENT, core.signed(changed))

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from schemas.errors import BadAddress, BadId
 from schemas.ids import (
     Remembered,
+    are_ids,
     check_agency_id,
     check_id,
     check_slug,
     format_id,
+    is_id,
     key_id,
     parse_id,
     sha256,
@@ -186,3 +188,16 @@ def test_no_more_is_remembered_than_the_limit_allows() -> None:
     assert remembered.all(["new"])
     assert remembered.all(["0"])
     assert asked[MAX_REMEMBERED:] == ["new", "0"]
+
+
+NEARLY = st.builds(
+    lambda whole, at, byte: whole[:at] + bytes([byte]) + whole[at + 1 :],
+    st.builds(lambda now, filler: uuid7(now, lambda _: filler), times, fillers),
+    st.sampled_from([6, 8]) | st.integers(0, 15),
+    st.integers(0, 255),
+)
+
+
+@given(st.lists(NEARLY | st.binary(max_size=33), max_size=6))
+def test_ids_are_judged_together_as_one_by_one(values: list[bytes]) -> None:
+    assert are_ids(values) == all(map(is_id, values))

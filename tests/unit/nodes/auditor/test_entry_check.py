@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from schemas.directory.documents import PurgeOrder
 from schemas.envelope.carriage import sign_carried
@@ -288,11 +289,11 @@ def test_a_receipt_for_something_the_log_does_not_hold(log: LogBuilder, tmp_path
     index = log.alert()
     good = ReceiptItem(index, log.header(index).id, log.tree.leaves[index])
     item = {
-        "index": replace(good, index=7),
-        "later": replace(good, index=index + 1),
-        "id": replace(good, alert_id=log.header(5).id),
-        "leaf": replace(good, leaf=bytes(32)),
-        "kind": replace(good, index=6),
+        "index": structs.replace(good, index=7),
+        "later": structs.replace(good, index=index + 1),
+        "id": structs.replace(good, alert_id=log.header(5).id),
+        "leaf": structs.replace(good, leaf=bytes(32)),
+        "kind": structs.replace(good, index=6),
     }[wrong]
     log.receipt("sg-cnb", [index], items=(item,))
     assert found(audited(log, tmp_path)) == [("receipt-mismatch", "sg-cnb", 12)]

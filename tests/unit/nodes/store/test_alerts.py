@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.store.alerts import Filter
+from nodes.store.alerts import _BY_TAIL, Filter
 from nodes.store.database import Tables
 from nodes.store.recipients import Delivery
 from nodes.store.sent import Word
@@ -15,8 +15,16 @@ from tests.unit.nodes.store.conftest import Desk
 
 def test_an_alert_is_found_by_whole_id_and_by_its_end(tables: Tables, desk: Desk) -> None:
     alert = desk.received(title="One")
-    for text in (alert.id, alert.id.upper(), alert.id[-4:], alert.id[-8:], alert.id[-12:], f" {alert.id[-6:]}\n"):
+    other = desk.received(title="Other")
+    ends = [alert.id[-length:] for length in range(4, 13) if not other.id.endswith(alert.id[-length:])]
+    assert len(ends) > 5
+    for text in (alert.id, alert.id.upper(), *ends, f" {alert.id[-8:]}\n"):
         assert tables.alerts.find(text).title == "One"
+
+
+def test_the_end_of_an_id_is_looked_for_in_the_index_of_ids_alone(tables: Tables) -> None:
+    plan = str(tables.alerts._db.execute("EXPLAIN QUERY PLAN " + _BY_TAIL, (-4, bytes(4))).fetchall())
+    assert "COVERING INDEX" in plan
 
 
 @pytest.mark.parametrize("text", ["abc", "xyzw", "1234567890123", "", "018f0000-0000-4000-8000-000000000000"])

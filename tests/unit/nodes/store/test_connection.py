@@ -8,8 +8,9 @@ import pytest
 
 from nodes.store.alerts import ProofRow
 from nodes.store.connection import open_connection, refuse_plain
-from nodes.store.database import Database
+from nodes.store.database import Database, Tables
 from nodes.store.held import HeldCheckpoint
+from nodes.store.receipts import SignedReceipt
 from nodes.store.schema import MIGRATIONS
 from schemas.errors import StorageFailed, StorageLocked, StorageTampered
 
@@ -111,6 +112,65 @@ def test_a_store_from_before_the_notes_were_shared_keeps_its_checkpoint_and_its_
     assert database.read(lambda tables: tables.held.checkpoint) == HeldCheckpoint(9, b"r" * 32, b"note 9")
     assert database.read(lambda tables: tables.alerts.proof(1)) == ProofRow(b"\xaa", 9, (bytes(32),), b"\xbb")
     database.close()
+
+
+def test_a_store_from_before_the_evidence_was_in_the_alerts_row_keeps_all_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("nodes.store.connection.MIGRATIONS", MIGRATIONS[:9])
+        older = open_connection(tmp_path / "node.db", KEY)
+    for number, size in ((1, 9), (2, None), (3, 9), (4, 12)):
+        direction = "out" if size is None else "in"
+        older.execute(
+            "INSERT INTO alert (number, direction, id, sender, kind, title, marking, status, precedence, rank, "
+            "address, composed, received, state, document, header) VALUES (?, ?, ?, 'hk-customs', 'watch', 't', "
+            "'green', 'actual', 'routine', 3, 'all', 1, 1, 'unread', x'80', x'4848')",
+            (number, direction, bytes([number]) * 16),
+        )
+        if size is not None:
+            older.execute(
+                "INSERT INTO proof (number, entry, size, path, header_at) VALUES (?, x'aabb', ?, zeroblob(64), ?)",
+                (number, size, None if number == 4 else 1),
+            )
+    older.execute("INSERT INTO note (size, note) VALUES (9, x'09'), (12, x'12')")
+    refs = [b"z" * 16, b"a" * 16]
+    older.executemany(
+        "INSERT INTO receipt (ref, made, receipt, signature, attempts, not_before) VALUES (?, ?, x'01', x'02', 3, 4)",
+        [(ref, made) for made, ref in enumerate(refs)],
+    )
+    older.execute("INSERT INTO event (seq, time, type, data) VALUES (4, 1, 'link', x'80'), (7, 1, 'link', x'80')")
+    older.execute("DELETE FROM event WHERE seq = 7")
+    older.close()
+    database = Database(tmp_path / "node.db", KEY)
+
+    def look(tables: Tables) -> None:
+        path = (bytes(32), bytes(32))
+        assert [tables.alerts.proof(number) for number in (1, 2, 3, 4)] == [
+            ProofRow(b"\xaaHH\xbb", 9, path, b"\x09"),
+            None,
+            ProofRow(b"\xaaHH\xbb", 9, path, b"\x09"),
+            ProofRow(b"\xaa\xbb", 12, path, b"\x12"),
+        ]
+        assert tables.receipts.all() == [SignedReceipt(ref, b"\x01", b"\x02", 3) for ref in refs]
+        assert [event.seq for event in tables.events.after(0)] == [4, 7]
+        assert tables.check() is None
+
+    database.read(look)
+    assert database.write(lambda tables: tables.events.add("link", {"connected": True}, now=2)) == 8
+    database.close()
+
+
+def test_an_empty_store_of_any_version_becomes_one_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in range(len(MIGRATIONS) + 1):
+        path = tmp_path / f"{version}.db"
+        with monkeypatch.context() as patch:
+            patch.setattr("nodes.store.connection.MIGRATIONS", MIGRATIONS[:version])
+            open_connection(path, KEY).close()
+        database = Database(path, KEY)
+        assert database.read(lambda tables: tables.events.after(0)) == []
+        assert database.read(lambda tables: tables.check()) is None
+        database.close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

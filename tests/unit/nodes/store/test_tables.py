@@ -78,10 +78,37 @@ def test_old_events_are_forgotten_but_not_before_the_handlers_saw_them(tables: T
 
 
 def test_numbers_of_forgotten_events_are_not_used_again(tables: Tables) -> None:
-    last = tables.events.add("link", {"connected": True}, now=NOW)
+    seqs = [tables.events.add("link", {"connected": True}, now=NOW) for _ in range(3)]
     tables.events.prune(NOW + 1)
-    assert tables.events.after(0) == []
-    assert tables.events.add("link", {"connected": True}, now=NOW) > last
+    assert [event.seq for event in tables.events.after(0)] == seqs[-1:], "the newest keeps the place of the next"
+    assert tables.events.add("link", {"connected": True}, now=NOW) > seqs[-1]
+
+
+def test_what_arrived_together_is_told_one_by_one(tables: Tables, desk: Desk) -> None:
+    expected: list[object] = []
+    for count in (3, None, 1, 4):
+        if count is None:
+            tables.events.add("link", {"connected": True}, now=NOW)
+            expected.append(None)
+        else:
+            together = [desk.opened(desk.make("hk-customs", operation="marker")) for _ in range(count)]
+            tables.inbox.add_all(together, now=NOW)
+            expected += [one.alert.id for one in together]
+    assert tables.events.last() == len(expected)
+    for seen in range(len(expected) + 1):
+        for limit in range(1, len(expected) + 2):
+            found = tables.events.after(seen, limit=limit)
+            assert [event.seq for event in found] == list(range(seen + 1, len(expected) + 1))[:limit]
+            assert [event.data.get("alert") for event in found] == expected[seen:][:limit]
+    alert = desk.received(marking="green")
+    assert tables.events.after(len(expected))[0].data == {
+        "alert": alert.id,
+        "sender": "hk-customs",
+        "kind": alert.kind,
+        "precedence": alert.precedence,
+        "marking": "green",
+        "status": alert.status,
+    }
 
 
 def test_an_alarm_tells_when_it_begins_and_ends(tables: Tables) -> None:

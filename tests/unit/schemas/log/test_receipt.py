@@ -7,6 +7,7 @@ import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas.codec import Value, decode, encode
 from schemas.errors import BadReceipt, BadSignature, Malformed
@@ -112,12 +113,12 @@ def test_a_receipt_names_the_key_that_signs_it() -> None:
         (STORED, {"items": tuple(item(n) for n in range(MAX_RECEIPT_ITEMS + 1))}),
         (STORED, {"items": (item(42), item(40))}),
         (STORED, {"items": (item(40), item(40))}),
-        (STORED, {"items": (item(40), replace(item(41), alert_id=alert(40)))}),
-        (STORED, {"items": (replace(item(40), index=-1),)}),
-        (STORED, {"items": (replace(item(40), index=MAX_INDEX + 1),)}),
-        (STORED, {"items": (replace(item(40), index=True),)}),
-        (STORED, {"items": (replace(item(40), alert_id=bytes(16)),)}),
-        (STORED, {"items": (replace(item(40), leaf=bytes(31)),)}),
+        (STORED, {"items": (item(40), structs.replace(item(41), alert_id=alert(40)))}),
+        (STORED, {"items": (structs.replace(item(40), index=-1),)}),
+        (STORED, {"items": (structs.replace(item(40), index=MAX_INDEX + 1),)}),
+        (STORED, {"items": (structs.replace(item(40), index=True),)}),
+        (STORED, {"items": (structs.replace(item(40), alert_id=bytes(16)),)}),
+        (STORED, {"items": (structs.replace(item(40), leaf=bytes(31)),)}),
         (STORED, {"items": (item(40, "wrap-failed"),)}),
         (STORED, {"items": (item(40, None, 3),)}),
         (REFUSED, {"items": (item(40),)}),
@@ -186,7 +187,8 @@ def test_no_field_is_added() -> None:
 
 def test_the_largest_receipt_fits_an_entry() -> None:
     largest = [
-        replace(item(n, "x" * 32, LAST_STEP), index=MAX_INDEX - MAX_RECEIPT_ITEMS + n) for n in range(MAX_RECEIPT_ITEMS)
+        structs.replace(item(n, "x" * 32, LAST_STEP), index=MAX_INDEX - MAX_RECEIPT_ITEMS + n)
+        for n in range(MAX_RECEIPT_ITEMS)
     ]
     receipt = replace(REFUSED, officer="x" * MAX_NAME, items=tuple(largest))
     assert decode_receipt(encode_receipt(receipt)) == receipt
