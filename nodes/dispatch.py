@@ -3,7 +3,9 @@
 An alert is sealed in the commit that takes it in, if it can go at once, and is on its way as soon as that is durable.
 Up to `WINDOW` submissions are under way at once, the most urgent first; what is not urgent leaves room for what is.
 What the hub puts off stays here until it says. An alert leaves the outbox only with the hub's answer, so whatever
-breaks in between is made good by submitting the same bytes again: the hub gives the same acceptance for them.
+breaks in between is made good by submitting the same bytes again: the hub gives the same acceptance for them. So
+an acceptance need not be durable before anything else is done: it is committed with whatever comes next, mostly the
+first receipts, or by itself after a moment, or at once when something waits for the room.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from nodes.store.database import Tables
     from nodes.store.fresh import Outgoing
 
+SETTLE_AFTER: Final = 0.05
+"""Seconds without a commit after which what the hub accepted is noted in one of its own: an officer may wait for it."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -42,13 +47,15 @@ log = structlog.get_logger(__name__)
 class _Look:
     """What was found in the outbox at a time (ms): what to submit; when the next is due that waits for its time.
 
-    `again` when some could not be sealed: what waited for these, such as a recall of one, can go now.
+    `again` when some could not be sealed: what waited for these, such as a recall of one, can go now. `short` when some
+    may wait for room.
     """
 
     at: int
     ready: list[Ready]
     due: int | None
     again: bool
+    short: bool
 
 
 class _Room:
@@ -98,6 +105,9 @@ class Dispatch:
         self._random = random
         self._under_way: dict[bytes, Ready] = {}
         self._settling: set[bytes] = set()  # of these, whose answer is here
+        self._accepted: dict[bytes, tuple[Ready, ResultItem]] = {}  # of these, what is in the log, and not noted yet
+        self._settle_by = 0.0  # when they are to be noted at the latest (the loop's time)
+        self._short = False  # when it was looked for more, there was no room for some, or for no more
         self._found: deque[Ready] = deque()  # of these, what is not sent yet
         self._again = True  # it is to be looked for more
         self._looked = 0  # at what time (ms)
@@ -110,8 +120,13 @@ class Dispatch:
 
     async def run(self) -> None:
         """Send whatever waits, as long as the session lasts."""
-        with self._store.follow(Follower("outbox", self._look, self._take)):
-            await until_first(self._pump(), self._upload())
+        accepting, looking = Follower(None, self._gather, self._noted), Follower("outbox", self._look, self._take)
+        with self._store.follow(accepting), self._store.follow(looking):
+            try:
+                await until_first(self._pump(), self._upload())
+            finally:
+                if self._accepted and self._failure is None:
+                    await self._store.write(_touch)
 
     async def _pump(self) -> None:
         while True:
@@ -140,8 +155,11 @@ class Dispatch:
         if times and min(times) <= now:
             self._again = True
             return
+        waits = [(min(times) - now) / 1000] if times else []
+        if self._accepted:
+            waits.append(max(0.0, self._settle_by - asyncio.get_running_loop().time()))
         try:
-            async with asyncio.timeout((min(times) - now) / 1000 if times else None):
+            async with asyncio.timeout(min(waits, default=None)):
                 await self._awake.wait()
         except TimeoutError:
             self._again = True
@@ -154,7 +172,8 @@ class Dispatch:
             _Room(self._share, (r for r in self._under_way.values() if r.id not in self._settling)),
             self._clock(),
         )
-        if not room.left:
+        self._short = room.left <= 0
+        if self._short:
             self._looked = now
             return None
         held = {rank for rank, until in self._held.items() if until > now}
@@ -170,6 +189,7 @@ class Dispatch:
             self._under_way |= {ready.id: ready for ready in outcome.ready}
             self._found.extend(outcome.ready)
             self._looked, self._due = outcome.at, outcome.due
+            self._short = outcome.short
             self._again = self._again or outcome.again
         self._awake.set()
 
@@ -193,18 +213,19 @@ class Dispatch:
         """Seal what waits and is not sealed, as far as there is room, and say what to submit."""
         now = self._clock()
         ready: list[Ready] = []
-        again = False
+        again, short = False, bool(except_ranks)
         for outgoing in tables.outbox.waiting(
             now=now, limit=room.left, except_numbers=except_numbers, except_ranks=except_ranks
         ):
             if not room.is_for(outgoing.rank):
+                short = True
                 continue
             if (found := self._ready(tables, outgoing, now)) is None:
                 again = True
             else:
                 room.take(found)
                 ready.append(found)
-        return _Look(at, ready, tables.outbox.next_due(now=now), again)
+        return _Look(at, ready, tables.outbox.next_due(now=now), again, short or room.left <= 0)
 
     def _ready(self, tables: Tables, outgoing: Outgoing, now: int) -> Ready | None:
         """What to submit of one alert; None if it cannot be sealed, which the officer is told."""
@@ -224,27 +245,56 @@ class Dispatch:
 
     def owns(self, ref: bytes) -> bool:
         """Whether an answer to this reference is awaited here."""
-        return ref in self._under_way
+        return ref in self._under_way and ref not in self._settling
 
     async def settle(self, items: Sequence[ResultItem]) -> None:
-        """Act on the hub's answers, in one commit; what waits takes the room that they leave."""
+        """Act on the hub's answers in their order: on a refusal at once. What waits takes the room that they leave."""
         now = self._clock()
         pairs = [(self._under_way[item.ref], item) for item in items]
         self._settling |= {ready.id for ready, _ in pairs}
-
-        def commit(tables: Tables) -> None:
-            for ready, item in pairs:
-                settle_alert(tables, ready, item, self._standing, now=now)
-            _touch(tables)
-
-        await self._store.write(commit)
+        refused = not all(item.accepted for item in items)
+        if not self._accepted:
+            self._settle_by = asyncio.get_running_loop().time() + SETTLE_AFTER
+        if refused:
+            before, self._accepted = self._accepted, {}
+            self._forget(await self._store.write(partial(self._settle, pairs=[*before.values(), *pairs], now=now)))
+        else:
+            self._accepted |= {ready.id: (ready, item) for ready, item in pairs}
         for ready, item in pairs:
-            self._under_way.pop(ready.id, None)
-            self._settling.discard(ready.id)
             self._pace(ready.rank, item, now)
-        if not all(item.accepted for item in items) or min(self._share) < WINDOW:
+        if refused or self._short or min(self._share) < WINDOW:
             self._again = True  # what is to be sealed again at once was left out above, and a rank's share has grown
+        self._awake.set()
+
+    def _settle(self, tables: Tables, *, pairs: Iterable[tuple[Ready, ResultItem]], now: int) -> list[bytes]:
+        """Keep what these answers mean; the ids of their alerts."""
+        settled = []
+        for ready, item in pairs:
+            settle_alert(tables, ready, item, self._standing, now=now)
+            settled.append(ready.id)
+        _touch(tables)
+        return settled
+
+    def _forget(self, settled: Iterable[bytes]) -> None:
+        for alert_id in settled:
+            self._under_way.pop(alert_id, None)
+            self._settling.discard(alert_id)
+            self._accepted.pop(alert_id, None)
+
+    # In any commit ------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> Callable[[Tables], list[bytes]] | None:
+        """Note what the hub accepted."""
+        if not self._accepted:
+            return None
+        return partial(self._settle, pairs=tuple(self._accepted.values()), now=self._clock())
+
+    def _noted(self, outcome: list[bytes] | Failed) -> None:
+        if isinstance(outcome, Failed):
+            self._failure = outcome.error
             self._awake.set()
+        else:
+            self._forget(outcome)
 
     def _pace(self, rank: int, item: ResultItem, now: int) -> None:
         """After a refusal for want of room the rest of that rank waits a while too, and then fewer go at once."""

@@ -79,9 +79,9 @@ Work = Callable[[Tables], T]
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Work that is done only if what came before it in its transaction changed the topic."""
+    """Work that is done only if what came before it in its transaction changed the topic; without one, in any case."""
 
-    topic: Topic
+    topic: Topic | None
     work: Work[Any]
 
 
@@ -147,7 +147,7 @@ class Database:
 
     def _one(self, work: Work[Any] | Following) -> Any:
         if isinstance(work, Following):
-            if work.topic not in self._tables.topics:
+            if work.topic is not None and work.topic not in self._tables.topics:
                 return UNTOUCHED
             work = work.work
         self._connection.execute("SAVEPOINT work")

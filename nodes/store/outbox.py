@@ -250,7 +250,7 @@ class Outbox:
         if sent is None:
             return
         first = self._finish(sent.number, alert_id, "accepted", index=index, now=now)
-        if not first:
+        if not first and sent.index != index:
             self._db.execute("UPDATE alert SET log_index = ? WHERE number = ?", (index, sent.number))
         sent.index = index
         self.deliveries.move(sent.number, ("waiting",), "accepted", now)

@@ -38,13 +38,13 @@ class _Job:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Follower:
-    """Does work after that of others which changes `topic`, in the same commit.
+    """Does work after that of others which changes `topic`, or after any if that is None, in the same commit.
 
     `prepare` gives the work, or None to leave it out, when a batch begins; `done` is told what it gave, or `Failed`,
     when that is durable and before the next batch begins. Both are called on the event loop and must not raise.
     """
 
-    topic: Topic
+    topic: Topic | None
     prepare: Callable[[], Callable[[Tables], Any] | None]
     done: Callable[[Any], None]
 

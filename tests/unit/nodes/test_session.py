@@ -398,6 +398,41 @@ async def test_an_alert_made_under_facts_that_changed_is_sealed_again(run: Run, 
     await run.settled(alert, "accepted")
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No acceptance is committed for itself."""
+    monkeypatch.setattr("nodes.dispatch.SETTLE_AFTER", 3600.0)
+
+
+@pytest.mark.usefixtures("unhurried")
+async def test_an_acceptance_is_committed_with_what_comes_next_and_not_shown_before(run: Run) -> None:
+    alert = await run.compose()
+    index = await run.end.accept(await run.end.expect(Submit))
+    await run.end.block(run.end.hub.enter_alert())
+    await run.end.expect(SendReceipt)
+    assert ((await run.row(alert)).state, (await run.row(alert)).index) == ("accepted", index)
+    again = await run.compose(number=2)
+    await run.end.accept(await run.end.expect(Submit))
+    assert (await run.row(again)).state == "waiting"
+
+
+@pytest.mark.usefixtures("unhurried")
+async def test_an_acceptance_is_kept_at_the_end_of_the_session(run: Run) -> None:
+    alert = await run.compose()
+    await run.end.accept(await run.end.expect(Submit))
+    await run.end.close()
+    assert (await run.ended()).code == "unreachable"
+    assert (await run.row(alert)).state == "accepted"
+
+
+async def test_an_answer_that_comes_twice_breaks_the_protocol(run: Run) -> None:
+    await run.compose()
+    submit = await run.end.expect(Submit)
+    await run.end.accept(submit)
+    await run.end.accept(submit)
+    assert (await run.ended()).code == "protocol-error"
+
+
 async def test_openers_the_hub_lost_are_sent_again_with_the_same_bytes(run: Run) -> None:
     await run.compose()
     await run.end.accept(await run.end.expect(Submit))
@@ -638,6 +673,7 @@ async def test_a_receipt_refused_for_good_raises_an_alarm(run: Run, hub: FakeHub
     assert await run.parts.store.read(lambda t: t.receipts.count()) == 0
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_the_window_bounds_what_is_under_way(run: Run) -> None:
     for number in range(WINDOW - WINDOW_RESERVE + 1):
         await run.compose(number=number)
