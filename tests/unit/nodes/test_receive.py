@@ -25,7 +25,7 @@ from schemas.log.checkpoint import Checkpoint, sign_checkpoint
 from schemas.log.entry import AlertEntry, RefusalEntry, decode_entry, encode_entry
 from schemas.log.note import note_key
 from schemas.log.receipt import Receipt, decode_receipt
-from schemas.session.frames import Block, DirectoryUpdate, TreeHead
+from schemas.session.frames import Block, DirectoryUpdate, Item, TreeHead
 from tests.support.directory import NOW
 from tests.support.envelope import make_alert
 from tests.support.fake_hub import FakeHub, id_of, node_parts
@@ -604,6 +604,18 @@ async def test_frames_with_something_known_are_taken_in_again_knowing_it(node: N
     ]
     known = await node.parts.store.read(lambda tables: tables.openers.get(opener_id(hub.openers[opened][ME])))
     assert known is not None  # it was opened the first time, and is kept with the second
+
+
+async def test_an_alert_that_is_held_and_comes_again_damaged_is_receipted_as_held(node: Node, hub: FakeHub) -> None:
+    index = hub.enter_alert()
+    await node.take(index)
+    await node.answered()
+    again = hub.block(index, proven=node.proven, opener=False)
+    (item,) = again.items
+    damaged = Item(item.index, item.entry, item.path, b"damaged", item.openers)
+    await node.receiver.block(Block(again.checkpoint, again.proof, (damaged,)))
+    assert [(receipt.state, receipt.items[0].index) for receipt in await node.receipts()] == [("stored", index)]
+    assert await node.parts.store.read(lambda tables: tables.quarantine.count()) == 0
 
 
 async def test_receipts_are_handed_over_once_the_store_has_them(node: Node, hub: FakeHub) -> None:
