@@ -31,7 +31,7 @@ STAGES: Final[Sequence[tuple[str, str]]] = (
     ),
     ("witnessing", r"\((broker|nodes)/(witness|cosign|outside|standing)"),
     ("receipts", r"\(schemas/log/receipt\.py|\(nodes/receipt|\(nodes/(notices|verdicts)\.py|\(broker/acknowledgement"),
-    ("header and entry", r"\(schemas/envelope/(header|peek|words)\.py|\(schemas/log/entry\.py"),
+    ("header and entry", r"\(schemas/envelope/(header|header_wire|peek|words)\.py|\(schemas/log/entry\.py"),
     ("opening and sealing", r"\(schemas/envelope/|\(schemas/keys\.py|\(nodes/(sealing|openers)\.py|\(cryptography/"),
     ("alert document", r"\(schemas/alert/|\(pydantic"),
     ("routing and directory", r"\(schemas/(routing|directory)/|\(tuf/|\(broker/(parties|roster)"),
