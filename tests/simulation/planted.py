@@ -36,6 +36,7 @@ from nodes.store import database
 from nodes.store.alerts import Alerts
 from nodes.store.inbox import Inbox
 from nodes.store.outbox import Outbox
+from nodes.store.sent import SentAlerts
 from nodes.store.receipts import Receipts
 from schemas.envelope.opening import TrustedCheckpoint
 from schemas.errors import StorageFailed, StorageInDoubt
@@ -222,7 +223,7 @@ BUGS: tuple[Bug, ...] = (
     _bug("the hub does not check an alert's signature", broker.admission, "verify_header", _nothing),
     _bug("the hub does not look at the time an alert was made", broker.admission, "_check_time", _nothing),
     _bug("the hub skips a receipt in what it tells senders", Shipping, "block", _skips_a_notice),
-    _bug("a sender does not note what became of an alert", Outbox, "note_receipt", lambda _: lambda *a, **k: True),
+    _bug("a sender does not note what became of an alert", SentAlerts, "note_receipt", lambda _: lambda *a, **k: True),
     _bug("an accepted alert is not marked so", Outbox, "accept", _not_marked),
 )
 
