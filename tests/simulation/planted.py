@@ -36,8 +36,8 @@ from nodes.store import database
 from nodes.store.alerts import Alerts
 from nodes.store.inbox import Inbox
 from nodes.store.outbox import Outbox
-from nodes.store.sent import SentAlerts
 from nodes.store.receipts import Receipts
+from nodes.store.sent import SentAlerts
 from schemas.envelope.opening import TrustedCheckpoint
 from schemas.errors import StorageFailed, StorageInDoubt
 from schemas.log.checkpoint import verify_checkpoint
