@@ -41,6 +41,8 @@ from schemas.errors import (
     UnknownRegion,
 )
 from schemas.ids import format_id, parse_id
+from schemas.log.checkpoint import claimed_checkpoint, parse_checkpoint
+from schemas.log.note import parse_note
 from schemas.log.tiles import entry_bundle
 from schemas.log.witnessed import read_witnessed
 from schemas.routing.address import normalise, parse_address
@@ -184,6 +186,8 @@ def fuzz_served_note(data: bytes) -> bool:
     [(_, seen)] = read_seen([("a file", data)], known.keys, findings)
     with suppress(BadCheckpoint):
         open_checkpoint(data, ())
+    claimed = claimed_checkpoint(data, known.world.origin, known.keys)
+    assert claimed is None or claimed == parse_checkpoint(parse_note(data).text)
     with suppress(BadCheckpoint, BadSignature, CheckpointUntrusted):
         read_witnessed(data, policy_of(known.world.directory), origin=known.world.origin)
     try:

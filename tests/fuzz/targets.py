@@ -65,6 +65,7 @@ DECODERS: Final[Mapping[str, str]] = {
     "schemas.envelope.peek.peek": "peek",
     "schemas.errors.refusal_from_code": "told",
     "schemas.ids.parse_id": "id",
+    "schemas.log.checkpoint.claimed_checkpoint": "served-note",
     "schemas.log.checkpoint.parse_checkpoint": "checkpoint",
     "schemas.log.checkpoint.parse_tree": "checkpoint",
     "schemas.log.entry.decode_entry": "entry",
