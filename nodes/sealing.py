@@ -96,8 +96,7 @@ def seal_outgoing(
         random=random,
         document=document,
     )
-    opener_ids = tuple(row.opener_id for row in used.rows)
-    tables.pairs.use(opener_ids)
+    tables.pairs.use(used.opener_ids)
     tables.outbox.set_sealed(
         outgoing,
         header=sealed.header,
@@ -114,7 +113,7 @@ def seal_outgoing(
         sealed.body,
         directory.version,
         now,
-        opener_ids,
+        used.opener_ids,
         tuple(row.opener for row in used.rows if not row.known),
         tuple((bytes.fromhex(attachment.digest), attachment.sealed_size) for attachment in alert.attachments),
     )
@@ -141,12 +140,7 @@ def _pair_keys(
     that nothing is left to ask of the pair keys used then but their age and number of uses. Raises as `pair_key` does.
     """
     last = tables.pairs.last
-    if (
-        last is not None
-        and last.resolution is resolution
-        and last.signing_key == signing.key_id
-        and all(_lives(row, now) for row in last.rows)
-    ):
+    if last is not None and last.resolution is resolution and last.signing_key == signing.key_id and last.live(now):
         return last
     pairs = {
         recipient: pair_key(
@@ -155,7 +149,7 @@ def _pair_keys(
         for recipient in resolution.recipients
     }
     rows = [tables.pairs.newest(recipient) for recipient in resolution.recipients]
-    last = LastUsed(resolution, signing.key_id, tuple(row for row in rows if row is not None), pairs)
+    last = LastUsed.of(resolution, signing.key_id, [row for row in rows if row is not None], pairs)
     tables.pairs.last = last
     return last
 

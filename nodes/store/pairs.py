@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from schemas.limits import PAIR_KEY_ALERTS
+from schemas.limits import PAIR_KEY_ALERTS, PAIR_KEY_LIFE_MS
 
 if TYPE_CHECKING:
     from schemas.envelope.seal import PairKey
@@ -46,8 +47,24 @@ class LastUsed:
     signing_key: bytes
     rows: tuple[PairRow, ...]
     pairs: Mapping[str, PairKey]
+    opener_ids: tuple[bytes, ...]
+    since: int
+    until: int
+
+    @classmethod
+    def of(
+        cls, resolution: Resolution, signing_key: bytes, rows: Sequence[PairRow], pairs: Mapping[str, PairKey]
+    ) -> LastUsed:
+        """Those of `rows`: they live together from when the youngest was made to when the oldest ends (ms)."""
+        since, until = max(row.created for row in rows), min(row.created for row in rows) + PAIR_KEY_LIFE_MS
+        return cls(resolution, signing_key, tuple(rows), pairs, tuple(row.opener_id for row in rows), since, until)
+
+    def live(self, now: int) -> bool:
+        """Whether all of them may be used once more."""
+        return self.since <= now < self.until and max(map(_USES, self.rows)) < PAIR_KEY_ALERTS
 
 
+_USES = attrgetter("uses")
 _SELECT = "SELECT opener_id, recipient, secret, opener, sealing_key, signing_key, created, uses, known FROM pair"
 
 

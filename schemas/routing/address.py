@@ -56,7 +56,9 @@ def normalise(text: str, directory: Directory) -> str:
     """
     document = directory.require_document()
     typed = text.strip().lower()
-    if ":" not in typed and typed != ALL and typed not in document.agencies:
+    if typed in document.agencies:
+        return typed
+    if ":" not in typed and typed != ALL:
         meanings = [f"region:{typed}"] if typed in document.regions else []
         meanings += [f"operation:{typed}"] if typed in document.operations else []
         if len(meanings) > 1:
