@@ -1,4 +1,4 @@
-"""Measure how cost grows, and write tables and a plot.
+"""Measure how cost grows, and write tables, a file `scale-SUBJECT.md` for each subject, and a plot.
 
 python -m benchmarks.scale [log recipients body memory catch-up idle] [--rounds 3] [--alerts 300] [--largest N]
 """
@@ -43,16 +43,17 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
     keep_silent()
-    made = [series for name in options.subjects or SUBJECTS for series in SUBJECTS[name](options)]
     options.to.mkdir(parents=True, exist_ok=True)
-    head = (
-        f"{os.cpu_count()} cores, Python {platform.python_version()}; medians (least–most) of {options.rounds} rounds."
-    )
-    text = "\n".join([head + "\n", *map(report.table, made)])
-    (options.to / "scale.md").write_text(text, encoding="utf-8")
-    if plotted := [series for series in made if series.plotted]:
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    plotted: list[Series] = []
+    for name in options.subjects or SUBJECTS:
+        made = SUBJECTS[name](options)
+        text = report.page(made, machine)
+        (options.to / f"scale-{name}.md").write_text(text, encoding="utf-8")
+        print("\n" + text)
+        plotted += [series for series in made if series.plotted]
+    if plotted:
         report.plot(plotted, options.to)
-    print("\n" + text)
 
 
 def _log(options: argparse.Namespace) -> list[Series]:

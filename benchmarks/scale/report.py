@@ -35,6 +35,16 @@ def table(series: Series) -> str:
     return f"### {series.title}\n\n{series.note}\n\n" + "\n".join(lines) + "\n"
 
 
+def page(made: Sequence[Series], machine: str) -> str:
+    """The tables of one subject, and under each where and how often it was measured."""
+    return "\n".join(f"{table(series)}\n{machine}; {_often(series)}.\n" for series in made)
+
+
+def _often(series: Series) -> str:
+    rounds = max(map(len, series.rows.values()))
+    return f"medians (least–most) of {rounds} rounds" if rounds > 1 else "one round"
+
+
 def plot(every: Sequence[Series], folder: Path) -> None:
     """One panel for each series, each column as a share of what it is at the first place."""
     import matplotlib

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from benchmarks.scale.report import Series, table
+from benchmarks.scale.report import Series, page, table
 from benchmarks.usage import parse_memory
 from benchmarks.world import agency_names
 from schemas.ids import check_agency_id
@@ -33,3 +33,12 @@ def test_there_are_names_for_three_hundred_agencies_and_a_sender() -> None:
     names = agency_names(301)
     assert len(set(map(check_agency_id, names))) == 301
     assert names == sorted(names)
+
+
+def test_under_each_table_stands_how_often_it_was_measured() -> None:
+    often = Series("Often", "entries", ("us",), {1: [(1.0,), (2.0,)]})
+    once = Series("Once", "entries", ("us",), {1: [(1.0,)]})
+    assert [line for line in page([often, once], "two cores").splitlines() if line.startswith("two cores")] == [
+        "two cores; medians (least–most) of 2 rounds.",
+        "two cores; one round.",
+    ]
