@@ -81,6 +81,11 @@ async def _hand_in(node: Node, departure: Departure, documents: Sequence[dict[st
         expected = len(line.accepted) + departure.together
         await asyncio.gather(*(sending.send(document) for document in documents))
         await line.until(accepted=expected)
+    while True:  # the node notes what was accepted with whatever it writes next, or after a moment
+        seen = parts.store.revision("events")
+        if not await parts.store.read(lambda tables: tables.outbox.count_waiting()):
+            break
+        await parts.store.wait("events", seen)
 
 
 def _receipts(feed: Feed, parties: Parties, departure: Departure, indexes: Sequence[int]) -> Iterator[bytes]:
