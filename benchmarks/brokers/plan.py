@@ -29,7 +29,7 @@ class Plan:
     seconds: float = 5.0
     rate: float = 20.0
     shares: tuple[float, ...] = (0.01, 0.05, 0.2, 0.5, 0.8)
-    waiting: int = 5_000
+    waiting: int = 10_000
     processes: tuple[int, ...] = (1,)
     """In how many processes the recipients are; for each number but the first one more round of each kind is run."""
 
