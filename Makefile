@@ -20,7 +20,7 @@ help:
 	@echo "make mutation break the core, thousands of times, each time a little: a test must fail; MODULE=broker/admission.py"
 	@echo "make soak       31 nodes under load: MINUTES=60; memory, descriptors, threads, latency and disk must stay flat"
 	@echo "make vectors    renew the test vectors; make certs: the example keys; make reference: docs/cli.md"
-	@echo "make bench      the brokers that a user would pick instead, side by side with this one: 12 minutes, or less with"
+	@echo "make bench      the brokers that a user would pick instead, side by side with this one: 14 minutes, or less with"
 	@echo "                BENCH='--rounds 1 --latency-rounds 1'; PAGE=docs/performance.md puts the tables into that page"
 	@echo "make lock       renew the hash-pinned requirement files"
 
