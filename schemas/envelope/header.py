@@ -7,10 +7,8 @@ that exists is complete and within all limits, whether it was decoded or is abou
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from dataclasses import dataclass
-from itertools import repeat
-from operator import attrgetter, call
+from operator import attrgetter
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -56,6 +54,7 @@ from schemas.limits import (
     MAX_TIME_MS,
 )
 from schemas.routing.address import ADDRESSES, parse_address
+from schemas.typed import unchecked
 
 __all__ = [
     "PRECEDENCE_RANK",
@@ -180,8 +179,7 @@ class Header:
 
 _agency: Final = attrgetter("agency")
 _parts: Final = attrgetter(*FIELDS)
-_setters: Final = [getattr(Header, name).__set__ for name in FIELDS]
-"""They set the fields of a header that nobody has seen yet; afterwards it is frozen."""
+_make: Final = unchecked(Header, FIELDS)
 
 
 def encode_header(header: Header) -> bytes:
@@ -197,7 +195,7 @@ def decode_header(data: bytes) -> Header:
     Raises `TooLarge`, `Truncated`, `NotCanonical`, `TooDeep` or `Malformed` naming the field.
     """
     wire = read_good(data)
-    return _read(data) if wire is None else _header(wire)
+    return _read(data) if wire is None else _make(astuple(wire))
 
 
 def sign_header(header_bytes: bytes, key: SigningKey) -> bytes:
@@ -208,12 +206,6 @@ def sign_header(header_bytes: bytes, key: SigningKey) -> bytes:
 def verify_header(header_bytes: bytes, signature: bytes, public: bytes) -> None:
     """Check the sender's signature over exactly these header bytes. Raises `BadSignature`."""
     verify(public, _SIGNED + header_bytes, signature)
-
-
-def _header(wire: HeaderWire) -> Header:
-    header = object.__new__(Header)
-    deque(map(call, _setters, repeat(header), astuple(wire)), 0)
-    return header
 
 
 def _wire(header: Header) -> dict[str, Value]:

@@ -12,7 +12,6 @@ from itertools import chain
 from operator import attrgetter, lt
 from typing import Annotated, Final, Literal, NamedTuple
 
-import msgspec
 from msgspec import Meta, Struct
 
 from schemas.alert import codes
@@ -30,6 +29,7 @@ from schemas.limits import (
     MAX_TIME_MS,
 )
 from schemas.routing.address import ADDRESSES
+from schemas.typed import Form
 
 VERSION: Final = 1
 SUITE: Final = 1
@@ -93,9 +93,8 @@ class HeaderWire(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 FIELDS: Final = HeaderWire.__struct_fields__
-_decode: Final = msgspec.msgpack.Decoder(HeaderWire).decode
-encode_wire: Final = msgspec.msgpack.Encoder().encode
-"""The shortest encoding of a header whose parts have the types they should have."""
+_form: Final = Form(HeaderWire, limit=MAX_HEADER)
+encode_wire: Final = _form.encode
 _agency: Final = attrgetter("agency")
 _recipient: Final = attrgetter(*Recipient.__struct_fields__)
 _LEAVES: Final = frozenset({str, bytes, int, type(None)})
@@ -106,13 +105,8 @@ _parts: Final = attrgetter(
 
 def read_good(data: bytes) -> HeaderWire | None:
     """The header in ``data`` if it is good beyond doubt; None if there may be anything wrong."""
-    if len(data) > MAX_HEADER:
-        return None
-    try:
-        wire = _decode(data)
-    except msgspec.DecodeError:
-        return None
-    return wire if _is_good(wire) and encode_wire(wire) == data else None
+    wire = _form.read(data)
+    return wire if wire is not None and _is_good(wire) else None
 
 
 def is_typed(wire: HeaderWire) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.codec import Fields, Value, decode, encode
@@ -24,6 +23,7 @@ from schemas.limits import (
     MAX_METADATA,
     MAX_TIME_MS,
 )
+from schemas.typed import Form, unchecked
 
 SIGNATURE_SIZE = 64
 Outcome = Literal["due", "unreachable", "reached"]
@@ -276,11 +276,9 @@ class _Wire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 
 
-_decode: Final = msgspec.msgpack.Decoder(_Wire).decode
-_encode: Final = msgspec.msgpack.Encoder().encode
+_form: Final = Form(_Wire, limit=MAX_ENTRY)
 _TYPES: Final = (int, int, bytes, bytes)
-_SET_ALERT: Final = tuple(getattr(AlertEntry, field.name).__set__ for field in fields(AlertEntry))
-"""They set the fields of an entry that nobody has seen yet; its constructor would check again what the types did."""
+_make_alert: Final = unchecked(AlertEntry, [field.name for field in fields(AlertEntry)])
 
 
 def _write_good(entry: Entry) -> bytes | None:
@@ -300,26 +298,18 @@ def _write_good(entry: Entry) -> bytes | None:
         wire = _Wire(directory=directory, kind="receipt", receipt=receipt, signature=signature, time=time)
     else:
         return None
-    return _encode(wire)
+    return _form.encode(wire)
 
 
 def _read_good(data: bytes) -> Entry | None:
     """The alert or receipt in a leaf if it is one beyond doubt; else None."""
-    if len(data) > MAX_ENTRY:
-        return None
-    try:
-        wire = _decode(data)
-    except msgspec.DecodeError:
-        return None
-    if _encode(wire) != data:
+    wire = _form.read(data)
+    if wire is None:
         return None
     header, receipt, carried = wire.header, wire.receipt, wire.carried
     if wire.kind == "alert" and header is not UNSET and receipt is UNSET:
         word = b"" if carried is UNSET else carried
-        alert = object.__new__(AlertEntry)
-        for setter, part in zip(_SET_ALERT, (wire.time, wire.directory, header, wire.signature, word), strict=True):
-            setter(alert, part)
-        return alert
+        return _make_alert((wire.time, wire.directory, header, wire.signature, word))
     if wire.kind == "receipt" and receipt is not UNSET and header is UNSET and carried is UNSET:
         return ReceiptEntry(wire.time, wire.directory, receipt, wire.signature)
     return None

@@ -11,7 +11,6 @@ from itertools import chain, pairwise, product
 from operator import attrgetter, lt
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from schemas.codec import Fields, Value, decode, encode
@@ -19,6 +18,7 @@ from schemas.errors import BadId, BadReceipt, EncodingRefusal
 from schemas.ids import AGENCY_IDS, DIGEST_SIZE, ID_SIZE, KEY_ID_SIZE, are_ids, check_agency_id, check_id, check_slug
 from schemas.keys import SigningKey, verify
 from schemas.limits import MAX_HEADER, MAX_INDEX, MAX_NAME, MAX_RECEIPT_ITEMS, MAX_TIME_MS
+from schemas.typed import Form, unchecked
 
 RECEIPT_CONTEXT = b"crossbearing/1/receipt\0"
 """What the signature covers before the receipt's bytes, so that it can be taken for nothing else."""
@@ -193,13 +193,11 @@ class _Wire(Struct, frozen=True, forbid_unknown_fields=True):
     time: Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 
 
-_decode: Final = msgspec.msgpack.Decoder(_Wire).decode
-_encode: Final = msgspec.msgpack.Encoder().encode
+_form: Final = Form(_Wire, limit=MAX_HEADER)
 _parts: Final = attrgetter("index", "alert_id", "leaf")
 _TYPES: Final = frozenset(product((str,), (bytes,), (str, type(None)), (str,), (str,), (int,)))
 _ITEM_TYPES: Final = frozenset({int, bytes})
-_SETTERS: Final = tuple(getattr(Receipt, field.name).__set__ for field in fields(Receipt))
-"""They set the fields of a receipt that nobody has seen yet; its constructor would check again what the types did."""
+_make: Final = unchecked(Receipt, [field.name for field in fields(Receipt)])
 
 
 def _write_good(receipt: Receipt) -> bytes | None:
@@ -211,16 +209,13 @@ def _write_good(receipt: Receipt) -> bytes | None:
     if tuple(map(type, heads)) not in _TYPES or not _ITEM_TYPES.issuperset(map(type, chain.from_iterable(items))):
         return None
     agency, key, officer, sender, state, time = heads
-    return _encode(_Wire(agency, items, key, officer, sender, state, time))
+    return _form.encode(_Wire(agency, items, key, officer, sender, state, time))
 
 
 def _read_good(data: bytes) -> Receipt | None:
     """The receipt in ``data`` if it is good beyond doubt; None for a refusal, and for what may be wrong."""
-    if len(data) > MAX_HEADER:
-        return None
-    try:
-        wire = _decode(data)
-    except msgspec.DecodeError:
+    wire = _form.read(data)
+    if wire is None:
         return None
     indexes, ids, leaves = zip(*wire.items, strict=True)
     good = (
@@ -230,13 +225,8 @@ def _read_good(data: bytes) -> Receipt | None:
         and (wire.officer is None or wire.officer.isprintable())
         and AGENCY_IDS.all((wire.agency, wire.sender))
         and wire.agency != wire.sender
-        and _encode(wire) == data
     )
     if not good:
         return None
-    receipt = object.__new__(Receipt)
     items = tuple(map(ReceiptItem, indexes, ids, leaves))
-    parts = (wire.agency, wire.key, wire.sender, wire.state, wire.time, wire.officer, items)
-    for setter, part in zip(_SETTERS, parts, strict=True):
-        setter(receipt, part)
-    return receipt
+    return _make((wire.agency, wire.key, wire.sender, wire.state, wire.time, wire.officer, items))

@@ -48,4 +48,5 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "schemas/envelope/seal.py": ("tests/unit/schemas/envelope/test_seal.py",),
     "schemas/log/entry.py": ("tests/unit/schemas/log/test_entry.py",),
     "schemas/log/receipt.py": ("tests/unit/schemas/log/test_receipt.py",),
+    "schemas/typed.py": ("tests/unit/schemas/test_typed.py",),
 }

@@ -89,6 +89,16 @@ class Run:
         )
         return alert
 
+    async def recall(self, original: Alert) -> Alert:
+        return await self.compose(
+            number=2,
+            kind="recall",
+            precedence="flash",
+            subjects=[],
+            recall={"reason": "sent in error"},
+            relation={"type": "recall", "alert": original.id},
+        )
+
     async def row(self, alert: Alert) -> AlertRow:
         row = await self.parts.store.read(lambda t: t.alerts.get("out", id_of(alert)))
         assert row is not None
@@ -593,14 +603,7 @@ async def test_an_alert_that_expired_in_the_outbox_is_not_sent(parts: Parts, hub
 async def test_a_recall_of_what_expired_in_the_outbox_waits_no_longer(parts: Parts, hub: FakeHub) -> None:
     async with running(parts, hub) as run:
         original = await run.compose(expires_hours=1)
-        recall = await run.compose(
-            number=2,
-            kind="recall",
-            precedence="flash",
-            subjects=[],
-            recall={"reason": "sent in error"},
-            relation={"type": "recall", "alert": original.id},
-        )
+        recall = await run.recall(original)
         hub.clock.now += 2 * 3_600_000
         await run.end.catch_up()
         await run.settled(original, "expired")
@@ -609,14 +612,7 @@ async def test_a_recall_of_what_expired_in_the_outbox_waits_no_longer(parts: Par
 
 async def test_a_recall_waits_until_its_alert_is_in_the_log(run: Run) -> None:
     original = await run.compose()
-    recall = await run.compose(
-        number=2,
-        kind="recall",
-        precedence="flash",
-        subjects=[],
-        recall={"reason": "sent in error"},
-        relation={"type": "recall", "alert": original.id},
-    )
+    recall = await run.recall(original)
     first = await run.end.expect(Submit)
     assert decode_header(first.header).id == id_of(original)
     await run.end.accept(first)
